@@ -1,0 +1,85 @@
+// Package transport says what carries frames between the processes of a job.
+// Its rooms are mem (one process), shm (processes of one host) and tcp (hosts);
+// transporttest is the one suite that all of them pass, alone and mixed.
+//
+// A process has one [Network] of each kind it needs, and one [Sink], the
+// engine. Networks know processes, not ranks; frames name ranks.
+package transport
+
+import "gridrun/internal/wire"
+
+// A Frame is one message of the data plane on its way out. Header.Body is
+// ignored: for all kinds but Data the transport sends Body whole (at most
+// wire.MaxBody bytes), for Data it cuts Body into pieces as it likes, setting
+// Off (counted from the Header's Off) and Body of each.
+//
+// The frame and its Body belong to the link from Post until Sink.Sent.
+type Frame struct {
+	wire.Header
+	Body []byte
+	// Owner is for the poster: Sent hands it back.
+	Owner any
+	// Next links frames in a transport's queue; nobody else uses it.
+	Next *Frame
+	// Done is for the transport: bytes of Body already on their way.
+	Done int
+}
+
+// A Sink takes what a network brings. Its methods are called from the network's
+// own goroutines, from Poll and from Post; they never block and may Post.
+// For one peer process, calls come one at a time and in the order of sending.
+type Sink interface {
+	// Arrived takes a frame of any kind but Data. body is valid during the call only.
+	Arrived(from int, h *wire.Header, body []byte)
+	// Place returns where the h.Body bytes of this Data piece belong, or nil to
+	// drop them; Placed follows when they are there.
+	Place(from int, h *wire.Header) []byte
+	Placed(from int, h *wire.Header)
+	// Sent gives f back: its bytes are copied out (err nil) or the link is down.
+	Sent(f *Frame, err error)
+	// Down says that no further frame will come from process p and that posting
+	// to it fails with err. Called at most once a peer, after the last Arrived.
+	Down(p int, err error)
+}
+
+// A Link leads to one process.
+type Link interface {
+	// Post queues f behind what was posted before and never blocks. Sent may be
+	// called before Post returns. Safe for concurrent use.
+	Post(f *Frame)
+}
+
+// A Network reaches other processes of the job.
+type Network interface {
+	// Link returns the link to process p; connecting happens by itself, when
+	// the first frame is posted.
+	Link(p int) Link
+	// Kill marks process p as gone: what it has sent is still delivered where
+	// the medium allows, then Sink.Down(p, err) follows.
+	Kill(p int, err error)
+	// Close sends what is queued, as far as the peers still take it, tells them
+	// that this process is leaving, and releases everything; it joins all
+	// goroutines of the network. After it no Sink method is called.
+	Close() error
+}
+
+// A Poller is a Network whose frames must be fetched (shared memory). The
+// engine's wait primitive calls it; see engine.
+type Poller interface {
+	// Poll delivers what is there and moves queued frames on. It returns the
+	// number of frames and pieces delivered or sent. At most one goroutine
+	// polls at a time (the engine holds the poll token).
+	Poll() int
+	// Sleep blocks until something may be there to Poll, Wake is called, or,
+	// when timeout is positive, that many nanoseconds have passed. The waker
+	// and the poller need no lock: Sleep re-checks before it blocks. which is
+	// 0 for the goroutine that holds the poll token, 1 for the background
+	// poller; a peer that sends rings the one that sleeps.
+	Sleep(which int, timeout int64)
+	// Wake ends the Sleep of both.
+	Wake()
+	// Watch says who polls: true while a goroutine is polling (peers need not
+	// ring), false when it stops (peers ring the background poller). It
+	// returns whether something may be there already when watching stops.
+	Watch(on bool) bool
+}

@@ -1,0 +1,290 @@
+package wire
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+
+	"github.com/vmihailenco/msgpack/v5"
+)
+
+// Magic opens every control connection; shell start-up files may print before
+// it, so a reader looks for it.
+const Magic = "\x00gridrun\x01"
+
+// Version of everything this package defines. Both ends must have the same.
+const Version = 1
+
+// MaxControl bounds an encoded control message.
+const MaxControl = 1 << 20
+
+// A Message is one control message; its kind byte is fixed for ever.
+type Message interface{ kind() byte }
+
+// A RankSpec is one rank as launcher and agents know it.
+type RankSpec struct {
+	Rank int
+	App  int // which program of `a : b`
+	Proc int // process of the job that holds it
+}
+
+// A ProcSpec is one process that an agent starts.
+type ProcSpec struct {
+	Proc  int
+	Ranks []int // world ranks it holds, ascending; local ranks follow their order on the host
+	App   int
+	Path  string   // executable; empty: the agent's own binary, running built-in job Job
+	Job   string   // name of a built-in job
+	Args  []string // without the program's name
+	Env   []string // additions, "K=V"
+	Dir   string
+	Stdin bool // gets the launcher's standard input
+}
+
+// Topology is where every rank of the job lives. Index: world rank, process, host.
+type Topology struct {
+	RankProc []int
+	RankApp  []int
+	ProcHost []int
+	Hosts    []string
+}
+
+// Launcher to agent.
+type (
+	// Start is the first message: everything the agent must do.
+	Start struct {
+		Version   int
+		Job       string // id, unique on the host
+		Key       []byte // 256 bits, random, of this job
+		Host      int    // this host's index in Topology.Hosts
+		Topology  Topology
+		Procs     []ProcSpec
+		Grace     int64  // nanoseconds between SIGTERM and SIGKILL
+		Lease     int64  // nanoseconds of silence that end the agent; 0: only end of stream does
+		Transport string // "" (shm inside the host), "tcp" (TCP even inside the host)
+		Terminal  int    // columns of the launcher's terminal; 0: not one
+		Keep      bool   // --on-failure continue
+	}
+	// Input is standard input for process Proc; an empty Data is its end.
+	Input struct {
+		Proc int
+		Data []byte
+	}
+	// Grant lets the agent send N more bytes of output.
+	Grant struct{ N int }
+	// Signal is passed on to every rank's process group.
+	Signal struct{ Signal int }
+	// Stop ends the job on this host: ranks learn Cause, then SIGTERM (or
+	// Signal, when not 0), the grace period, SIGKILL. Now skips the grace.
+	Stop struct {
+		Cause  Failure
+		Signal int
+		Now    bool
+	}
+	// Gone tells ranks that others have ended (on other hosts, or this one).
+	Gone struct {
+		Ranks    []int
+		Finished bool // exited with success; false: died
+		Why      string
+	}
+	// Inspect asks for a Report of what every rank is blocked in.
+	Inspect struct{}
+	// Beat is a sign of life, both ways.
+	Beat struct{}
+)
+
+// Agent to launcher.
+type (
+	// Ready answers Start once the agent's own set-up is done.
+	Ready struct {
+		Version int
+		Host    string // the host's own name
+		Pid     int
+		CPUs    int
+	}
+	// Started says that a process runs.
+	Started struct{ Proc, Pid int }
+	// Output is a piece of a process's output, as read: lines are the launcher's.
+	Output struct {
+		Proc   int
+		Stderr bool
+		Data   []byte
+		EOF    bool
+	}
+	// Want says that process Proc can take N more bytes of input.
+	Want struct{ Proc, N int }
+	// Exit is the end of a process, sent after its output's EOF... or after the
+	// agent gave up waiting for output held open by a grandchild.
+	Exit struct {
+		Proc   int
+		Code   int
+		Signal int    // when a signal ended it
+		Error  string // why it could not be started; Code is then 126 or 127 (or 125)
+		Stop   bool   // ended because the agent stopped it
+		CPU    int64  // user and system nanoseconds
+		RSS    int64  // peak bytes
+	}
+	// Report answers Inspect: one entry for each operation a rank is blocked in.
+	Report struct{ Waits []Wait }
+	// Done is the agent's last message: nothing of the job is left on the host.
+	Done struct{}
+	// Trouble is an agent that cannot go on; the launcher names host and stage.
+	Trouble struct{ Stage, Text string }
+	// Notice is a line for the user that is no failure.
+	Notice struct{ Text string }
+)
+
+// Wait is one blocked operation of one rank (see internal/waittable).
+type Wait struct {
+	Rank  int
+	Op    string
+	Peer  int // world rank, -1: any or none
+	Tag   int32
+	Group uint64
+	Seq   uint32
+	Since int64 // nanoseconds it has been blocked
+}
+
+// A Failure is why a job ends.
+type Failure struct {
+	Rank int // -1: not a rank's doing
+	Host string
+	Code int // exit code it stands for
+	Text string
+	// Collateral marks a rank that failed because another one did: its report
+	// is never the cause while a first-hand one exists.
+	Collateral bool
+	Peer       int // the rank it blames, -1: none
+	Aborted    bool
+}
+
+// Between agent and rank, both ways over the process's control socket.
+type (
+	// Welcome is the first packet to a process. It carries the descriptor of
+	// the host's shared segment unless the process is alone on its host.
+	Welcome struct {
+		Version   int
+		Job       string
+		Key       []byte
+		Proc      int
+		Ranks     []int
+		Topology  Topology
+		Args      []string
+		Transport string
+		Terminal  int
+		Keep      bool
+		Segment   bool // a descriptor comes with this packet
+	}
+	// Lookup asks where process Proc listens; Address answers.
+	Lookup  struct{ Proc int }
+	Address struct {
+		Proc  int
+		Addrs []string
+		Error string
+	}
+	// Conn brings a connection accepted for this process, as a descriptor.
+	Conn struct{}
+	// Service asks for a connection to the host service; it comes back in a
+	// Service packet, as a descriptor, or with Error.
+	Service struct {
+		Rank  int
+		Error string
+	}
+	// Failed reports that a rank of this process has failed (before it exits).
+	Failed struct{ Failure Failure }
+	// Cause tells a rank why the job ends.
+	Cause struct{ Failure Failure }
+	// Progress is drawn by the launcher when it has a terminal.
+	Progress struct {
+		Rank        int
+		Done, Total int64
+		Label       string
+	}
+)
+
+// messages lists every kind once; its order is the wire's: append only.
+var messages = []func() Message{
+	func() Message { return new(Start) },
+	func() Message { return new(Input) },
+	func() Message { return new(Grant) },
+	func() Message { return new(Signal) },
+	func() Message { return new(Stop) },
+	func() Message { return new(Gone) },
+	func() Message { return new(Inspect) },
+	func() Message { return new(Beat) },
+	func() Message { return new(Ready) },
+	func() Message { return new(Started) },
+	func() Message { return new(Output) },
+	func() Message { return new(Want) },
+	func() Message { return new(Exit) },
+	func() Message { return new(Report) },
+	func() Message { return new(Done) },
+	func() Message { return new(Trouble) },
+	func() Message { return new(Notice) },
+	func() Message { return new(Welcome) },
+	func() Message { return new(Lookup) },
+	func() Message { return new(Address) },
+	func() Message { return new(Conn) },
+	func() Message { return new(Service) },
+	func() Message { return new(Failed) },
+	func() Message { return new(Cause) },
+	func() Message { return new(Progress) },
+}
+
+func (*Start) kind() byte    { return 1 }
+func (*Input) kind() byte    { return 2 }
+func (*Grant) kind() byte    { return 3 }
+func (*Signal) kind() byte   { return 4 }
+func (*Stop) kind() byte     { return 5 }
+func (*Gone) kind() byte     { return 6 }
+func (*Inspect) kind() byte  { return 7 }
+func (*Beat) kind() byte     { return 8 }
+func (*Ready) kind() byte    { return 9 }
+func (*Started) kind() byte  { return 10 }
+func (*Output) kind() byte   { return 11 }
+func (*Want) kind() byte     { return 12 }
+func (*Exit) kind() byte     { return 13 }
+func (*Report) kind() byte   { return 14 }
+func (*Done) kind() byte     { return 15 }
+func (*Trouble) kind() byte  { return 16 }
+func (*Notice) kind() byte   { return 17 }
+func (*Welcome) kind() byte  { return 18 }
+func (*Lookup) kind() byte   { return 19 }
+func (*Address) kind() byte  { return 20 }
+func (*Conn) kind() byte     { return 21 }
+func (*Service) kind() byte  { return 22 }
+func (*Failed) kind() byte   { return 23 }
+func (*Cause) kind() byte    { return 24 }
+func (*Progress) kind() byte { return 25 }
+
+// ErrControl is what bytes that no gridrun would send decode to.
+var ErrControl = errors.New("malformed control message")
+
+// Marshal encodes m: its kind byte and a msgpack map of its fields.
+func Marshal(m Message) ([]byte, error) {
+	var buf bytes.Buffer
+	buf.WriteByte(m.kind())
+	if err := msgpack.NewEncoder(&buf).Encode(m); err != nil {
+		return nil, fmt.Errorf("control message %T: %w", m, err)
+	}
+	if buf.Len() > MaxControl {
+		return nil, fmt.Errorf("control message %T of %d bytes, the most is %d", m, buf.Len(), MaxControl)
+	}
+	return buf.Bytes(), nil
+}
+
+// Unmarshal decodes what Marshal made. Whatever b holds, it returns a message
+// or an error.
+func Unmarshal(b []byte) (m Message, err error) {
+	if len(b) == 0 || len(b) > MaxControl {
+		return nil, fmt.Errorf("%w: %d bytes", ErrControl, len(b))
+	}
+	if b[0] == 0 || int(b[0]) > len(messages) {
+		return nil, fmt.Errorf("%w: kind %d", ErrControl, b[0])
+	}
+	m = messages[b[0]-1]()
+	if err := msgpack.Unmarshal(b[1:], m); err != nil {
+		return nil, fmt.Errorf("%w: %T: %v", ErrControl, m, err)
+	}
+	return m, nil
+}

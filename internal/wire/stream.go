@@ -1,0 +1,93 @@
+package wire
+
+import (
+	"bufio"
+	"encoding/binary"
+	"fmt"
+	"io"
+	"sync"
+)
+
+// A Stream carries control messages over a byte stream: [Magic], then each
+// message behind its length (4 bytes, little-endian).
+type Stream struct {
+	r  *bufio.Reader
+	wm sync.Mutex
+	w  io.Writer
+	// Noise is what came before the peer's Magic: output of shell start-up files.
+	Noise []byte
+}
+
+// maxNoise bounds what may precede Magic.
+const maxNoise = 64 << 10
+
+// NewStream writes Magic to w; Open reads the peer's.
+func NewStream(r io.Reader, w io.Writer) (*Stream, error) {
+	s := &Stream{r: bufio.NewReaderSize(r, 64<<10), w: w}
+	if _, err := io.WriteString(w, Magic); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// Open reads up to and including the peer's Magic and keeps what preceded it in Noise.
+func (s *Stream) Open() error {
+	matched := 0
+	for matched < len(Magic) {
+		c, err := s.r.ReadByte()
+		if err != nil {
+			return err
+		}
+		s.Noise = append(s.Noise, c)
+		// Magic's first byte occurs in it once, so a mismatch restarts at 0 or 1.
+		switch c {
+		case Magic[matched]:
+			matched++
+		case Magic[0]:
+			matched = 1
+		default:
+			matched = 0
+		}
+		if len(s.Noise) > maxNoise {
+			return fmt.Errorf("%w: no gridrun at the other end, %d bytes of other output", ErrControl, len(s.Noise))
+		}
+	}
+	s.Noise = s.Noise[:len(s.Noise)-len(Magic)]
+	return nil
+}
+
+// Send writes one message. Safe for concurrent use.
+func (s *Stream) Send(m Message) error {
+	b, err := Marshal(m)
+	if err != nil {
+		return err
+	}
+	buf := make([]byte, 4, 4+len(b))
+	binary.LittleEndian.PutUint32(buf, uint32(len(b)))
+	buf = append(buf, b...)
+	s.wm.Lock()
+	defer s.wm.Unlock()
+	_, err = s.w.Write(buf)
+	return err
+}
+
+// Receive reads the next message. At the end of the stream it returns io.EOF,
+// in the middle of a message io.ErrUnexpectedEOF.
+func (s *Stream) Receive() (Message, error) {
+	var n [4]byte
+	if _, err := io.ReadFull(s.r, n[:]); err != nil {
+		return nil, err
+	}
+	size := binary.LittleEndian.Uint32(n[:])
+	if size == 0 || size > MaxControl {
+		return nil, fmt.Errorf("%w: length %d", ErrControl, size)
+	}
+	b := make([]byte, size)
+	if _, err := io.ReadFull(s.r, b); err != nil {
+		if err == io.EOF {
+			err = io.ErrUnexpectedEOF
+		}
+		return nil, err
+	}
+	return Unmarshal(b)
+}
