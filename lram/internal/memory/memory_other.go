@@ -1,0 +1,24 @@
+//go:build !linux
+
+package memory
+
+import "errors"
+
+// New makes a region of size bytes in this process; the system makes pages exist when they are touched.
+func New(size int64) (*Region, error) {
+	return &Region{bytes: make([]byte, size), fd: -1}, nil
+}
+
+// Map needs Linux.
+func Map(fd int) (*Region, error) {
+	return nil, errors.New("shared memory of the cache: needs Linux")
+}
+
+// Ensure checks the range.
+func (r *Region) Ensure(off, n int64) error { return r.check(off, n) }
+
+// Close drops the memory.
+func (r *Region) Close() error {
+	r.bytes = nil
+	return nil
+}
