@@ -1,0 +1,82 @@
+package place
+
+import (
+	"bufio"
+	"bytes"
+	"io/fs"
+	"os"
+	"path"
+	"runtime"
+	"strconv"
+	"strings"
+)
+
+// CPUs is how many CPUs this process may use at once: those of its affinity
+// mask (which a cpuset narrows), cut by the CPU quota of its control groups.
+func CPUs() int { return cpus(os.DirFS("/"), runtime.NumCPU()) }
+
+// cpus reads /proc/self/cgroup and the quota of every group from there to the
+// root: cpu.max ("max 100000" or "200000 100000", microseconds per period) in
+// version 2, cpu.cfs_quota_us and cpu.cfs_period_us in version 1. A part of a
+// CPU counts as one.
+func cpus(fsys fs.FS, affinity int) int {
+	n := max(affinity, 1)
+	groups, err := fs.ReadFile(fsys, "proc/self/cgroup")
+	if err != nil {
+		return n
+	}
+	lines := bufio.NewScanner(bytes.NewReader(groups))
+	for lines.Scan() {
+		// hierarchy:controllers:path; version 2 has hierarchy 0 and no controllers
+		fields := strings.SplitN(lines.Text(), ":", 3)
+		if len(fields) != 3 {
+			continue
+		}
+		var root string
+		switch {
+		case fields[0] == "0" && fields[1] == "":
+			root = "sys/fs/cgroup"
+		case fields[1] == "cpu" || strings.HasPrefix(fields[1], "cpu,") || strings.HasSuffix(fields[1], ",cpu"):
+			root = "sys/fs/cgroup/" + fields[1]
+		default:
+			continue
+		}
+		// A group's limit binds those below it. In a container the path may
+		// not exist under the mount, whose root is then the container's group.
+		for group := path.Clean("/" + fields[2]); ; group = path.Dir(group) {
+			if quota, period, ok := quotaOf(fsys, root+group); ok {
+				n = min(n, max(int((quota+period-1)/period), 1))
+			}
+			if group == "/" {
+				break
+			}
+		}
+	}
+	return n
+}
+
+func quotaOf(fsys fs.FS, dir string) (quota, period int64, ok bool) {
+	dir = strings.TrimSuffix(dir, "/")
+	if b, err := fs.ReadFile(fsys, dir+"/cpu.max"); err == nil {
+		if words := strings.Fields(string(b)); len(words) == 2 {
+			return limits(words[0], words[1])
+		}
+		return 0, 0, false
+	}
+	q, err := fs.ReadFile(fsys, dir+"/cpu.cfs_quota_us")
+	if err != nil {
+		return 0, 0, false
+	}
+	p, err := fs.ReadFile(fsys, dir+"/cpu.cfs_period_us")
+	if err != nil {
+		return 0, 0, false
+	}
+	return limits(strings.TrimSpace(string(q)), strings.TrimSpace(string(p)))
+}
+
+// limits parses a quota; "max" and -1 mean none.
+func limits(q, p string) (quota, period int64, ok bool) {
+	quota, errQ := strconv.ParseInt(q, 10, 64)
+	period, errP := strconv.ParseInt(p, 10, 64)
+	return quota, period, errQ == nil && errP == nil && quota > 0 && period > 0 && quota < 1<<50
+}

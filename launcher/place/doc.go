@@ -1,0 +1,9 @@
+// Package place decides which rank runs on which host: pure functions from
+// hosts, a policy and a number of ranks to a [Plan]. It starts nothing.
+//
+//  1. [ParseHosts] reads `-H a:4,b:2`, [ParseHostfile] reads a hostfile, and
+//     [CPUs] counts the slots of this machine.
+//  2. [Place] gives every rank a host (by slot, by node or so many a host) and
+//     gathers the ranks of a host into processes.
+//  3. [Plan.String] is what --dry-run prints.
+package place
