@@ -1,0 +1,63 @@
+// Package tcp carries frames between the processes of a job over TCP: one
+// authenticated connection for each pair of processes that talk to each other.
+//
+// # What happens to a frame
+//
+//  1. Post queues it on the link. The first frame of a link starts a goroutine
+//     that asks Config.Dial for a raw connection to the peer process.
+//  2. The handshake (handshake.go): both ends prove that they know the job's
+//     key before either parses anything else. Then the accepting end sends one
+//     byte, its verdict: use this connection, or another one is used already.
+//  3. Post writes small frames itself when nobody else is writing and the
+//     kernel takes the bytes at once. What the kernel does not take, and what
+//     is posted meanwhile, goes to a writer goroutine, many frames a writev.
+//  4. The peer's reader goroutine decodes headers from a small buffer, hands
+//     frames to Sink.Arrived, and reads the pieces of Data frames straight into
+//     the memory that Sink.Place names.
+//  5. Close sends what is queued, then a farewell (a header of kind 0xff and
+//     zeros otherwise) and a half-close. An end of stream without a farewell is
+//     a crash: it is told as [ErrBroken], an end with one as [ErrLeft].
+//
+// # Why exactly one connection carries frames
+//
+// Two processes may connect to each other at the same moment. Call the one
+// with the lower number low, the other high; X is the connection that low
+// opens, Y the one that high opens. low alone decides, under its link's lock:
+//
+//   - It accepts Y only while it has not begun to open X. After that it never
+//     opens X: a link connects once in its life.
+//   - Once it has begun to open X, a Y that arrives waits ("parked") until X is
+//     settled. When X is up, Y gets the verdict "yield" and is closed.
+//   - When X fails before low has sent its proof on it, low uses Y instead.
+//     When X fails later, the link is down: high may have begun to use X.
+//
+// high accepts any X that carries low's proof, also while it opens Y, and then
+// forgets Y. So if X is accepted then low had begun to open X and sent its
+// proof: low has neither accepted Y before (first rule) nor will it later
+// (third rule). If Y is accepted, low never sends a proof on X, so high does
+// not accept X. Frames flow only after acceptance, and wait on the link, not on
+// a connection; hence all travel on the one accepted connection, in the order
+// of posting, each once. The verdict is the first byte that the accepting end
+// sends after the handshake, the opening end sends frames only when it has read
+// it: on a connection that loses no frame was ever sent.
+//
+// # What a stranger can do
+//
+// Whoever reaches the listening port without the key can make a process hold a
+// connection for Config.Handshake and compute one MAC. The number of such
+// connections is bounded; a further one displaces the oldest, and a peer of the
+// job whose connection was displaced tries again. The handshake authenticates
+// the peer, it does not encrypt: who can change packets on the way can change
+// frames.
+//
+// # Goroutines
+//
+// For each link: one that dials (until connected), one reader (while the
+// connection is up), one writer (only while the kernel has not taken all
+// frames). For each unauthenticated connection: one, with a deadline.
+// [Net.Close] joins all of them.
+//
+// Arrived, Place, Placed and Down of one peer are called from its reader, one
+// at a time. Sent is called in the order of posting, from the poster or the
+// writer, so it may run while the reader delivers.
+package tcp
