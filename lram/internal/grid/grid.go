@@ -2,8 +2,9 @@
 // elements into the pieces that lie in each block. Pure functions; the server
 // of a cache and its clients compute the same grid from the same four figures.
 //
-//  1. [Plan] chooses the shape of a block: the file's own chunk where it has
-//     one, otherwise whole trailing rows grouped to about the size aimed at.
+//  1. [Plan] chooses the shape of a block: the file's own chunk where a part
+//     of it cannot be had for less, otherwise whole trailing rows grouped to
+//     about the size aimed at, and never beyond a record.
 //  2. [New] lays blocks of that shape over the array, row-major, starting at
 //     the origin; blocks at the far edges are clipped. A block is known by its
 //     index in that order.
@@ -23,24 +24,42 @@ import (
 // and storage answers 32 KiB about as fast as less.
 const enough = 32 << 10
 
-// Plan returns the shape of a block for an array of shape with elements of
-// elem bytes, stored in chunks of the shape chunk (nil: not chunked). target
-// is the size aimed at in bytes for arrays without chunks; no block is larger
-// than most bytes, unless one element is.
-func Plan(shape, chunk []int, elem, target, most int) []int {
-	block := make([]int, len(shape))
+// A Layout is how a file holds an array.
+type Layout struct {
+	Shape []int
+	Elem  int   // bytes of an element
+	Chunk []int // the pieces the file is made of, nil if it is one contiguous piece
+	// Divisible says that a part of a chunk costs a part of its reading: records, not compressed chunks.
+	Divisible bool
+}
+
+// tinyRecord is the size in bytes below which neighbouring records share a block.
+const tinyRecord = 4 << 10
+
+// Plan returns the shape of the blocks of an array. target is the size aimed
+// at in bytes where the layout leaves the choice; no block is larger than most
+// bytes, unless one element is.
+func Plan(l Layout, target, most int) []int {
+	block := make([]int, len(l.Shape))
 	for i := range block {
 		block[i] = 1
 	}
-	target = min(target, most)
-	if chunk != nil {
-		for i, n := range chunk {
-			block[i] = max(1, min(n, shape[i]))
+	limit := l.Shape
+	if l.Chunk != nil {
+		limit = make([]int, len(l.Shape))
+		for i, n := range l.Chunk {
+			limit[i] = max(1, min(n, l.Shape[i]))
 		}
-	} else {
-		grow(block, shape, elem, target)
+		if l.Divisible && bytesOf(limit, l.Elem) < tinyRecord {
+			limit = l.Shape
+		}
 	}
-	shrink(block, elem, most)
+	if l.Chunk != nil && !l.Divisible {
+		copy(block, limit)
+	} else {
+		grow(block, limit, l.Elem, min(target, most))
+	}
+	shrink(block, l.Elem, most)
 	return block
 }
 

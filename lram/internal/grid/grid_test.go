@@ -12,24 +12,28 @@ func TestPlan(t *testing.T) {
 	tests := []struct {
 		name         string
 		shape, chunk []int
+		divisible    bool
 		elem         int
 		target, most int
 		want         []int
 	}{
-		{"a level a block", []int{1, 26, 73, 144}, nil, 4, 256 * kib, 1 << 20, []int{1, 1, 73, 144}},
-		{"small planes grouped", []int{64, 33, 36}, nil, 4, 256 * kib, 1 << 20, []int{32, 33, 36}},
-		{"large plane cut evenly", []int{37, 721, 1440}, nil, 4, 256 * kib, 1 << 20, []int{1, 43, 1440}},
-		{"a row longer than a block", []int{3, 100000}, nil, 8, 256 * kib, 1 << 20, []int{1, 25000}},
-		{"chunks as they are", []int{10, 100, 100}, []int{1, 50, 70}, 4, 256 * kib, 1 << 20, []int{1, 50, 70}},
-		{"a chunk beyond the array", []int{10, 20}, []int{64, 64}, 4, 256 * kib, 1 << 20, []int{10, 20}},
-		{"a chunk beyond the budget", []int{1024, 1024}, []int{1024, 1024}, 4, 256 * kib, 64 * kib, []int{16, 1024}},
-		{"scalar", nil, nil, 8, 256 * kib, 1 << 20, []int{}},
-		{"no records yet", []int{0, 73, 144}, nil, 4, 256 * kib, 1 << 20, []int{1, 73, 144}},
-		{"tiny budget", []int{5, 7, 1000}, nil, 4, 256 * kib, 512, []int{1, 1, 125}},
+		{"a level a block", []int{1, 26, 73, 144}, nil, false, 4, 256 * kib, 1 << 20, []int{1, 1, 73, 144}},
+		{"small planes grouped", []int{64, 33, 36}, nil, false, 4, 256 * kib, 1 << 20, []int{32, 33, 36}},
+		{"large plane cut evenly", []int{37, 721, 1440}, nil, false, 4, 256 * kib, 1 << 20, []int{1, 43, 1440}},
+		{"a row longer than a block", []int{3, 100000}, nil, false, 8, 256 * kib, 1 << 20, []int{1, 25000}},
+		{"chunks as they are", []int{10, 100, 100}, []int{1, 50, 70}, false, 4, 256 * kib, 1 << 20, []int{1, 50, 70}},
+		{"a chunk beyond the array", []int{10, 20}, []int{64, 64}, false, 4, 256 * kib, 1 << 20, []int{10, 20}},
+		{"a chunk beyond the budget", []int{1024, 1024}, []int{1024, 1024}, false, 4, 256 * kib, 64 * kib, []int{16, 1024}},
+		{"a level of a record", []int{64, 26, 73, 144}, []int{1, 26, 73, 144}, true, 4, 256 * kib, 1 << 20, []int{1, 1, 73, 144}},
+		{"a record a block", []int{64, 33, 36}, []int{1, 33, 36}, true, 4, 256 * kib, 1 << 20, []int{1, 33, 36}},
+		{"tiny records share", []int{100000, 3}, []int{1, 3}, true, 8, 256 * kib, 1 << 20, []int{10000, 3}},
+		{"scalar", nil, nil, false, 8, 256 * kib, 1 << 20, []int{}},
+		{"no records yet", []int{0, 73, 144}, nil, false, 4, 256 * kib, 1 << 20, []int{1, 73, 144}},
+		{"tiny budget", []int{5, 7, 1000}, nil, false, 4, 256 * kib, 512, []int{1, 1, 125}},
 	}
 	for _, c := range tests {
 		t.Run(c.name, func(t *testing.T) {
-			got := Plan(c.shape, c.chunk, c.elem, c.target, c.most)
+			got := Plan(Layout{Shape: c.shape, Chunk: c.chunk, Elem: c.elem, Divisible: c.divisible}, c.target, c.most)
 			if !slices.Equal(got, c.want) {
 				t.Errorf("Plan = %v, want %v", got, c.want)
 			}
@@ -204,7 +208,7 @@ func FuzzPlan(f *testing.F) {
 		if chunked != 0 {
 			chunk = []int{1 + norm(chunked, 50), 1 + norm(chunked, 1<<10), 1 + norm(chunked, 1<<20)}
 		}
-		block := Plan(shape, chunk, elem, target, most)
+		block := Plan(Layout{Shape: shape, Chunk: chunk, Elem: elem, Divisible: chunked > 0}, target, most)
 		g, err := New(shape, block, elem)
 		if err != nil {
 			t.Fatalf("shape %v block %v: %v", shape, block, err)
