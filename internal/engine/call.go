@@ -1,53 +1,173 @@
 package engine
 
-import "context"
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"gridrun/internal/engine/match"
+	"gridrun/internal/wire"
+)
 
 // A Call is one collective operation in progress on a group. Its messages have
 // a space of their own: the group, the call's number and a step, so that calls
 // on different groups, and several on one, never meet. Every frame carries the
-// operation's name, its number and the element's signature; a receiver that
-// meets another operation or type fails with ErrMismatch or ErrType.
+// operation, its root, the call's number and the element's signature; a rank
+// that meets another operation or root fails with ErrMismatch, and the group
+// with it, whether or not the message was the one it waited for.
 type Call struct {
-	comm *Comm
-	ctx  context.Context
-	op   Op
-	seq  uint32
-	elem Signature
+	comm  *Comm
+	ctx   context.Context
+	op    Op
+	seq   uint32
+	flags uint16 // root + 1, modulo 65536; 0 for calls without a root
+	elem  Signature
 }
 
-// MaxStep bounds the step of a call's messages. Messages of one step between
-// two ranks arrive in the order they were sent.
-const MaxStep = 1<<11 - 1
+const (
+	stepBits = 11
+	// MaxStep bounds the step of a call's messages. Messages of one step between
+	// two ranks arrive in the order they were sent.
+	MaxStep = 1<<stepBits - 1
+)
 
 // Begin starts this rank's next collective call on the group: every member
 // begins the same calls in the same order. elem is the element type of what
 // will be sent, 0 for none. It fails when ctx is done or the group is revoked.
 func (c *Comm) Begin(ctx context.Context, op Op, elem Signature) (*Call, error) {
-	panic("stub")
+	return c.begin(ctx, op, elem, 0)
 }
 
-func (k *Call) Rank() int { return k.comm.Rank() }
-func (k *Call) Size() int { return k.comm.Size() }
+// BeginRooted is Begin for an operation with a root, on which all must agree.
+func (c *Comm) BeginRooted(ctx context.Context, op Op, elem Signature, root int) (*Call, error) {
+	return c.begin(ctx, op, elem, uint16(root+1))
+}
 
-// Send sends x to rank dst of the group and returns when x may be changed.
-func (k *Call) Send(dst, step int, x []byte) error { panic("stub") }
+func (c *Comm) begin(ctx context.Context, op Op, elem Signature, flags uint16) (*Call, error) {
+	k := &Call{comm: c, ctx: ctx, op: op, flags: flags, elem: elem}
+	k.seq = c.calls.Add(1)
+	if ctx.Err() != nil {
+		return nil, k.End(errEnded(ctx))
+	}
+	rk := c.rank
+	rk.mu.Lock()
+	g := rk.group(c.id)
+	if g.revoked != nil {
+		rk.mu.Unlock()
+		return nil, k.End(g.revoked)
+	}
+	g.calls[k.seq] = k
+	var early []*match.Msg
+	if rk.queues.Unexpected > 0 {
+		early = rk.queues.Msgs(func(m *match.Msg) bool {
+			h := &m.Value.(*message).header
+			return m.Group == c.id|collective && h.Seq == k.seq && !k.agrees(h)
+		})
+	}
+	rk.mu.Unlock()
+	if len(early) > 0 {
+		return nil, k.End(k.contradiction(&early[0].Value.(*message).header))
+	}
+	return k, nil
+}
 
-// Recv fills x with the next message of rank src in this step; any other
-// length than len(x) is ErrMismatch.
-func (k *Call) Recv(src, step int, x []byte) error { panic("stub") }
+func (k *Call) Rank() int { return k.comm.me }
+func (k *Call) Size() int { return k.comm.size }
+
+// agrees says whether h belongs to the same operation with the same root.
+func (k *Call) agrees(h *wire.Header) bool {
+	return h.Seq == k.seq && Op(h.Op) == k.op && h.Flags == k.flags
+}
+
+func (k *Call) contradiction(h *wire.Header) error {
+	peer := k.comm.groupRank(int(h.Src))
+	if Op(h.Op) != k.op {
+		return fmt.Errorf("%w: rank %d is in %v, rank %d in %v (collective call %d of the group)", ErrMismatch, k.comm.me, k.op, peer, Op(h.Op), k.seq)
+	}
+	return fmt.Errorf("%w: rank %d calls %v with root %d, rank %d with root %d", ErrMismatch, k.comm.me, k.op, int(k.flags)-1, peer, int(h.Flags)-1)
+}
+
+// clash fails the call from outside: a message has come that contradicts it.
+func (k *Call) clash(h *wire.Header) { k.comm.Revoke(k.contradiction(h)) }
+
+func (k *Call) request(kind requestKind, peer, step int, x []byte) *Request {
+	r := requests.Get().(*Request)
+	*r = Request{rank: k.comm.rank, comm: k.comm, kind: kind, op: k.op, call: k,
+		peer: k.comm.members[peer], tag: Tag(k.seq<<stepBits&0x7fffffff | uint32(step)), elem: k.elem, size: 1, buf: x}
+	return r
+}
+
+// ISend and IRecv start a transfer with a rank of the group; Wait ends it.
+func (k *Call) ISend(dst, step int, x []byte) *Request {
+	r := k.request(sending, dst, step, x)
+	r.start()
+	return r
+}
+
+// IRecv fills x; a message of any other length is ErrMismatch.
+func (k *Call) IRecv(src, step int, x []byte) *Request {
+	r := k.request(receiving, src, step, x)
+	r.post()
+	return r
+}
+
+// Wait waits for all and recycles them: they must not be used again. It returns
+// the first error in their order; nil requests are passed over.
+func (k *Call) Wait(reqs ...*Request) error {
+	var first error
+	for _, r := range reqs {
+		if r == nil {
+			continue
+		}
+		if _, err := r.Finish(k.ctx); err != nil && first == nil {
+			first = err
+		}
+	}
+	return first
+}
+
+// Send sends x and returns when x may be changed.
+func (k *Call) Send(dst, step int, x []byte) error { return k.Wait(k.ISend(dst, step, x)) }
+
+// Recv fills x with the next message of rank src in this step.
+func (k *Call) Recv(src, step int, x []byte) error { return k.Wait(k.IRecv(src, step, x)) }
 
 // SendRecv does both at once, without deadlock.
-func (k *Call) SendRecv(dst int, out []byte, src int, in []byte, step int) error { panic("stub") }
+func (k *Call) SendRecv(dst int, out []byte, src int, in []byte, step int) error {
+	rr := k.IRecv(src, step, in)
+	sr := k.ISend(dst, step, out)
+	return k.Wait(rr, sr)
+}
 
-// ISend and IRecv start a transfer; Wait ends it. IRecv checks the length as Recv does.
-func (k *Call) ISend(dst, step int, x []byte) *Request { panic("stub") }
-func (k *Call) IRecv(src, step int, x []byte) *Request { panic("stub") }
-func (k *Call) Wait(reqs ...*Request) error            { panic("stub") }
+// RecvBytes receives a message of any length.
+func (k *Call) RecvBytes(src, step int) ([]byte, error) {
+	r := k.request(receiving, src, step, nil)
+	r.alloc = true
+	r.post()
+	b, _, err := r.FinishBytes(k.ctx)
+	return b, err
+}
 
-// RecvBytes receives a message of any length (values encoded by the caller).
-func (k *Call) RecvBytes(src, step int) ([]byte, error) { panic("stub") }
-
-// End ends the call. A call that failed, err != nil, revokes the group: every
-// member's pending and later operations on it fail with the same cause. It
-// returns err as the *Error that the caller hands to the user.
-func (k *Call) End(err error) error { panic("stub") }
+// End ends the call. A call that has failed, err != nil, revokes the group:
+// every member's pending and later operations on it fail with the same cause.
+// It returns err as the *Error that the caller hands to the user.
+func (k *Call) End(err error) error {
+	rk := k.comm.rank
+	rk.mu.Lock()
+	if g := rk.groups[k.comm.id]; g != nil {
+		delete(g.calls, k.seq)
+		if err != nil && g.revoked != nil {
+			err = g.revoked // the cause that all members see, not this rank's share of it
+		}
+	}
+	rk.mu.Unlock()
+	if err == nil {
+		return nil
+	}
+	k.comm.Revoke(err)
+	var e *Error
+	if errors.As(err, &e) && e.Op == k.op.String() {
+		return e
+	}
+	return &Error{Op: k.op.String(), Rank: k.comm.me, Peer: AnyRank, Tag: AnyTag, Err: err}
+}

@@ -6,11 +6,22 @@
 // engine. Networks know processes, not ranks; frames name ranks.
 package transport
 
-import "gridrun/internal/wire"
+import (
+	"errors"
+
+	"gridrun/internal/wire"
+)
+
+// ErrLeft is the Down error of a peer that closed its network in good order.
+var ErrLeft = errors.New("the process has left")
+
+// EagerMax bounds the Body of every frame that is not Data: such a body travels
+// in one piece, and a shared-memory ring must have room for it.
+const EagerMax = 16 << 10
 
 // A Frame is one message of the data plane on its way out. Header.Body is
 // ignored: for all kinds but Data the transport sends Body whole (at most
-// wire.MaxBody bytes), for Data it cuts Body into pieces as it likes, setting
+// EagerMax bytes), for Data it cuts Body into pieces as it likes, setting
 // Off (counted from the Header's Off) and Body of each.
 //
 // The frame and its Body belong to the link from Post until Sink.Sent.

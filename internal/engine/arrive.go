@@ -1,0 +1,258 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"gridrun/internal/engine/match"
+	"gridrun/internal/wire"
+)
+
+// never is the ctx of waits whose end the peer decides.
+var never = context.Background()
+
+// Arrived implements transport.Sink.
+func (p *Proc) Arrived(from int, h *wire.Header, body []byte) {
+	rk := p.addressee(from, h)
+	if rk == nil {
+		return
+	}
+	if h.Credit > 0 {
+		rk.mu.Lock()
+		pe := rk.peer(h.Src)
+		pe.credit = min(pe.credit+int(h.Credit), window)
+		rk.mu.Unlock()
+	}
+	switch h.Kind {
+	case wire.Eager, wire.RTS:
+		rk.envelope(h, body)
+	case wire.CTS:
+		rk.clearedToSend(h)
+	case wire.Cancel:
+		rk.cancelled(h)
+	case wire.Cancelled:
+		rk.takenBack(h)
+	case wire.Revoke:
+		rk.revoked(h.Group, decodeRevoke(h, body))
+	case wire.Bye:
+		p.markGone(int(h.Src), &end{finished: true})
+	}
+}
+
+// addressee finds the local rank a frame is for, and drops frames that process
+// from has no business sending.
+func (p *Proc) addressee(from int, h *wire.Header) *Rank {
+	if int(h.Dst) >= len(p.ranks) || int(h.Src) >= len(p.ranks) || p.Topology.RankProc[h.Src] != from {
+		return nil
+	}
+	return p.ranks[h.Dst]
+}
+
+// envelope matches an Eager or RTS frame.
+func (rk *Rank) envelope(h *wire.Header, body []byte) {
+	rk.mu.Lock()
+	rv := rk.queues.Take(h.Group, h.Src, h.Tag)
+	if rv == nil {
+		call := rk.keep(h, body)
+		rk.mu.Unlock()
+		if call != nil {
+			call.clash(h)
+		}
+		return
+	}
+	r := rv.Value.(*Request)
+	if h.Kind == wire.Eager {
+		owed := rk.consumed(h)
+		rk.mu.Unlock()
+		rk.repay(h.Src, owed)
+		r.take(h, body)
+		return
+	}
+	err := r.accept(h)
+	answer := wire.Header{Kind: wire.CTS, Dst: h.Src, Send: h.Send}
+	if err == nil {
+		r.id = rk.id()
+		answer.Recv = r.id
+		rk.recvs[r.id] = r
+	}
+	rk.mu.Unlock()
+	if err != nil {
+		defer r.finish(err)
+	}
+	rk.control(&answer)
+}
+
+// keep queues an unexpected message and wakes who probes for it. It returns
+// the collective call in progress that the message contradicts, if any.
+// Called with rk.mu held.
+func (rk *Rank) keep(h *wire.Header, body []byte) *Call {
+	if g := rk.groups[h.Group&^collective]; g != nil && g.revoked != nil {
+		return nil // nobody can receive it any more; the sender learns of the revocation
+	}
+	m := &message{Msg: match.Msg{Group: h.Group, Src: h.Src, Tag: h.Tag}, header: *h}
+	m.Value = m
+	if h.Kind == wire.Eager && len(body) > 0 {
+		m.body = slices.Clone(body)
+	}
+	rk.queues.Keep(&m.Msg)
+	rk.probes = slices.DeleteFunc(rk.probes, func(r *Request) bool {
+		if rk.queues.Peek(r.recv.Group, r.recv.Src, r.recv.Tag) != &m.Msg {
+			return false
+		}
+		r.see(h)
+		r.finish(nil)
+		return true
+	})
+	if h.Group&collective != 0 {
+		if g := rk.groups[h.Group&^collective]; g != nil {
+			if k := g.calls[h.Seq]; k != nil && !k.agrees(h) {
+				return k
+			}
+		}
+	}
+	return nil
+}
+
+// consumed accounts for an eager message that has been matched and returns the
+// credit to give back at once, 0 if it can wait for a frame that goes there
+// anyway. Called with rk.mu held.
+func (rk *Rank) consumed(h *wire.Header) uint32 {
+	pe := rk.peer(h.Src)
+	pe.owed += uint32(h.Len) + envelope
+	if pe.owed < window/2 {
+		return 0
+	}
+	owed := pe.owed
+	pe.owed = 0
+	return owed
+}
+
+func (rk *Rank) repay(peer int32, owed uint32) {
+	if owed > 0 {
+		rk.control(&wire.Header{Kind: wire.Credit, Dst: peer, Credit: owed})
+	}
+}
+
+// see notes the envelope in r's status.
+func (r *Request) see(h *wire.Header) {
+	r.total = h.Len
+	tag := Tag(h.Tag)
+	if r.call != nil {
+		tag = AnyTag
+	}
+	r.status = Status{Source: r.comm.groupRank(int(h.Src)), Tag: tag, Count: r.count(h.Len)}
+}
+
+// accept checks a matched envelope against the receive and makes room.
+func (r *Request) accept(h *wire.Header) error {
+	r.see(h)
+	if r.call != nil && !r.call.agrees(h) {
+		return r.call.contradiction(h)
+	}
+	if Signature(h.Elem) != r.elem {
+		return fmt.Errorf("%w: the sender's elements are %v, the receiver's %v", ErrType, Signature(h.Elem), r.elem)
+	}
+	if r.alloc {
+		r.buf = make([]byte, h.Len)
+	}
+	if r.call != nil && uint64(len(r.buf)) != h.Len {
+		return r.lengthError(h.Len)
+	}
+	if h.Len > uint64(len(r.buf)) {
+		return fmt.Errorf("%w: the message has %d elements (%d bytes), the buffer %d", ErrTruncated, r.count(h.Len), h.Len, r.count(uint64(len(r.buf))))
+	}
+	return nil
+}
+
+// take completes r with an eager message.
+func (r *Request) take(h *wire.Header, body []byte) {
+	err := r.accept(h)
+	if err == nil {
+		copy(r.buf, body)
+	}
+	r.finish(err)
+}
+
+// Place implements transport.Sink.
+func (p *Proc) Place(from int, h *wire.Header) []byte {
+	rk := p.addressee(from, h)
+	if rk == nil {
+		return nil
+	}
+	rk.mu.Lock()
+	defer rk.mu.Unlock()
+	r := rk.recvs[h.Recv]
+	if r == nil || r.status.Source != r.comm.groupRank(int(h.Src)) || h.Len != r.total || h.Off+uint64(h.Body) > r.total {
+		return nil
+	}
+	return r.buf[h.Off : h.Off+uint64(h.Body)]
+}
+
+// Placed implements transport.Sink.
+func (p *Proc) Placed(from int, h *wire.Header) {
+	rk := p.addressee(from, h)
+	if rk == nil {
+		return
+	}
+	rk.mu.Lock()
+	r := rk.recvs[h.Recv]
+	if r == nil {
+		rk.mu.Unlock()
+		return
+	}
+	r.got += uint64(h.Body)
+	done := r.got >= r.total
+	if done {
+		delete(rk.recvs, h.Recv)
+	}
+	rk.mu.Unlock()
+	if done {
+		r.finish(nil)
+	}
+}
+
+// cancelled answers a sender that wants its RTS back: agreed if it is unmatched.
+func (rk *Rank) cancelled(h *wire.Header) {
+	rk.mu.Lock()
+	found := rk.queues.Msgs(func(m *match.Msg) bool {
+		mh := &m.Value.(*message).header
+		return mh.Kind == wire.RTS && m.Src == h.Src && mh.Send == h.Send
+	})
+	for _, m := range found {
+		rk.queues.Remove(m)
+	}
+	rk.mu.Unlock()
+	if len(found) > 0 {
+		rk.control(&wire.Header{Kind: wire.Cancelled, Dst: h.Src, Send: h.Send})
+	}
+}
+
+// takenBack ends a transfer that the other side will not go on with: a send
+// whose RTS the receiver has removed (Send), or a receive whose sender no longer
+// knows of it, for the group was revoked there (Recv).
+func (rk *Rank) takenBack(h *wire.Header) {
+	rk.mu.Lock()
+	r, err := rk.sends[h.Send], error(ErrRevoked)
+	switch {
+	case h.Recv != 0:
+		if r = rk.recvs[h.Recv]; r != nil && r.status.Source != r.comm.groupRank(int(h.Src)) {
+			r = nil
+		}
+		if r != nil {
+			delete(rk.recvs, h.Recv)
+			if g := rk.groups[r.comm.id]; g != nil && g.revoked != nil {
+				err = g.revoked
+			}
+		}
+	case r == nil || r.peer != h.Src || r.canceled == nil:
+		r = nil
+	default:
+		delete(rk.sends, h.Send)
+		err = r.canceled
+	}
+	rk.mu.Unlock()
+	if r != nil {
+		r.finish(err)
+	}
+}

@@ -1,0 +1,271 @@
+package engine
+
+import (
+	"cmp"
+	"context"
+	"encoding/binary"
+	"fmt"
+	"slices"
+	"sync/atomic"
+)
+
+// collective is the bit of a message space that sets a group's collective
+// traffic apart from its users'. Group ids have it clear.
+const collective uint64 = 1
+
+// worldID is the id of the group of all ranks.
+const worldID uint64 = 2
+
+// A Comm is one rank's view of a group: an ordered set of ranks with a message
+// space of its own.
+//
+// The id of a group is computed, not agreed upon: every member derives it from
+// the parent's id, the number of the call that made it and its color, which are
+// the same on all of them.
+type Comm struct {
+	rank    *Rank
+	id      uint64
+	members []int32       // world rank of each group rank
+	index   map[int32]int // group rank of each world rank; nil: the same
+	me      int
+	size    int
+	calls   atomic.Uint32 // collective calls begun
+}
+
+// World returns the group of all ranks as this rank sees it.
+func (rk *Rank) World() *Comm {
+	return &Comm{rank: rk, id: worldID, members: rk.proc.world, me: rk.world, size: len(rk.proc.world)}
+}
+
+func (rk *Rank) comm(id uint64, members []int32) *Comm {
+	c := &Comm{rank: rk, id: id, members: members, size: len(members), index: make(map[int32]int, len(members))}
+	for i, w := range members {
+		c.index[w] = i
+	}
+	c.me = c.index[int32(rk.world)]
+	return c
+}
+
+// From returns the engine's side of an rt.Group; rt sets it.
+var From func(group any) *Comm
+
+func (c *Comm) Rank() int           { return c.me }
+func (c *Comm) Size() int           { return c.size }
+func (c *Comm) WorldRank(r int) int { return int(c.members[r]) }
+
+// ID names the group's message space; it is the same on every member.
+func (c *Comm) ID() uint64 { return c.id }
+
+// Proc returns the process's part of the job.
+func (c *Comm) Proc() *Proc { return c.rank.proc }
+
+// groupRank returns the group's rank of a world rank, -1 if it is no member.
+func (c *Comm) groupRank(world int) int {
+	if c.index == nil {
+		return world
+	}
+	if i, ok := c.index[int32(world)]; ok {
+		return i
+	}
+	return -1
+}
+
+// Close forgets the group on this rank; what was not received is dropped.
+func (c *Comm) Close() error {
+	c.rank.mu.Lock()
+	defer c.rank.mu.Unlock()
+	if c.id == worldID {
+		return nil
+	}
+	c.rank.queues.Drop(c.id)
+	c.rank.queues.Drop(c.id | collective)
+	delete(c.rank.groups, c.id)
+	return nil
+}
+
+func (c *Comm) checkPeer(op Op, peer int, tag Tag, any bool) error {
+	if peer >= 0 && peer < c.size || any && peer == AnyRank {
+		return nil
+	}
+	return &Error{Op: op.String(), Rank: c.me, Peer: AnyRank, Tag: tag, Err: fmt.Errorf("rank %d is not in the group of %d", peer, c.size)}
+}
+
+func (c *Comm) checkTag(op Op, tag Tag, any bool) error {
+	if tag >= 0 || any && tag == AnyTag {
+		return nil
+	}
+	return &Error{Op: op.String(), Rank: c.me, Peer: AnyRank, Tag: AnyTag, Err: fmt.Errorf("tag %d is negative; user tags are 0 and up", tag)}
+}
+
+// Payload is a message's bytes and what they are.
+type Payload struct {
+	Bytes []byte
+	Elem  Signature
+	Size  int // bytes of an element
+}
+
+// Send starts sending x to rank dst of the group.
+func (c *Comm) Send(ctx context.Context, op Op, dst int, tag Tag, x Payload) (*Request, error) {
+	if err := c.checkPeer(op, dst, tag, false); err != nil {
+		return nil, err
+	}
+	if err := c.checkTag(op, tag, false); err != nil {
+		return nil, err
+	}
+	r := requests.Get().(*Request)
+	*r = Request{rank: c.rank, comm: c, kind: sending, op: op, peer: c.members[dst], tag: tag,
+		elem: x.Elem, size: x.Size, buf: x.Bytes, sync: op == OpSSend}
+	if ctx.Err() != nil {
+		err := r.wrap(errEnded(ctx))
+		r.free()
+		return nil, err
+	}
+	r.start()
+	return r, nil
+}
+
+// Recv starts receiving into x.Bytes from rank src, or AnyRank. alloc has the
+// buffer made as long as the message.
+func (c *Comm) Recv(ctx context.Context, op Op, src int, tag Tag, x Payload, alloc bool) (*Request, error) {
+	if err := c.checkPeer(op, src, tag, true); err != nil {
+		return nil, err
+	}
+	if err := c.checkTag(op, tag, true); err != nil {
+		return nil, err
+	}
+	r := requests.Get().(*Request)
+	*r = Request{rank: c.rank, comm: c, kind: receiving, op: op, peer: AnyRank, tag: tag,
+		elem: x.Elem, size: x.Size, buf: x.Bytes, alloc: alloc}
+	if src >= 0 {
+		r.peer = c.members[src]
+	}
+	if ctx.Err() != nil {
+		err := r.wrap(errEnded(ctx))
+		r.free()
+		return nil, err
+	}
+	r.post()
+	return r, nil
+}
+
+// Finish waits for a request that nobody else knows and recycles it.
+func (r *Request) Finish(ctx context.Context) (Status, error) {
+	st, err := r.Wait(ctx)
+	r.free()
+	return st, err
+}
+
+// FinishBytes is Finish for a receive that made its own buffer.
+func (r *Request) FinishBytes(ctx context.Context) ([]byte, Status, error) {
+	st, err := r.Wait(ctx)
+	b := r.buf
+	r.free()
+	return b, st, err
+}
+
+// Probe waits for a matching message, or only looks. Count is in bytes.
+func (c *Comm) Probe(ctx context.Context, src int, tag Tag, wait bool) (st Status, found bool, err error) {
+	if err := c.checkPeer(OpProbe, src, tag, true); err != nil {
+		return st, false, err
+	}
+	if err := c.checkTag(OpProbe, tag, true); err != nil {
+		return st, false, err
+	}
+	r := &Request{rank: c.rank, comm: c, kind: probing, op: OpProbe, peer: AnyRank, tag: tag, size: 1}
+	if src >= 0 {
+		r.peer = c.members[src]
+	}
+	if !wait {
+		c.rank.proc.pollOnce()
+		c.rank.mu.Lock()
+		defer c.rank.mu.Unlock()
+		m := c.rank.queues.Peek(c.id, r.peer, int32(tag))
+		if m == nil {
+			return st, false, r.wrap(c.rank.hopeless(r))
+		}
+		r.see(&m.Value.(*message).header)
+		return r.status, true, nil
+	}
+	r.post()
+	st, err = r.Wait(ctx)
+	return st, err == nil, err
+}
+
+// Split makes a group of the callers with the same color, ordered by key, then
+// rank; nil for those with a negative color. Rank 0 gathers every color and key
+// and a binomial tree spreads the table: 16 bytes a rank, 2 log2(n) steps.
+func (c *Comm) Split(ctx context.Context, color, key int) (*Comm, error) {
+	k, err := c.Begin(ctx, OpSplit, 0)
+	if err != nil {
+		return nil, err
+	}
+	table := make([]byte, 16*c.size)
+	put := func(b []byte) {
+		binary.LittleEndian.PutUint64(b, uint64(int64(color)))
+		binary.LittleEndian.PutUint64(b[8:], uint64(int64(key)))
+	}
+	put(table[16*c.me:])
+	if err := k.End(k.spread(table)); err != nil {
+		return nil, err
+	}
+	if color < 0 {
+		return nil, nil
+	}
+	type member struct{ key, rank int }
+	var in []member
+	for r := range c.size {
+		if int(int64(binary.LittleEndian.Uint64(table[16*r:]))) == color {
+			in = append(in, member{int(int64(binary.LittleEndian.Uint64(table[16*r+8:]))), r})
+		}
+	}
+	slices.SortStableFunc(in, func(a, b member) int { return cmp.Compare(a.key, b.key) })
+	members := make([]int32, len(in))
+	for i, m := range in {
+		members[i] = c.members[m.rank]
+	}
+	return c.rank.comm(mix(c.id, k.seq, int64(color)), members), nil
+}
+
+// spread makes table, of 16 bytes a rank, whole on every rank: each has its own row.
+func (k *Call) spread(table []byte) error {
+	me, n := k.Rank(), k.Size()
+	// Binomial gather: rank me collects the rows [me, me+mask).
+	mask := 1
+	for ; mask < n; mask <<= 1 {
+		if me&mask != 0 {
+			if err := k.Send(me-mask, 0, table[16*me:16*min(me+mask, n)]); err != nil {
+				return err
+			}
+			break
+		}
+		if me+mask < n {
+			if err := k.Recv(me+mask, 0, table[16*(me+mask):16*min(me+2*mask, n)]); err != nil {
+				return err
+			}
+		}
+	}
+	// Binomial broadcast from rank 0.
+	if me != 0 {
+		if err := k.Recv(me-mask, 1, table); err != nil {
+			return err
+		}
+	}
+	for mask >>= 1; mask > 0; mask >>= 1 {
+		if me+mask < n {
+			if err := k.Send(me+mask, 1, table); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// Dup makes a group of the same ranks with a message space of its own. It needs
+// no message: the id follows from the call's number.
+func (c *Comm) Dup(ctx context.Context) (*Comm, error) {
+	k, err := c.Begin(ctx, OpDup, 0)
+	if err != nil {
+		return nil, err
+	}
+	return c.rank.comm(mix(c.id, k.seq, -1), c.members), k.End(nil)
+}

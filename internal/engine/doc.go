@@ -1,0 +1,38 @@
+// Package engine moves messages between ranks. rt is its face for users;
+// collectives, lram and rt/dsm stand on it too.
+//
+//	rt, collectives, lram, dsm
+//	        |
+//	  Comm, Call         groups; collective calls        comm.go call.go
+//	  Request, await     transfers; the wait primitive   request.go wait.go
+//	  Rank               matching, rendezvous, credits   rank.go send.go recv.go arrive.go
+//	  Proc               ranks of a process, routes      proc.go lost.go
+//	        |
+//	  transport.Network  mem, shm, tcp
+//
+// # What happens to a message
+//
+//  1. Send makes a Request and asks the destination's credits. A short message
+//     with credit left goes as one Eager frame; any other announces itself with
+//     RTS and keeps its data.
+//  2. The frame arrives in the destination's process. Under the rank's lock the
+//     envelope is matched (package match), or kept as unexpected.
+//  3. Eager data is copied into the receive's buffer; for an RTS the receiver
+//     answers CTS, the sender posts one Data frame and the network brings its
+//     pieces straight into the buffer.
+//  4. The receive's Request is finished and its waiter, if asleep, woken. What
+//     an eager message had cost flows back as credit, on a frame that goes that
+//     way anyway or, after half a window, on a frame of its own.
+//
+// # Goroutines
+//
+// A Proc starts one goroutine, the background poller, when it has a network
+// that must be polled; Close joins it. Networks have their own. Everything else
+// runs in the callers.
+//
+// # Locks
+//
+// rank.mu is the only lock around matching. It is not held when a frame is
+// posted, because a network may deliver or report back on the caller's stack.
+// Order: the poll token, then a network's own locks, then rank.mu.
+package engine

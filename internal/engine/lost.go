@@ -1,0 +1,180 @@
+package engine
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"strings"
+
+	"gridrun/internal/engine/match"
+	"gridrun/internal/transport"
+	"gridrun/internal/wire"
+)
+
+func (p *Proc) allFinished() error {
+	return fmt.Errorf("%w: every other rank of the group has finished", ErrPeerLost)
+}
+
+// lost ends everything that waits for world rank w, which has ended as e says.
+func (rk *Rank) lost(w int, e *end) {
+	rk.mu.Lock()
+	var ended []*Request
+	for _, rv := range rk.queues.Recvs(func(rv *match.Recv) bool {
+		r := rv.Value.(*Request)
+		return r.peer == int32(w) || r.peer < 0 && r.comm.groupRank(w) >= 0
+	}) {
+		r := rv.Value.(*Request)
+		if err := rk.hopeless(r); err != nil {
+			rk.queues.Cancel(rv)
+			r.err = err
+			ended = append(ended, r)
+		}
+	}
+	for _, r := range append([]*Request(nil), rk.probes...) {
+		if err := rk.hopeless(r); err != nil && rk.dropProbe(r) {
+			r.err = err
+			ended = append(ended, r)
+		}
+	}
+	// A rendezvous with it cannot go on.
+	for _, table := range []map[uint64]*Request{rk.sends, rk.recvs} {
+		for id, r := range table {
+			if r.peer == int32(w) || r.peer < 0 && r.comm.groupRank(w) == r.status.Source {
+				delete(table, id)
+				r.err = rk.proc.lostError(w)
+				ended = append(ended, r)
+			}
+		}
+	}
+	for _, m := range rk.queues.Msgs(func(m *match.Msg) bool {
+		return m.Src == int32(w) && m.Value.(*message).header.Kind == wire.RTS
+	}) {
+		rk.queues.Remove(m)
+	}
+	rk.mu.Unlock()
+	for _, r := range ended {
+		r.finish(r.err)
+	}
+}
+
+// Revoke ends every pending and later operation on the group, at every member,
+// with the same cause.
+func (c *Comm) Revoke(cause error) {
+	if !c.rank.revoked(c.id, revocation(cause)) {
+		return
+	}
+	text := cause.Error()
+	if len(text) > maxCause {
+		text = text[:maxCause]
+	}
+	for i := range c.size {
+		w := c.WorldRank(i)
+		if w == c.rank.world || c.rank.proc.gone[w].Load() != nil {
+			continue
+		}
+		f := &transport.Frame{Header: wire.Header{
+			Kind: wire.Revoke, Src: int32(c.rank.world), Dst: int32(w), Group: c.id,
+			Flags: causeFlags(cause), Len: uint64(len(text)), Body: uint32(len(text)),
+		}, Body: []byte(text)}
+		c.rank.proc.post(f)
+	}
+}
+
+// maxCause bounds the text that a Revoke frame carries.
+const maxCause = 1024
+
+// causes are the errors that keep their identity across a Revoke frame.
+var causes = []error{ErrPeerLost, ErrAborted, ErrMismatch, ErrType, ErrTruncated, context.Canceled, context.DeadlineExceeded}
+
+func causeFlags(err error) (flags uint16) {
+	for i, c := range causes {
+		if errors.Is(err, c) {
+			flags |= 1 << i
+		}
+	}
+	return flags
+}
+
+// A revokedError is ErrRevoked and its cause, in one text on every member.
+type revokedError struct {
+	text string
+	is   []error
+}
+
+func (e *revokedError) Error() string   { return "group revoked: " + e.text }
+func (e *revokedError) Unwrap() []error { return e.is }
+
+func revocation(cause error) error {
+	var r *revokedError
+	if errors.As(cause, &r) {
+		return r
+	}
+	return &revokedError{cause.Error(), append(decodeFlags(causeFlags(cause)), ErrRevoked)}
+}
+
+func decodeRevoke(h *wire.Header, body []byte) error {
+	return &revokedError{strings.ToValidUTF8(string(body), "?"), append(decodeFlags(h.Flags), ErrRevoked)}
+}
+
+func decodeFlags(flags uint16) (errs []error) {
+	for i, c := range causes {
+		if flags&(1<<i) != 0 {
+			errs = append(errs, c)
+		}
+	}
+	return errs
+}
+
+// revoked ends the group on this rank; false if it was revoked before.
+func (rk *Rank) revoked(id uint64, err error) bool {
+	rk.mu.Lock()
+	g := rk.group(id)
+	if g.revoked != nil {
+		rk.mu.Unlock()
+		return false
+	}
+	g.revoked = err
+	var ended []*Request
+	for _, rv := range rk.queues.Recvs(func(rv *match.Recv) bool { return rv.Group&^collective == id }) {
+		rk.queues.Cancel(rv)
+		ended = append(ended, rv.Value.(*Request))
+	}
+	for _, r := range append([]*Request(nil), rk.probes...) {
+		if r.comm.id == id && rk.dropProbe(r) {
+			ended = append(ended, r)
+		}
+	}
+	for sid, r := range rk.sends {
+		if r.comm.id == id {
+			delete(rk.sends, sid)
+			ended = append(ended, r)
+		}
+	}
+	rk.queues.Drop(id)
+	rk.queues.Drop(id | collective)
+	rk.mu.Unlock()
+	for _, r := range ended {
+		r.finish(err)
+	}
+	return true
+}
+
+// mix spreads the bits of a group's ancestry over its id (splitmix64's finaliser,
+// Steele, Lea and Flood 2014).
+func mix(parent uint64, call uint32, color int64) uint64 {
+	var b [20]byte
+	binary.LittleEndian.PutUint64(b[:], parent)
+	binary.LittleEndian.PutUint32(b[8:], call)
+	binary.LittleEndian.PutUint64(b[12:], uint64(color))
+	x := uint64(14695981039346656037)
+	for _, c := range b {
+		x = (x ^ uint64(c)) * 1099511628211
+	}
+	x ^= x >> 30
+	x *= 0xbf58476d1ce4e5b9
+	x ^= x >> 27
+	x *= 0x94d049bb133111eb
+	x ^= x >> 31
+	return x &^ collective
+}

@@ -1,0 +1,219 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+	"sync/atomic"
+
+	"gridrun/internal/transport"
+	"gridrun/internal/transport/mem"
+	"gridrun/internal/waittable"
+	"gridrun/internal/wire"
+)
+
+// Config is what a process must know of its job.
+type Config struct {
+	Job      string
+	Proc     int   // this process
+	Ranks    []int // world ranks it holds
+	Topology *wire.Topology
+	// Table gives the wait table of a local rank; nil: in ordinary memory.
+	Table func(rank int) waittable.Table
+	// Dial reaches the host's service process; nil: there is none.
+	Dial func(ctx context.Context) (*net.UnixConn, error)
+}
+
+// A Proc is this process's part of a job: its ranks and the networks that lead
+// to the other processes. It is the Sink of all of them.
+type Proc struct {
+	Config
+	ranks []*Rank // by world rank, nil for ranks of other processes
+	world []int32 // 0..n-1
+
+	routes []transport.Link // by process; this process's own leads to itself
+	nets   []transport.Network
+	netOf  []transport.Network
+
+	poller   transport.Poller
+	token    sync.Mutex // held by the goroutine that polls
+	siblings bool       // several ranks, so several goroutines are likely
+	closing  atomic.Bool
+	joined   sync.WaitGroup
+
+	// gone[r] says that world rank r has ended and why; set once, by Down or Bye.
+	gone  []atomic.Pointer[end]
+	goneN atomic.Int32
+	// notes[p] is what the supervisor said of process p before its network noticed.
+	notes []atomic.Pointer[end]
+
+	local sync.Map // values shared by the ranks of this process
+	build sync.Mutex
+}
+
+// An end is how a rank ended.
+type end struct {
+	finished bool // with success
+	err      error
+}
+
+// NewProc makes the process's engine; Use adds networks, Start begins.
+func NewProc(cfg Config) *Proc {
+	n := len(cfg.Topology.RankProc)
+	p := &Proc{
+		Config:   cfg,
+		ranks:    make([]*Rank, n),
+		world:    make([]int32, n),
+		routes:   make([]transport.Link, len(cfg.Topology.ProcHost)),
+		netOf:    make([]transport.Network, len(cfg.Topology.ProcHost)),
+		gone:     make([]atomic.Pointer[end], n),
+		notes:    make([]atomic.Pointer[end], len(cfg.Topology.ProcHost)),
+		siblings: len(cfg.Ranks) > 1,
+	}
+	for r := range p.world {
+		p.world[r] = int32(r)
+	}
+	for _, r := range cfg.Ranks {
+		p.ranks[r] = newRank(p, r)
+	}
+	p.routes[p.Proc] = mem.Loop(p.Proc, p)
+	return p
+}
+
+// Use routes the frames for procs over n. At most one network may be polled.
+func (p *Proc) Use(n transport.Network, procs []int) {
+	p.nets = append(p.nets, n)
+	for _, q := range procs {
+		p.routes[q] = n.Link(q)
+		p.netOf[q] = n
+	}
+	if poller, ok := n.(transport.Poller); ok {
+		p.poller = poller
+	}
+}
+
+// Start begins to fetch what arrives. It starts one goroutine when a network
+// must be polled; Close joins it.
+func (p *Proc) Start() error {
+	for q, l := range p.routes {
+		if l == nil {
+			return fmt.Errorf("no network leads from process %d to process %d", p.Proc, q)
+		}
+	}
+	if p.poller != nil {
+		p.joined.Add(1)
+		go p.background()
+	}
+	return nil
+}
+
+// Close sends what is queued, leaves every network and joins.
+func (p *Proc) Close() error {
+	var errs []error
+	if p.closing.Swap(true) {
+		return nil
+	}
+	if p.poller != nil {
+		p.poller.Wake()
+		p.joined.Wait()
+	}
+	for _, n := range p.nets {
+		errs = append(errs, n.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// Rank returns a local rank.
+func (p *Proc) Rank(world int) *Rank { return p.ranks[world] }
+
+// ErrNoService says that this process has no host service: it was not started
+// by gridrun, or is alone; what the service does is then done in process.
+var ErrNoService = errors.New("no host service")
+
+// Service connects to the host's service process, which is started when first
+// asked for. The caller owns the connection.
+func (p *Proc) Service(ctx context.Context) (*net.UnixConn, error) {
+	if p.Dial == nil {
+		return nil, ErrNoService
+	}
+	return p.Dial(ctx)
+}
+
+// Local returns the value that all ranks of this process share under key, made
+// by the first to ask.
+func (p *Proc) Local(key string, make func() any) any {
+	p.build.Lock()
+	defer p.build.Unlock()
+	if v, ok := p.local.Load(key); ok {
+		return v
+	}
+	v := make()
+	p.local.Store(key, v)
+	return v
+}
+
+// Gone is the supervisor's word that ranks have ended. Ranks of this process
+// are gone at once; those of others when their network has delivered what they
+// had sent.
+func (p *Proc) Gone(ranks []int, finished bool, err error) {
+	e := &end{finished, err}
+	procs := map[int]bool{}
+	for _, r := range ranks {
+		if r < 0 || r >= len(p.ranks) {
+			continue
+		}
+		if q := p.Topology.RankProc[r]; q != p.Proc {
+			procs[q] = true
+		} else {
+			p.markGone(r, e)
+		}
+	}
+	for q := range procs {
+		p.notes[q].Store(e)
+		if n := p.netOf[q]; n != nil {
+			n.Kill(q, err)
+		}
+	}
+}
+
+// Down is the network's word: nothing more will come from process q.
+func (p *Proc) Down(q int, err error) {
+	e := &end{err: fmt.Errorf("%w: %v", ErrPeerLost, err)}
+	if note := p.notes[q].Load(); note != nil {
+		e = note
+	}
+	for r, rq := range p.Topology.RankProc {
+		if rq == q {
+			p.markGone(r, e)
+		}
+	}
+}
+
+func (p *Proc) markGone(r int, e *end) {
+	if !p.gone[r].CompareAndSwap(nil, e) {
+		return
+	}
+	p.goneN.Add(1)
+	for _, rk := range p.ranks {
+		if rk != nil {
+			rk.lost(r, e)
+		}
+	}
+}
+
+// lostError is what an operation with a rank that has ended returns.
+func (p *Proc) lostError(r int) error {
+	e := p.gone[r].Load()
+	switch {
+	case e == nil:
+		return nil
+	case e.finished:
+		return fmt.Errorf("%w: rank %d has finished", ErrPeerLost, r)
+	case errors.Is(e.err, ErrPeerLost):
+		return e.err
+	default:
+		return fmt.Errorf("%w: rank %d: %v", ErrPeerLost, r, e.err)
+	}
+}

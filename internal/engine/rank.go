@@ -1,0 +1,130 @@
+package engine
+
+import (
+	"sync"
+	"time"
+
+	"gridrun/internal/engine/match"
+	"gridrun/internal/waittable"
+	"gridrun/internal/wire"
+)
+
+const (
+	// eagerMax is the longest message that travels with its envelope.
+	eagerMax = 8 << 10
+	// window is the eager bytes, envelopes included, that one rank may have on
+	// their way to, or unmatched at, another. What does not fit goes as a
+	// rendezvous, so a rank that does not receive holds at most window bytes a
+	// sender and one envelope for each of the sender's own pending requests.
+	window = 64 << 10
+	// envelope is what an eager message costs beyond its data.
+	envelope = 128
+)
+
+// A Rank is one rank of this process. mu guards matching, the tables of
+// transfers under way and the credits: one lock whatever network is used. It is
+// never held while posting to a network, for a network may call straight back.
+type Rank struct {
+	proc  *Proc
+	world int
+	table waittable.Table
+
+	mu     sync.Mutex
+	queues *match.Queues
+	peers  map[int32]*peer
+	sends  map[uint64]*Request // rendezvous announced, not yet asked for
+	recvs  map[uint64]*Request // rendezvous asked for, data on its way
+	probes []*Request
+	nextID uint64
+	groups map[uint64]*groupState
+}
+
+// A peer is the flow control towards one other rank.
+type peer struct {
+	credit int    // eager bytes we may still send
+	owed   uint32 // eager bytes of its that we have consumed and not yet returned
+}
+
+// A groupState is what a rank knows of a group beyond its messages.
+type groupState struct {
+	revoked error
+	calls   map[uint32]*Call // collective calls in progress
+}
+
+// A message is one that has arrived and waits for a receive.
+type message struct {
+	match.Msg
+	header wire.Header
+	body   []byte // Eager
+}
+
+func newRank(p *Proc, world int) *Rank {
+	rk := &Rank{
+		proc:   p,
+		world:  world,
+		queues: match.New(),
+		peers:  make(map[int32]*peer),
+		sends:  make(map[uint64]*Request),
+		recvs:  make(map[uint64]*Request),
+		groups: make(map[uint64]*groupState),
+	}
+	if p.Table != nil {
+		rk.table = p.Table(world)
+	} else {
+		rk.table = waittable.New()
+	}
+	return rk
+}
+
+func (rk *Rank) peer(r int32) *peer {
+	pe := rk.peers[r]
+	if pe == nil {
+		pe = &peer{credit: window}
+		rk.peers[r] = pe
+	}
+	return pe
+}
+
+func (rk *Rank) group(id uint64) *groupState {
+	g := rk.groups[id]
+	if g == nil {
+		g = &groupState{calls: make(map[uint32]*Call)}
+		rk.groups[id] = g
+	}
+	return g
+}
+
+func (rk *Rank) id() uint64 {
+	rk.nextID++
+	return rk.nextID
+}
+
+// Waits returns what the rank's goroutines are blocked in.
+func (rk *Rank) Waits() []waittable.Wait { return rk.table.Read() }
+
+// Finish tells the ranks that this one has talked to that it has ended with
+// success, and those of its own process whether or not.
+func (rk *Rank) Finish() {
+	rk.mu.Lock()
+	var talked []int32
+	for r := range rk.peers {
+		if rk.proc.Topology.RankProc[r] != rk.proc.Proc {
+			talked = append(talked, r)
+		}
+	}
+	rk.mu.Unlock()
+	for _, r := range talked {
+		rk.control(&wire.Header{Kind: wire.Bye, Dst: r})
+	}
+	rk.proc.markGone(rk.world, &end{finished: true})
+}
+
+// Fail marks this rank as dead to the other ranks of its process.
+func (rk *Rank) Fail(err error) { rk.proc.markGone(rk.world, &end{err: err}) }
+
+// Blocked publishes a wait that is not the engine's own (a cache's, say) since
+// now; the func returned ends it.
+func (c *Comm) Blocked(op Op, since time.Time) func() {
+	slot := c.rank.table.Enter(waittable.Wait{Op: uint8(op), Peer: -1, Tag: -1, Group: c.id, Since: since})
+	return func() { c.rank.table.Leave(slot) }
+}

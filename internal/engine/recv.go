@@ -1,0 +1,109 @@
+package engine
+
+import (
+	"slices"
+
+	"gridrun/internal/engine/match"
+	"gridrun/internal/wire"
+)
+
+// post offers r, a receive or a probe, to what has arrived.
+func (r *Request) post() {
+	rk := r.rank
+	group := r.comm.id
+	if r.call != nil {
+		group |= collective
+	}
+	r.recv = match.Recv{Group: group, Src: r.peer, Tag: int32(r.tag), Value: r}
+	rk.mu.Lock()
+	if r.kind == probing {
+		r.look()
+		return
+	}
+	m := rk.queues.Post(&r.recv)
+	if m == nil {
+		// Only a receive that must wait cares whether its sender still can send.
+		if err := rk.hopeless(r); err != nil {
+			rk.queues.Cancel(&r.recv)
+			rk.mu.Unlock()
+			r.finish(err)
+			return
+		}
+		rk.mu.Unlock()
+		return
+	}
+	msg := m.Value.(*message)
+	if msg.header.Kind == wire.Eager {
+		owed := rk.consumed(&msg.header)
+		rk.mu.Unlock()
+		rk.repay(m.Src, owed)
+		r.take(&msg.header, msg.body)
+		return
+	}
+	err := r.accept(&msg.header)
+	answer := wire.Header{Kind: wire.CTS, Dst: m.Src, Send: msg.header.Send}
+	if err == nil {
+		r.id = rk.id()
+		answer.Recv = r.id
+		rk.recvs[r.id] = r
+	}
+	rk.mu.Unlock()
+	if err != nil {
+		defer r.finish(err)
+	}
+	rk.control(&answer)
+}
+
+// look is a probe's part of post; it unlocks rk.mu.
+func (r *Request) look() {
+	rk := r.rank
+	m := rk.queues.Peek(r.recv.Group, r.recv.Src, r.recv.Tag)
+	var err error
+	if m == nil {
+		if err = rk.hopeless(r); err == nil {
+			rk.probes = append(rk.probes, r)
+			rk.mu.Unlock()
+			return
+		}
+	} else {
+		r.see(&m.Value.(*message).header)
+	}
+	rk.mu.Unlock()
+	r.finish(err)
+}
+
+func (rk *Rank) dropProbe(r *Request) bool {
+	i := slices.Index(rk.probes, r)
+	if i < 0 {
+		return false
+	}
+	rk.probes = slices.Delete(rk.probes, i, i+1)
+	return true
+}
+
+// hopeless says why nothing can arrive any more for r. Called with rk.mu held.
+func (rk *Rank) hopeless(r *Request) error {
+	if err := rk.refuse(r); err != nil {
+		return err
+	}
+	if r.peer >= 0 || rk.proc.goneN.Load() == 0 {
+		return nil
+	}
+	// Any source: a dead sender may have been the one; finished ones matter
+	// when nobody else is left.
+	left := false
+	for i := range r.comm.size {
+		w := r.comm.WorldRank(i)
+		e := rk.proc.gone[w].Load()
+		switch {
+		case e == nil:
+			left = left || w != rk.world || r.comm.size == 1
+		case !e.finished:
+			return rk.proc.lostError(w)
+		}
+	}
+	if !left {
+		return rk.proc.allFinished()
+	}
+	return nil
+}

@@ -1,0 +1,208 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+
+	"gridrun/internal/engine/match"
+	"gridrun/internal/transport"
+	"gridrun/internal/waittable"
+)
+
+// Status tells what arrived; Count is in elements of the receive buffer's type.
+type Status struct {
+	Source int
+	Tag    Tag
+	Count  int
+}
+
+type requestKind uint8
+
+const (
+	sending requestKind = iota
+	receiving
+	probing
+)
+
+// A Request is one transfer, or one look for a message. Whoever completes it
+// writes the result first and the state last; nobody touches it afterwards but
+// its waiter.
+type Request struct {
+	rank *Rank
+	comm *Comm
+	kind requestKind
+	op   Op
+	peer int32 // world rank, AnyRank
+	tag  Tag
+	elem Signature
+	size int // bytes of an element; 1 for encoded values
+	buf  []byte
+	call *Call // the collective it belongs to, or nil
+
+	alloc bool   // receive: make buf as long as the message
+	sync  bool   // send: complete when matched
+	id    uint64 // key in the rank's tables while a rendezvous is under way
+	got   uint64 // bytes of a rendezvous that have arrived
+	total uint64 // bytes of the message received
+
+	recv  match.Recv
+	frame transport.Frame // the Eager or Data frame of a send
+
+	state  atomic.Uint32 // pending, complete
+	waiter atomic.Pointer[waiter]
+	status Status // Source in the group's ranks
+	err    error
+
+	// canceled is set (under rank.mu) when the waiter has asked to take a
+	// matched-or-not send back and waits for the peer's verdict.
+	canceled error
+}
+
+const (
+	pending uint32 = iota
+	complete
+)
+
+var requests = sync.Pool{New: func() any { return new(Request) }}
+
+// free recycles a request that nobody else can know any more.
+func (r *Request) free() {
+	*r = Request{}
+	requests.Put(r)
+}
+
+func (r *Request) ready() bool { return r.state.Load() == complete }
+
+// finish completes r. The caller has taken it out of every table first.
+func (r *Request) finish(err error) {
+	r.err = err
+	r.state.Store(complete)
+	if w := r.waiter.Load(); w != nil {
+		w.wake()
+	}
+}
+
+// count is the result's length in elements.
+func (r *Request) count(bytes uint64) int {
+	if r.size <= 1 {
+		return int(bytes)
+	}
+	return int(bytes) / r.size
+}
+
+// wrap says who failed at what. An error that is one already stays.
+func (r *Request) wrap(err error) error {
+	if err == nil {
+		return nil
+	}
+	peer := AnyRank
+	if r.peer >= 0 {
+		peer = r.comm.groupRank(int(r.peer))
+	}
+	tag := r.tag
+	op := r.op
+	if r.call != nil {
+		op, tag = r.call.op, AnyTag
+	}
+	return &Error{Op: op.String(), Rank: r.comm.me, Peer: peer, Tag: tag, Err: err}
+}
+
+func (r *Request) wait() waittable.Wait {
+	w := waittable.Wait{Op: uint8(r.op), Peer: r.peer, Tag: int32(r.tag), Group: r.comm.id}
+	if r.call != nil {
+		w.Op, w.Tag, w.Seq = uint8(r.call.op), -1, r.call.seq
+	}
+	return w
+}
+
+// Wait returns when the transfer is over. A ctx that ends first takes a
+// transfer back that is not yet matched.
+func (r *Request) Wait(ctx context.Context) (Status, error) {
+	if err := r.rank.await(ctx, r); err != nil {
+		r.rank.takeBack(r, err)
+	}
+	return r.status, r.wrap(r.err)
+}
+
+// Test says whether the transfer is over, without waiting.
+func (r *Request) Test() (st Status, done bool, err error) {
+	if !r.ready() {
+		r.rank.proc.pollOnce()
+		if !r.ready() {
+			return Status{}, false, nil
+		}
+	}
+	return r.status, true, r.wrap(r.err)
+}
+
+// WaitAll waits for every request and returns the first error in their order.
+func WaitAll(ctx context.Context, reqs ...*Request) error {
+	var first error
+	for _, r := range reqs {
+		if r == nil {
+			continue
+		}
+		if _, err := r.Wait(ctx); err != nil && first == nil {
+			first = err
+		}
+	}
+	return first
+}
+
+// anyOf is ready when one of its requests is.
+type anyOf []*Request
+
+func (a anyOf) ready() bool { return a.index() >= 0 }
+func (a anyOf) index() int {
+	for i, r := range a {
+		if r != nil && r.ready() {
+			return i
+		}
+	}
+	return -1
+}
+func (a anyOf) arm(w *waiter) {
+	for _, r := range a {
+		if r != nil {
+			r.waiter.Store(w)
+		}
+	}
+}
+func (a anyOf) wait() waittable.Wait {
+	for _, r := range a {
+		if r != nil {
+			return r.wait()
+		}
+	}
+	return waittable.Wait{Op: uint8(OpWait), Peer: -1, Tag: -1}
+}
+
+// WaitAny waits until one of the requests is complete; nil ones are passed
+// over. index is -1 when there is none to wait for, or ctx has ended: then all
+// of them are still the caller's to wait for.
+func WaitAny(ctx context.Context, reqs ...*Request) (index int, st Status, err error) {
+	var rk *Rank
+	for _, r := range reqs {
+		if r != nil {
+			rk = r.rank
+			break
+		}
+	}
+	if rk == nil {
+		return -1, Status{}, nil
+	}
+	if err := rk.await(ctx, anyOf(reqs)); err != nil {
+		return -1, Status{}, &Error{Op: OpWait.String(), Rank: rk.world, Peer: AnyRank, Tag: AnyTag, Err: err}
+	}
+	i := anyOf(reqs).index()
+	return i, reqs[i].status, reqs[i].wrap(reqs[i].err)
+}
+
+func (r *Request) arm(w *waiter) { r.waiter.Store(w) }
+
+// lengthError says what a receive of a collective met.
+func (r *Request) lengthError(n uint64) error {
+	return fmt.Errorf("%w: a message of %d bytes where %d were expected: lengths differ between the ranks", ErrMismatch, n, len(r.buf))
+}

@@ -1,0 +1,148 @@
+package engine
+
+import (
+	"sync"
+
+	"gridrun/internal/transport"
+	"gridrun/internal/wire"
+)
+
+// How a message travels:
+//
+//	up to eagerMax, with credit     Eager ->
+//	else, or SSend                  RTS ->   <- CTS   Data -> (in pieces)
+//
+// The envelopes of a pair of ranks (Eager and RTS) pass through one link in the
+// order of posting, so matching sees them in the order of sending.
+
+// control posts a frame without a body. Its Src is filled in.
+func (rk *Rank) control(h *wire.Header) {
+	f := controls.Get().(*transport.Frame)
+	f.Header = *h
+	f.Src = int32(rk.world)
+	rk.proc.post(f)
+}
+
+var controls = sync.Pool{New: func() any { return new(transport.Frame) }}
+
+func (p *Proc) post(f *transport.Frame) { p.routes[p.Topology.RankProc[f.Dst]].Post(f) }
+
+// Sent implements transport.Sink: frames without an owner are control frames;
+// what a lost one meant is settled by Down.
+func (p *Proc) Sent(f *transport.Frame, err error) {
+	r, _ := f.Owner.(*Request)
+	if r == nil {
+		*f = transport.Frame{}
+		controls.Put(f)
+		return
+	}
+	if err != nil {
+		if lost := p.lostError(int(r.peer)); lost != nil {
+			err = lost
+		}
+	}
+	r.finish(err)
+}
+
+// start sends r's message.
+func (r *Request) start() {
+	rk := r.rank
+	p := rk.proc
+	h := wire.Header{
+		Op:    uint8(r.op),
+		Src:   int32(rk.world),
+		Dst:   r.peer,
+		Group: r.comm.id,
+		Tag:   int32(r.tag),
+		Elem:  uint32(r.elem),
+		Len:   uint64(len(r.buf)),
+	}
+	if r.call != nil {
+		h.Op, h.Seq, h.Flags = uint8(r.call.op), r.call.seq, r.call.flags
+		h.Group |= collective
+	}
+	rk.mu.Lock()
+	if err := rk.refuse(r); err != nil {
+		rk.mu.Unlock()
+		r.finish(err)
+		return
+	}
+	pe := rk.peer(r.peer)
+	h.Credit, pe.owed = pe.owed, 0
+	if cost := len(r.buf) + envelope; !r.sync && len(r.buf) <= eagerMax && cost <= pe.credit {
+		pe.credit -= cost
+		rk.mu.Unlock()
+		h.Kind = wire.Eager
+		r.frame = transport.Frame{Header: h, Body: r.buf, Owner: r}
+		r.frame.Header.Body = uint32(len(r.buf))
+		p.post(&r.frame)
+		return
+	}
+	r.id = rk.id()
+	rk.sends[r.id] = r
+	rk.mu.Unlock()
+	h.Kind, h.Send = wire.RTS, r.id
+	rk.control(&h)
+}
+
+// refuse says why r must not even start. Called with rk.mu held.
+func (rk *Rank) refuse(r *Request) error {
+	if g := rk.groups[r.comm.id]; g != nil && g.revoked != nil {
+		return g.revoked
+	}
+	if r.peer >= 0 {
+		return rk.proc.lostError(int(r.peer))
+	}
+	return nil
+}
+
+// clearedToSend answers a CTS.
+func (rk *Rank) clearedToSend(h *wire.Header) {
+	rk.mu.Lock()
+	r := rk.sends[h.Send]
+	if r == nil || r.peer != h.Src {
+		rk.mu.Unlock()
+		if h.Recv != 0 {
+			rk.control(&wire.Header{Kind: wire.Cancelled, Dst: h.Src, Recv: h.Recv})
+		}
+		return
+	}
+	delete(rk.sends, h.Send)
+	rk.mu.Unlock()
+	if h.Recv == 0 { // the receiver has taken the envelope and does not want the data
+		r.finish(nil)
+		return
+	}
+	r.frame = transport.Frame{
+		Header: wire.Header{Kind: wire.Data, Src: int32(rk.world), Dst: r.peer, Len: uint64(len(r.buf)), Recv: h.Recv},
+		Body:   r.buf,
+		Owner:  r,
+	}
+	rk.proc.post(&r.frame)
+}
+
+// takeBack ends a request whose waiter's ctx has ended with err: at once when
+// nothing has matched yet, else with the transfer.
+func (rk *Rank) takeBack(r *Request, err error) {
+	rk.mu.Lock()
+	switch {
+	case r.ready():
+		rk.mu.Unlock()
+		return
+	case r.kind == receiving && rk.queues.Cancel(&r.recv), r.kind == probing && rk.dropProbe(r):
+		rk.mu.Unlock()
+		r.finish(err)
+		return
+	case r.kind == sending && r.id != 0 && rk.sends[r.id] == r:
+		// The peer decides: Cancelled, or CTS if it had matched.
+		first := r.canceled == nil
+		r.canceled = err
+		rk.mu.Unlock()
+		if first {
+			rk.control(&wire.Header{Kind: wire.Cancel, Dst: r.peer, Send: r.id})
+		}
+	default:
+		rk.mu.Unlock()
+	}
+	rk.await(never, r)
+}

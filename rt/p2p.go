@@ -1,0 +1,137 @@
+package rt
+
+import (
+	"context"
+	"unsafe"
+
+	"gridrun/internal/engine"
+)
+
+// payload views x for the engine.
+func payload[T any](x []T) (engine.Payload, error) {
+	sig, err := engine.SignatureOf[T]()
+	if err != nil {
+		return engine.Payload{}, err
+	}
+	var zero T
+	return engine.Payload{Bytes: engine.Bytes(x), Elem: sig, Size: int(unsafe.Sizeof(zero))}, nil
+}
+
+// typeError is payload's error in the runtime's form.
+func typeError(op engine.Op, g Group, tag Tag, err error) error {
+	return &Error{Op: op.String(), Rank: g.Rank(), Peer: AnyRank, Tag: tag, Err: err}
+}
+
+func isend[T any](ctx context.Context, op engine.Op, g Group, dst int, tag Tag, x []T) (*Request, error) {
+	p, err := payload(x)
+	if err != nil {
+		return nil, typeError(op, g, tag, err)
+	}
+	return g.group().c.Send(ctx, op, dst, tag, p)
+}
+
+func irecv[T any](ctx context.Context, op engine.Op, g Group, src int, tag Tag, x []T) (*Request, error) {
+	p, err := payload(x)
+	if err != nil {
+		return nil, typeError(op, g, tag, err)
+	}
+	return g.group().c.Recv(ctx, op, src, tag, p, false)
+}
+
+// Send returns when x may be changed. Elements must hold no pointers (SendValue
+// carries those); the element type travels along and a mismatch is an error at
+// the receiver.
+func Send[T any](ctx context.Context, g Group, dst int, tag Tag, x []T) error {
+	r, err := isend(ctx, engine.OpSend, g, dst, tag, x)
+	if err != nil {
+		return err
+	}
+	_, err = r.Finish(ctx)
+	return err
+}
+
+// SSend returns when the receiver has matched the message.
+func SSend[T any](ctx context.Context, g Group, dst int, tag Tag, x []T) error {
+	r, err := isend(ctx, engine.OpSSend, g, dst, tag, x)
+	if err != nil {
+		return err
+	}
+	_, err = r.Finish(ctx)
+	return err
+}
+
+// Recv fills x with the next matching message; a longer message is ErrTruncated
+// (and consumed).
+func Recv[T any](ctx context.Context, g Group, src int, tag Tag, x []T) (Status, error) {
+	r, err := irecv(ctx, engine.OpRecv, g, src, tag, x)
+	if err != nil {
+		return Status{}, err
+	}
+	return r.Finish(ctx)
+}
+
+// SendRecv does both at once, without deadlock. out and in may be the same
+// slice: out is then sent from a copy.
+func SendRecv[T any](ctx context.Context, g Group, dst int, out []T, src int, in []T, tag Tag) (Status, error) {
+	if overlap(out, in) {
+		out = append([]T(nil), out...)
+	}
+	rr, err := irecv(ctx, engine.OpSendRecv, g, src, tag, in)
+	if err != nil {
+		return Status{}, err
+	}
+	sr, err := isend(ctx, engine.OpSendRecv, g, dst, tag, out)
+	if err != nil {
+		// The receive must not stay behind, waiting into the caller's buffer.
+		ended, cancel := context.WithCancel(ctx)
+		cancel()
+		rr.Finish(ended)
+		return Status{}, err
+	}
+	_, serr := sr.Finish(ctx)
+	st, rerr := rr.Finish(ctx)
+	if serr != nil {
+		return st, serr
+	}
+	return st, rerr
+}
+
+func overlap[T any](a, b []T) bool {
+	x, y := engine.Bytes(a), engine.Bytes(b)
+	if len(x) == 0 || len(y) == 0 {
+		return false
+	}
+	xp, yp := uintptr(unsafe.Pointer(&x[0])), uintptr(unsafe.Pointer(&y[0]))
+	return xp < yp+uintptr(len(y)) && yp < xp+uintptr(len(x))
+}
+
+// ISend starts a send; x must not be changed before the request is complete.
+func ISend[T any](ctx context.Context, g Group, dst int, tag Tag, x []T) (*Request, error) {
+	return isend(ctx, engine.OpISend, g, dst, tag, x)
+}
+
+// IRecv starts a receive into x.
+func IRecv[T any](ctx context.Context, g Group, src int, tag Tag, x []T) (*Request, error) {
+	return irecv(ctx, engine.OpIRecv, g, src, tag, x)
+}
+
+// WaitAll waits for every request, nil ones passed over, and returns the first
+// error in their order.
+func WaitAll(ctx context.Context, reqs ...*Request) error { return engine.WaitAll(ctx, reqs...) }
+
+// WaitAny waits until one request is complete and returns its index; -1 when
+// all are nil or ctx has ended.
+func WaitAny(ctx context.Context, reqs ...*Request) (index int, st Status, err error) {
+	return engine.WaitAny(ctx, reqs...)
+}
+
+// Probe waits for a matching message without receiving it; Count is in bytes.
+func Probe(ctx context.Context, g Group, src int, tag Tag) (Status, error) {
+	st, _, err := g.group().c.Probe(ctx, src, tag, true)
+	return st, err
+}
+
+// IProbe looks for a matching message; Count is in bytes.
+func IProbe(g Group, src int, tag Tag) (st Status, found bool, err error) {
+	return g.group().c.Probe(context.Background(), src, tag, false)
+}
