@@ -1,0 +1,50 @@
+// Package shm is the transport between the processes of one host, through one
+// shared segment: a memory file that cannot change its size, made by the host's
+// agent ([Create]) and inherited by descriptor ([Attach]).
+//
+//	header      magic, version, numbers of processes and ranks, rings in use
+//	numbers     process number of each local index; world rank of each wait table
+//	slots       for each process:
+//	            | bells: two futex words, token holder and background poller |
+//	            | mode (who is armed) | state | ready word ... one bit a peer  |
+//	wait tables for each rank (see waittable): the agent reads them
+//	directory   [from][to] -> number of a ring, 0: the two have not talked
+//	pool        rings, handed out one after another:
+//	            | tail | head, waiting | 32 KiB of records                     |
+//
+// Every ordered pair has its place in the pool, but a page of it comes into
+// being when it is touched: memory grows with the pairs that talk. All pairs of
+// 93 processes have 280 MB of addresses, those of 1000 processes 33 GB, and a
+// pair that has exchanged little costs one page.
+//
+// # How a frame travels
+//
+//  1. Link.Post locks the sender's half of the pair. The first frame takes a ring
+//     from the pool and enters it in the directory.
+//  2. With nothing queued before it, the frame is copied into the ring: a record
+//     is the encoded header and the body, padded to 8 bytes. Data goes in pieces
+//     of at most 8 KiB, so that the receiver copies one while the next is written.
+//     What does not fit is queued, with a word in the ring that asks to be told.
+//  3. The sender publishes the ring's tail, sets its bit in the receiver's ready
+//     word unless it is set, and looks at the receiver's mode: someone is polling,
+//     or someone is armed and gets a futex wake-up.
+//  4. Poll takes the ready words, and for each bit delivers the records of that
+//     peer: bodies are handed to Sink.Arrived where they lie, Data is copied to
+//     where Sink.Place says. It gives the room back by advancing the ring's head,
+//     and signals a sender that asked, by the same bits and bells.
+//  5. The bit may also mean room: Poll then moves on what is queued to that peer.
+//
+// doorbell.go proves that no wake-up is lost. Nothing that a peer writes is
+// trusted: positions and headers are checked, and a ring that makes no sense
+// ends in Sink.Down of that peer.
+//
+// # Ends
+//
+// Kill makes posts fail at once; the next Poll delivers what the dead process had
+// published, gives queued frames back, and calls Down. Close flushes, with a
+// deadline of a few seconds for peers that take nothing, and marks the process as
+// left, which its peers' Close respects. The wait tables live on until
+// [Segment.Close].
+//
+// The package starts no goroutines: the engine's call Poll and Sleep.
+package shm

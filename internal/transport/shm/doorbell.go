@@ -1,0 +1,166 @@
+package shm
+
+import (
+	"sync/atomic"
+	"unsafe"
+)
+
+// slot is what other processes see of one process. The ready words, one bit for
+// each process of the host, follow it in memory: for up to 448 processes they
+// share one cache line with mode, so an idle Poll and a sender's look at the
+// doorbell touch one line.
+//
+// # Why no wake-up is lost
+//
+// All words are accessed by sync/atomic, which is sequentially consistent: there
+// is one order of all accesses that every process agrees on.
+//
+// A sender S does
+//
+//	S1 publish (the ring's tail, or its head)
+//	S2 load the ready word; where its bit is clear, set it
+//	S3 load mode; where someone is armed: take the armed bits, advance
+//	   the bells of those armed, wake
+//
+// A sleeper R does
+//
+//	R1 read its bell
+//	R2 arm (set its bit in mode)
+//	R3 load the ready words; any bit: disarm and return
+//	R4 futex wait, unless the bell has moved on since R1
+//
+// If S3 sees R armed, the bell moves on after R2, so after R1: R4 does not block
+// or is woken. If S3 sees R not armed then either R2 comes after S3, so R3 comes
+// after S2 and sees the bit; or another sender has taken the armed bit after R2
+// and moves the bell on as above. The bit that S2 found set or set itself is
+// taken by a Poll only, which loads the tail after it has taken the bit, so after
+// S1. Watch(false) is R2 and R3 without R4: the background poller, on its way
+// into Sleep, finds the bell moved on or, nobody polling, passes R2 and R3
+// itself.
+//
+// Wake moves the bells on without a condition. A bell that has moved on since the
+// end of the Sleep before makes the next Sleep return at once, so a Wake that
+// comes between a look at a condition and Sleep is not lost either.
+type slot struct {
+	bell  [2]uint32 // futex words of token holder and background poller: counters
+	_     [line - 8]byte
+	mode  uint32 // bits below
+	state uint32 // one of the states below
+}
+
+const (
+	armed0  = 1 << 0 // the token holder is asleep, or about to be
+	armed1  = 1 << 1 // nobody polls: ring the background poller
+	polling = 1 << 2 // a goroutine polls
+)
+
+const (
+	unborn = iota // not attached yet: takes frames, they wait
+	alive
+	left // closed: takes nothing more; what it has sent is still there
+	dead // ended, says the agent
+)
+
+// words returns n ready words.
+func (s *slot) words(n int) []uint64 {
+	return unsafe.Slice((*uint64)(unsafe.Add(unsafe.Pointer(s), unsafe.Sizeof(*s))), n)
+}
+
+// signal says that there is something from, or room at, the process with local
+// index from.
+func (s *slot) signal(from int) {
+	w := (*uint64)(unsafe.Add(unsafe.Pointer(s), unsafe.Sizeof(*s)+uintptr(from/64*8)))
+	bit := uint64(1) << (from % 64)
+	if atomic.LoadUint64(w)&bit == 0 {
+		atomic.OrUint64(w, bit)
+	}
+	if atomic.LoadUint32(&s.mode)&(armed0|armed1) != 0 {
+		s.ring()
+	}
+}
+
+// ring wakes those armed.
+func (s *slot) ring() {
+	m := atomic.AndUint32(&s.mode, ^uint32(armed0|armed1))
+	for which := range s.bell {
+		if m&(armed0<<which) != 0 {
+			atomic.AddUint32(&s.bell[which], 1)
+			futexWake(&s.bell[which])
+		}
+	}
+}
+
+// Sleep implements transport.Poller.
+func (n *Net) Sleep(which int, timeout int64) {
+	if n.closing.Load() {
+		return
+	}
+	n.sleep(which, timeout)
+}
+
+func (n *Net) sleep(which int, timeout int64) {
+	s, seen := n.own, &n.seen[which]
+	bell := &s.bell[which]
+	cur := atomic.LoadUint32(bell)
+	if seen.Load() != cur {
+		seen.Store(cur)
+		return
+	}
+	// While somebody polls, the background poller needs no ring and looks at
+	// nothing: Watch(false) arms it.
+	if which == 0 || atomic.LoadUint32(&s.mode)&polling == 0 {
+		atomic.OrUint32(&s.mode, armed0<<which)
+		if n.any() {
+			atomic.AndUint32(&s.mode, ^uint32(armed0<<which))
+			return
+		}
+	}
+	n.asleep[which].Store(true)
+	futexWait(bell, cur, timeout)
+	n.asleep[which].Store(false)
+	if which == 0 {
+		atomic.AndUint32(&s.mode, ^uint32(armed0))
+	}
+	seen.Store(atomic.LoadUint32(bell))
+}
+
+// Wake implements transport.Poller.
+func (n *Net) Wake() {
+	if !n.closing.Load() {
+		n.wake()
+	}
+}
+
+// wake moves each bell on before it looks who is asleep, and sleep says so before
+// the kernel compares the bell: one of the two sees the other.
+func (n *Net) wake() {
+	for which := range n.own.bell {
+		atomic.AddUint32(&n.own.bell[which], 1)
+		if n.asleep[which].Load() {
+			futexWake(&n.own.bell[which])
+		}
+	}
+}
+
+// Watch implements transport.Poller.
+func (n *Net) Watch(on bool) bool {
+	if n.closing.Load() {
+		return false
+	}
+	if on {
+		atomic.StoreUint32(&n.own.mode, polling)
+		return false
+	}
+	atomic.StoreUint32(&n.own.mode, armed1)
+	return n.any()
+}
+
+// any tells whether a ready bit is set.
+func (n *Net) any() bool {
+	for i := range n.ready {
+		if atomic.LoadUint64(&n.ready[i]) != 0 {
+			return true
+		}
+	}
+	return false
+}

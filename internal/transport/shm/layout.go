@@ -1,0 +1,95 @@
+package shm
+
+import (
+	"errors"
+	"fmt"
+	"unsafe"
+
+	"gridrun/internal/waittable"
+)
+
+const (
+	// magic and version open a segment; both ends must have the same.
+	magic   = 0x316d687364697267 // "gridshm1"
+	version = 1
+
+	// MaxProcs bounds the processes of one host: 32 GiB of (sparse) rings.
+	MaxProcs = 1024
+	// maxRanks bounds the wait tables: 128 MiB of (sparse) memory.
+	maxRanks = 1 << 18
+
+	line       = 64 // bytes of a cache line
+	headerSize = 2 * line
+	pageSize   = 4096
+)
+
+// ErrSegment is memory that no gridrun of this build has laid out.
+var ErrSegment = errors.New("not a gridrun shared segment")
+
+// layout is where everything lies, in bytes from the start of the segment; a
+// pure function of the numbers of processes and ranks.
+type layout struct {
+	procs, ranks int
+
+	ids      int // int32 process numbers, then int32 world ranks
+	slots    int // one slot a process
+	slotSize int
+	waits    int // waittable.RankSize a rank
+	dir      int // uint32 [from][to]: 1 + index of the ring, 0: none yet
+	pool     int // rings, ringStride apart
+	total    int
+}
+
+func align(n, to int) int { return (n + to - 1) &^ (to - 1) }
+
+func layoutOf(procs, ranks int) (layout, error) {
+	if procs < 1 || procs > MaxProcs {
+		return layout{}, fmt.Errorf("shared segment for %d processes, it takes 1 to %d: run several ranks in a process", procs, MaxProcs)
+	}
+	if ranks < 0 || ranks > maxRanks {
+		return layout{}, fmt.Errorf("shared segment for %d ranks, it takes at most %d", ranks, maxRanks)
+	}
+	l := layout{procs: procs, ranks: ranks}
+	words := (procs + 63) / 64
+	l.ids = headerSize
+	l.slots = align(l.ids+4*(procs+ranks), line)
+	l.slotSize = align(int(unsafe.Sizeof(slot{}))+8*words, line)
+	l.waits = align(l.slots+procs*l.slotSize, line)
+	l.dir = align(l.waits+ranks*waittable.RankSize, line)
+	l.pool = align(l.dir+4*procs*procs, pageSize)
+	l.total = align(l.pool+procs*procs*ringStride, pageSize)
+	return l, nil
+}
+
+// header is the start of a segment.
+type header struct {
+	magic    uint64
+	version  uint32
+	procs    uint32
+	ranks    uint32
+	ringSize uint32
+	total    uint64
+	_        [line - 32]byte
+	rings    uint32 // rings handed out so far; atomic, on its own cache line
+}
+
+// check reads the layout from a header and compares it with size, the bytes of
+// the file.
+func (h *header) check(size int64) (layout, error) {
+	switch {
+	case h.magic != magic:
+		return layout{}, fmt.Errorf("%w: it starts with %#x", ErrSegment, h.magic)
+	case h.version != version:
+		return layout{}, fmt.Errorf("%w: it has version %d, this program %d: agent and ranks must be of the same build", ErrSegment, h.version, version)
+	case h.ringSize != ringSize:
+		return layout{}, fmt.Errorf("%w: its rings have %d bytes, this program's %d: agent and ranks must be of the same build", ErrSegment, h.ringSize, ringSize)
+	}
+	l, err := layoutOf(int(h.procs), int(h.ranks))
+	if err != nil {
+		return layout{}, fmt.Errorf("%w: %w", ErrSegment, err)
+	}
+	if h.total != uint64(l.total) || size != int64(l.total) {
+		return layout{}, fmt.Errorf("%w: %d bytes (%d by its header) where %d processes and %d ranks need %d", ErrSegment, size, h.total, l.procs, l.ranks, l.total)
+	}
+	return l, nil
+}

@@ -1,0 +1,193 @@
+package shm
+
+import (
+	"fmt"
+	"sync"
+	"sync/atomic"
+
+	"gridrun/internal/transport"
+	"gridrun/internal/wire"
+)
+
+const (
+	// pieceMax cuts Data: the receiver copies one piece while the next is
+	// written, and a ring holds several.
+	pieceMax = 8 << 10
+	// pieceMin is the least worth cutting off because the end of the ring is near.
+	pieceMin = 1 << 10
+)
+
+// peer is another process of the host: the transport.Link to it and what comes
+// from it.
+type peer struct {
+	net   *Net
+	local int // index in the segment
+	proc  int
+
+	mu          sync.Mutex // guards the sending half
+	out         writer     // out.ctl is nil before the first frame
+	first, last *transport.Frame
+	err         error // once set, every Post fails with it
+
+	queued atomic.Bool           // first is not nil: Poll looks here before it locks
+	killed atomic.Pointer[error] // Kill has been called, or the pair is broken; Poll finishes it
+
+	// The receiving half belongs to the poller.
+	in   reader // in.ctl is nil before the peer has sent anything
+	down bool
+}
+
+// Post implements transport.Link.
+func (p *peer) Post(f *transport.Frame) {
+	f.Next, f.Done = nil, 0
+	var sent bool
+	p.mu.Lock()
+	err := p.err
+	if err == nil && f.Kind != wire.Data && len(f.Body) > transport.EagerMax {
+		err = fmt.Errorf("%v frame of %d bytes to process %d, the most is %d", f.Kind, len(f.Body), p.proc, transport.EagerMax)
+	}
+	switch {
+	case err != nil:
+	case p.first != nil:
+		p.last.Next = f
+		p.last = f
+	default:
+		sent = p.push(f)
+		if !sent {
+			p.first, p.last = f, f
+			p.queued.Store(true)
+			// A peer that has left rings once, when it leaves: either it sees
+			// the ring that f waits for, or this sees its state.
+			if p.gone() {
+				p.net.own.signal(p.local)
+			}
+		}
+	}
+	p.mu.Unlock()
+	if sent || err != nil {
+		p.net.sink.Sent(f, err)
+	}
+}
+
+// gone tells whether the process has closed its end, or has ended.
+func (p *peer) gone() bool {
+	state := atomic.LoadUint32(&p.net.seg.slot(p.local).state)
+	return state == left || state == dead
+}
+
+// pump moves queued frames on and returns how many went out. Sent is called
+// without the lock, since it may Post.
+func (p *peer) pump() int {
+	p.mu.Lock()
+	done := p.first
+	var end *transport.Frame // the last one that went out
+	count := 0
+	for p.first != nil && p.push(p.first) {
+		end = p.first
+		p.first = end.Next
+		count++
+	}
+	if end == nil {
+		p.mu.Unlock()
+		return 0
+	}
+	end.Next = nil
+	if p.first == nil {
+		p.last = nil
+		p.queued.Store(false)
+	}
+	p.mu.Unlock()
+	p.net.giveBack(done, nil)
+	return count
+}
+
+// fail makes every Post fail with err, unless it already fails with another
+// error, and gives back what is queued.
+func (p *peer) fail(err error) {
+	p.mu.Lock()
+	if p.err == nil {
+		p.err = err
+	}
+	err = p.err
+	f := p.first
+	p.first, p.last = nil, nil
+	p.queued.Store(false)
+	p.mu.Unlock()
+	p.net.giveBack(f, err)
+}
+
+// giveBack calls Sent for a list of frames.
+func (n *Net) giveBack(f *transport.Frame, err error) {
+	for f != nil {
+		next := f.Next
+		f.Next = nil
+		n.sink.Sent(f, err)
+		f = next
+	}
+}
+
+// push writes as much of f as there is room for and reports whether that was
+// all. It is called with mu held. When the receiver has spoilt the ring, the
+// frame stays and the poller takes the link down.
+func (p *peer) push(f *transport.Frame) bool {
+	done, err := p.write(f)
+	if err != nil {
+		p.spoilt(err)
+		return false
+	}
+	return done
+}
+
+func (p *peer) write(f *transport.Frame) (bool, error) {
+	if p.out.ctl == nil {
+		r, err := p.net.seg.claim(p.net.self, p.local)
+		if err != nil {
+			return false, err
+		}
+		p.out.ring = r
+	}
+	if f.Kind != wire.Data {
+		return p.record(&f.Header, f.Body)
+	}
+	// An empty message is one empty piece.
+	h := f.Header
+	for {
+		left := len(f.Body) - f.Done
+		size := min(left, pieceMax)
+		if rest := p.out.rest() - wire.HeaderSize; rest >= pieceMin {
+			size = min(size, rest)
+		}
+		h.Off = f.Off + uint64(f.Done)
+		if ok, err := p.record(&h, f.Body[f.Done:f.Done+size]); !ok {
+			return false, err
+		}
+		f.Done += size
+		if f.Done == len(f.Body) {
+			return true, nil
+		}
+	}
+}
+
+// record writes one record and signals the receiver; false when there is no room.
+func (p *peer) record(h *wire.Header, body []byte) (bool, error) {
+	before := p.out.tail
+	size := padded(len(body))
+	b, err := p.out.reserve(size)
+	if b != nil {
+		h.Body = uint32(len(body))
+		h.Encode(b)
+		copy(b[wire.HeaderSize:], body)
+		p.out.publish(size)
+	}
+	if p.out.tail != before {
+		p.net.seg.slot(p.local).signal(p.net.self)
+	}
+	return b != nil, err
+}
+
+// spoilt has the poller take the pair down; the first reason counts.
+func (p *peer) spoilt(err error) {
+	err = fmt.Errorf("process %d: %w", p.proc, err)
+	p.killed.CompareAndSwap(nil, &err)
+	p.net.own.signal(p.local)
+}
