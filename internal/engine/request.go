@@ -50,7 +50,8 @@ type Request struct {
 	recv  match.Recv
 	frame transport.Frame // the Eager or Data frame of a send
 
-	state  atomic.Uint32 // pending, complete
+	// waiter is nil, who must be woken, or complete. One word for both, so that
+	// finishing is one swap: after it the request may already be recycled.
 	waiter atomic.Pointer[waiter]
 	status Status // Source in the group's ranks
 	err    error
@@ -60,10 +61,8 @@ type Request struct {
 	canceled error
 }
 
-const (
-	pending uint32 = iota
-	complete
-)
+// complete is the waiter of a request that is over.
+var complete = new(waiter)
 
 var requests = sync.Pool{New: func() any { return new(Request) }}
 
@@ -73,14 +72,23 @@ func (r *Request) free() {
 	requests.Put(r)
 }
 
-func (r *Request) ready() bool { return r.state.Load() == complete }
+func (r *Request) ready() bool { return r.waiter.Load() == complete }
 
-// finish completes r. The caller has taken it out of every table first.
+// finish completes r, which the caller has taken out of every table, and must
+// not touch afterwards.
 func (r *Request) finish(err error) {
 	r.err = err
-	r.state.Store(complete)
-	if w := r.waiter.Load(); w != nil {
+	if w := r.waiter.Swap(complete); w != nil {
 		w.wake()
+	}
+}
+
+func (r *Request) arm(w *waiter) {
+	for {
+		old := r.waiter.Load()
+		if old == complete || r.waiter.CompareAndSwap(old, w) {
+			return
+		}
 	}
 }
 
@@ -166,7 +174,7 @@ func (a anyOf) index() int {
 func (a anyOf) arm(w *waiter) {
 	for _, r := range a {
 		if r != nil {
-			r.waiter.Store(w)
+			r.arm(w)
 		}
 	}
 }
@@ -199,8 +207,6 @@ func WaitAny(ctx context.Context, reqs ...*Request) (index int, st Status, err e
 	i := anyOf(reqs).index()
 	return i, reqs[i].status, reqs[i].wrap(reqs[i].err)
 }
-
-func (r *Request) arm(w *waiter) { r.waiter.Store(w) }
 
 // lengthError says what a receive of a collective met.
 func (r *Request) lengthError(n uint64) error {
