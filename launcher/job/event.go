@@ -1,0 +1,92 @@
+package job
+
+import (
+	"time"
+
+	"gridrun/internal/wire"
+)
+
+// An Event is what the launcher saw.
+type Event interface{ event() }
+
+type (
+	// HostReady is an agent's answer to its Start message.
+	HostReady struct{ Host int }
+	// HostDone is an agent's last word: nothing of the job is left there.
+	HostDone struct{ Host int }
+	// HostLost is an agent that could not be started or ended too early.
+	HostLost struct {
+		Host int
+		Why  string
+	}
+	// HostReport is an agent's answer to Inspect.
+	HostReport struct {
+		Host  int
+		Waits []wire.Wait
+	}
+	// ProcStarted and ProcExited frame a process's life.
+	ProcStarted struct{ Proc, Pid int }
+	ProcExited  struct{ Exit wire.Exit }
+	// RankFailed is what a rank says of itself before it exits.
+	RankFailed struct{ Failure wire.Failure }
+	// Interrupted is a signal that asks to end the job; a second one is impatient.
+	Interrupted struct{ Signal int }
+	// OutputLost is a standard output that takes no more: Why is empty when
+	// its reader has gone, else what went wrong.
+	OutputLost struct{ Why string }
+	// TimedOut is the end of the time the user gave the job.
+	TimedOut struct{}
+	// Asked wants to know what ranks are blocked in.
+	Asked struct{}
+	// Rang is a timer that Arm set.
+	Rang struct{ Timer Timer }
+)
+
+func (HostReady) event()   {}
+func (HostDone) event()    {}
+func (HostLost) event()    {}
+func (HostReport) event()  {}
+func (ProcStarted) event() {}
+func (ProcExited) event()  {}
+func (RankFailed) event()  {}
+func (Interrupted) event() {}
+func (OutputLost) event()  {}
+func (TimedOut) event()    {}
+func (Asked) event()       {}
+func (Rang) event()        {}
+
+// A Timer names one of the machine's deadlines.
+type Timer string
+
+const (
+	StartTimer   Timer = "start"   // agents must have answered
+	SettleTimer  Timer = "settle"  // a first-hand failure must have overtaken a collateral one
+	InspectTimer Timer = "inspect" // reports must be in
+	StopTimer    Timer = "stop"    // stopped processes must have ended
+	DrainTimer   Timer = "drain"   // agents must have cleaned up
+)
+
+// An Action is what the launcher must do.
+type Action interface{ action() }
+
+type (
+	// Send carries Message to a host's agent.
+	Send struct {
+		Host    int
+		Message wire.Message
+	}
+	// Arm sets a timer, once; it rings as Rang.
+	Arm struct {
+		Timer Timer
+		After time.Duration
+	}
+	// Show prints a table of what ranks are blocked in.
+	Show struct{ Table string }
+	// Abandon closes the connection to an agent that does not answer.
+	Abandon struct{ Host int }
+)
+
+func (Send) action()    {}
+func (Arm) action()     {}
+func (Show) action()    {}
+func (Abandon) action() {}

@@ -1,0 +1,391 @@
+package job
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"gridrun/internal/wire"
+)
+
+// A Proc is one process of the job: the ranks it holds and the index of its host.
+type Proc struct {
+	Host  int
+	Ranks []int
+}
+
+// Config is what a Machine starts from.
+type Config struct {
+	Hosts []string
+	Procs []Proc
+	// Timeout is what the user allowed, for the text; the launcher keeps the time.
+	Timeout time.Duration
+	// Grace is what processes get between SIGTERM and SIGKILL.
+	Grace time.Duration
+}
+
+// Deadlines of the phases, beyond the user's own.
+const (
+	startLimit   = 10 * time.Second
+	settleLimit  = 2 * time.Second
+	inspectLimit = 2 * time.Second
+	stopLimit    = 10 * time.Second // after the grace period
+	drainLimit   = 10 * time.Second
+)
+
+// Phase is where the job stands.
+type Phase int
+
+const (
+	Starting Phase = iota
+	Running
+	Stopping
+	Draining
+	Ended
+)
+
+func (p Phase) String() string {
+	return [...]string{"starting", "running", "stopping", "draining", "ended"}[p]
+}
+
+type host struct {
+	ready, gone bool // gone: Done or lost
+	inspecting  bool // a report is awaited
+}
+
+type proc struct {
+	pid   int
+	ended bool
+	exit  wire.Exit
+	// failures that its ranks reported themselves
+	reported []wire.Failure
+}
+
+// Machine is the state of one job. Use it from one goroutine.
+type Machine struct {
+	cfg    Config
+	phase  Phase
+	hosts  []host
+	procs  []proc
+	holder map[int]int // rank to process
+	alive  int         // processes that have not ended
+	armed  map[Timer]bool
+
+	cause      *cause  // why the job ends early; nil: not (yet)
+	failures   []cause // first-hand, in the order they came
+	collateral []cause // the others
+	expired    bool    // --timeout has passed
+	impatient  bool    // a second signal came
+	inspecting bool
+	waits      []wire.Wait
+	actions    []Action
+}
+
+// New returns the machine of a job whose agents have been sent their Start,
+// and its first actions.
+func New(cfg Config) (*Machine, []Action) {
+	m := &Machine{
+		cfg:    cfg,
+		hosts:  make([]host, len(cfg.Hosts)),
+		procs:  make([]proc, len(cfg.Procs)),
+		holder: map[int]int{},
+		alive:  len(cfg.Procs),
+		armed:  map[Timer]bool{},
+	}
+	for p, c := range cfg.Procs {
+		for _, r := range c.Ranks {
+			m.holder[r] = p
+		}
+	}
+	m.arm(StartTimer, startLimit)
+	return m, m.take()
+}
+
+// Phase says where the job stands.
+func (m *Machine) Phase() Phase { return m.phase }
+
+// Step takes one event and returns what to do about it, in order.
+func (m *Machine) Step(e Event) []Action {
+	if m.phase == Ended {
+		return nil
+	}
+	switch e := e.(type) {
+	case HostReady:
+		if m.known(e.Host) {
+			m.hosts[e.Host].ready = true
+		}
+	case HostDone:
+		m.hostDone(e.Host)
+	case HostLost:
+		m.hostLost(e.Host, e.Why)
+	case HostReport:
+		m.report(e)
+	case ProcStarted:
+		if e.Proc >= 0 && e.Proc < len(m.procs) {
+			m.procs[e.Proc].pid = e.Pid
+		}
+	case ProcExited:
+		m.exited(e.Exit)
+	case RankFailed:
+		m.failed(e.Failure)
+	case Interrupted:
+		m.interrupted(e.Signal)
+	case OutputLost:
+		m.stop(cause{kind: byOutput, text: e.Why, code: outputCode(e.Why)}, 0)
+	case TimedOut:
+		if m.phase < Stopping {
+			m.expired = true
+			m.inspect()
+		}
+	case Asked:
+		m.inspect()
+	case Rang:
+		m.rang(e.Timer)
+	}
+	m.advance()
+	return m.take()
+}
+
+// advance moves to the phase that the counts say.
+func (m *Machine) advance() {
+	if m.phase == Starting && !slices.ContainsFunc(m.hosts, func(h host) bool { return !h.ready && !h.gone }) {
+		m.phase = Running
+	}
+	if m.phase < Draining && m.alive == 0 {
+		m.phase = Draining
+		m.arm(DrainTimer, drainLimit)
+	}
+	if m.phase == Draining && !slices.ContainsFunc(m.hosts, func(h host) bool { return !h.gone }) {
+		m.phase = Ended
+	}
+}
+
+// stop begins the end of the job. The first cause stays, but a first-hand
+// failure takes the place of a collateral one.
+func (m *Machine) stop(c cause, signal int) {
+	if m.cause != nil {
+		if m.cause.kind == byCollateral && c.kind == byFailure {
+			m.cause = &c
+		}
+		return
+	}
+	m.cause = &c
+	if m.phase >= Draining {
+		return
+	}
+	m.phase = Stopping
+	m.broadcast(&wire.Stop{Cause: m.wireCause(c), Signal: signal})
+	m.arm(StopTimer, m.cfg.Grace+stopLimit)
+}
+
+func (m *Machine) failed(f wire.Failure) {
+	p, ok := m.holder[f.Rank]
+	if !ok {
+		return
+	}
+	m.procs[p].reported = append(m.procs[p].reported, f)
+	c := cause{kind: byFailure, ranks: []int{f.Rank}, proc: p, text: f.Text, code: f.Code, aborted: f.Aborted}
+	if c.code == 0 {
+		c.code = 1
+	}
+	m.fail(c, f.Collateral)
+}
+
+// exited takes the end of a process. A failure that its ranks have explained
+// already adds nothing; one that the agent caused is nobody's fault.
+func (m *Machine) exited(e wire.Exit) {
+	if e.Proc < 0 || e.Proc >= len(m.procs) || m.procs[e.Proc].ended {
+		return
+	}
+	p := &m.procs[e.Proc]
+	p.ended, p.exit = true, e
+	m.alive--
+	spec := m.cfg.Procs[e.Proc]
+	gone := &wire.Gone{Ranks: spec.Ranks, Finished: e.Code == 0 && e.Signal == 0 && e.Error == ""}
+	if !gone.Finished {
+		gone.Why = exitText(e)
+	}
+	for h := range m.hosts {
+		if h != spec.Host {
+			m.send(h, gone)
+		}
+	}
+	if gone.Finished || e.Stop || len(p.reported) > 0 {
+		return
+	}
+	c := cause{kind: byFailure, ranks: spec.Ranks, proc: e.Proc, exit: true, text: exitText(e), code: e.Code}
+	switch {
+	case e.Signal != 0:
+		c.code = 128 + e.Signal
+	case e.Error != "":
+		c.code, c.exit = max(e.Code, 125), false
+	}
+	m.fail(c, false)
+}
+
+func (m *Machine) fail(c cause, collateral bool) {
+	if !collateral {
+		m.failures = append(m.failures, c)
+		m.stop(c, 0)
+		return
+	}
+	c.kind = byCollateral
+	m.collateral = append(m.collateral, c)
+	if m.cause == nil {
+		m.arm(SettleTimer, settleLimit)
+	}
+}
+
+func (m *Machine) interrupted(signal int) {
+	if m.cause != nil && m.phase == Stopping {
+		m.impatient = true
+		m.broadcast(&wire.Stop{Cause: m.wireCause(*m.cause), Now: true})
+		return
+	}
+	m.stop(cause{kind: bySignal, signal: signal, code: 128 + signal}, signal)
+}
+
+func (m *Machine) hostDone(h int) {
+	if !m.known(h) || m.hosts[h].gone {
+		return
+	}
+	if left := m.unfinished(h); left > 0 {
+		m.hostLost(h, fmt.Sprintf("the agent finished without the end of %d processes", left))
+		return
+	}
+	m.hosts[h].gone = true
+	m.reported(h)
+}
+
+// hostLost ends every process of a host whose agent is gone: the guard beside
+// the agent kills them.
+func (m *Machine) hostLost(h int, why string) {
+	if !m.known(h) || m.hosts[h].gone {
+		return
+	}
+	m.hosts[h].gone = true
+	m.reported(h)
+	var ranks []int
+	for p := range m.procs {
+		if m.cfg.Procs[p].Host == h && !m.procs[p].ended {
+			m.procs[p].ended = true
+			m.procs[p].exit.Stop = true
+			m.alive--
+			ranks = append(ranks, m.cfg.Procs[p].Ranks...)
+		}
+	}
+	m.stop(cause{kind: byLoss, host: m.cfg.Hosts[h], ranks: ranks, text: why, code: 125}, 0)
+	if len(ranks) > 0 {
+		m.broadcast(&wire.Gone{Ranks: ranks, Why: "host " + m.cfg.Hosts[h] + " is lost"})
+	}
+}
+
+func (m *Machine) rang(t Timer) {
+	switch t {
+	case StartTimer:
+		m.abandon(func(h host) bool { return !h.ready }, fmt.Sprintf("the agent did not answer within %v of its start", startLimit))
+	case SettleTimer:
+		if len(m.collateral) > 0 {
+			m.stop(m.collateral[0], 0)
+		}
+	case InspectTimer:
+		for h := range m.hosts {
+			m.reported(h)
+		}
+	case StopTimer:
+		if m.phase == Stopping {
+			m.abandon(func(host) bool { return true }, fmt.Sprintf("its processes did not end within %v of being stopped", m.cfg.Grace+stopLimit))
+		}
+	case DrainTimer:
+		m.abandon(func(host) bool { return true }, fmt.Sprintf("the agent did not finish within %v of the last process", drainLimit))
+	}
+}
+
+// abandon gives up the hosts that pick selects.
+func (m *Machine) abandon(pick func(host) bool, why string) {
+	for h := range m.hosts {
+		if !m.hosts[h].gone && pick(m.hosts[h]) {
+			m.actions = append(m.actions, Abandon{h})
+			m.hostLost(h, why)
+		}
+	}
+}
+
+// inspect asks every host what its ranks are blocked in.
+func (m *Machine) inspect() {
+	if m.inspecting {
+		return
+	}
+	m.inspecting, m.waits = true, nil
+	for h := range m.hosts {
+		if !m.hosts[h].gone {
+			m.hosts[h].inspecting = true
+			m.send(h, &wire.Inspect{})
+		}
+	}
+	delete(m.armed, InspectTimer)
+	m.arm(InspectTimer, inspectLimit)
+	m.shown()
+}
+
+func (m *Machine) report(e HostReport) {
+	if !m.known(e.Host) || !m.hosts[e.Host].inspecting {
+		return
+	}
+	m.waits = append(m.waits, e.Waits...)
+	m.reported(e.Host)
+}
+
+func (m *Machine) reported(h int) {
+	m.hosts[h].inspecting = false
+	m.shown()
+}
+
+// shown prints the table when the last report is in, and ends the job when it
+// was asked for because the time is over.
+func (m *Machine) shown() {
+	if !m.inspecting || slices.ContainsFunc(m.hosts, func(h host) bool { return h.inspecting }) {
+		return
+	}
+	m.inspecting = false
+	m.actions = append(m.actions, Show{m.waitTable()})
+	if m.expired {
+		m.stop(cause{kind: byTimeout, text: fmt.Sprintf("not finished after %v (--timeout)", m.cfg.Timeout), code: 124}, 0)
+	}
+}
+
+func (m *Machine) unfinished(h int) (n int) {
+	for p := range m.procs {
+		if m.cfg.Procs[p].Host == h && !m.procs[p].ended {
+			n++
+		}
+	}
+	return n
+}
+
+func (m *Machine) known(h int) bool { return h >= 0 && h < len(m.hosts) }
+
+func (m *Machine) send(h int, msg wire.Message) {
+	if !m.hosts[h].gone {
+		m.actions = append(m.actions, Send{h, msg})
+	}
+}
+
+func (m *Machine) broadcast(msg wire.Message) {
+	for h := range m.hosts {
+		m.send(h, msg)
+	}
+}
+
+func (m *Machine) arm(t Timer, after time.Duration) {
+	if !m.armed[t] {
+		m.armed[t] = true
+		m.actions = append(m.actions, Arm{t, after})
+	}
+}
+
+func (m *Machine) take() []Action {
+	a := m.actions
+	m.actions = nil
+	return a
+}

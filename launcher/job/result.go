@@ -1,0 +1,158 @@
+package job
+
+import (
+	"fmt"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"gridrun/internal/wire"
+	"gridrun/launcher/rankset"
+)
+
+type causeKind int
+
+const (
+	byFailure    causeKind = iota // a rank failed
+	byCollateral                  // a rank failed because of another, which nobody has heard of
+	bySignal                      // the user's signal
+	byOutput                      // nobody takes our output
+	byTimeout
+	byLoss // an agent is gone
+)
+
+// A cause is why a job ends early.
+type cause struct {
+	kind    causeKind
+	ranks   []int
+	proc    int
+	text    string
+	code    int
+	exit    bool // text is what a process did, not what a rank said
+	aborted bool
+	signal  int
+	host    string
+}
+
+// A Result is how the job ended.
+type Result struct {
+	Code int
+	// Summary is for the user: one line, or "" when there is nothing to say.
+	Summary string
+}
+
+// Result is meaningful when the job has ended.
+func (m *Machine) Result() Result {
+	c := m.cause
+	if c == nil && len(m.collateral) > 0 {
+		c = &m.collateral[0]
+	}
+	if c == nil {
+		return Result{}
+	}
+	return Result{Code: c.code, Summary: m.summary(*c)}
+}
+
+func (m *Machine) summary(c cause) string {
+	switch c.kind {
+	case bySignal:
+		return fmt.Sprintf("ended by %s%s", SignalName(c.signal), m.others(0))
+	case byOutput:
+		if c.text == "" {
+			return ""
+		}
+		return fmt.Sprintf("cannot write standard output: %s%s", c.text, m.others(0))
+	case byTimeout:
+		return c.text + m.others(0)
+	case byLoss:
+		return fmt.Sprintf("host %s: %s", c.host, c.text)
+	}
+	// Everybody who failed in the same way shares the line.
+	same := c
+	same.ranks = nil
+	procs := map[int]bool{}
+	for _, other := range append(m.failures, m.collateral...) {
+		if other.kind == c.kind && other.text == c.text && other.code == c.code {
+			same.ranks = append(same.ranks, other.ranks...)
+			procs[other.proc] = true
+		}
+	}
+	who := rankset.Label(same.ranks)
+	switch {
+	case c.aborted:
+		return fmt.Sprintf("%s ended the job with code %d: %s", who, c.code, c.text)
+	case !c.exit:
+		return fmt.Sprintf("%s: %s", who, strings.TrimPrefix(c.text, who+": "))
+	}
+	if len(procs) == 1 {
+		who += fmt.Sprintf(" (host %s, pid %d)", m.cfg.Hosts[m.cfg.Procs[c.proc].Host], m.procs[c.proc].pid)
+	}
+	return fmt.Sprintf("%s %s%s", who, c.text, m.others(len(procs)))
+}
+
+// others counts the ranks that ended because the agent stopped them; failed
+// says how many processes do not count as others.
+func (m *Machine) others(failed int) string {
+	n := 0
+	for p := range m.procs {
+		if m.procs[p].exit.Stop {
+			n += len(m.cfg.Procs[p].Ranks)
+		}
+	}
+	noun := "ranks"
+	if n == 1 {
+		noun = "rank"
+	}
+	switch {
+	case n == 0:
+		return ""
+	case failed > 0:
+		return fmt.Sprintf("; %d other %s stopped", n, noun)
+	}
+	return fmt.Sprintf("; %d %s stopped", n, noun)
+}
+
+// wireCause is what ranks are told.
+func (m *Machine) wireCause(c cause) wire.Failure {
+	f := wire.Failure{Rank: -1, Host: c.host, Code: c.code, Text: c.text, Peer: -1, Aborted: c.aborted}
+	switch c.kind {
+	case byFailure, byCollateral:
+		f.Rank = c.ranks[0]
+		f.Host = m.cfg.Hosts[m.cfg.Procs[c.proc].Host]
+		f.Collateral = c.kind == byCollateral
+	case bySignal:
+		f.Text = "ended by " + SignalName(c.signal)
+	case byOutput:
+		f.Text = "nobody reads the output"
+	case byLoss:
+		f.Text = "host " + c.host + ": " + c.text
+	}
+	return f
+}
+
+func exitText(e wire.Exit) string {
+	switch {
+	case e.Error != "":
+		return e.Error
+	case e.Signal != 0:
+		return fmt.Sprintf("was killed by signal %d (%s)", e.Signal, SignalName(e.Signal))
+	}
+	return fmt.Sprintf("exited with code %d", e.Code)
+}
+
+// outputCode is the exit code when output goes nowhere: a reader that left is
+// what SIGPIPE stands for, anything else is our failure.
+func outputCode(why string) int {
+	if why == "" {
+		return 128 + int(unix.SIGPIPE)
+	}
+	return 125
+}
+
+// SignalName is SIGKILL for 9, and the number where it has no name.
+func SignalName(n int) string {
+	if name := unix.SignalName(unix.Signal(n)); name != "" {
+		return name
+	}
+	return fmt.Sprintf("signal %d", n)
+}

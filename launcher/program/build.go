@@ -1,0 +1,129 @@
+package program
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+)
+
+// build compiles the Go main package in dir and returns the program's path in
+// the cache: CACHE/<sha256 of the program>/<name>. Go's own build cache decides
+// what must be compiled again, so an unchanged package costs one link check.
+func (f Finder) build(ctx context.Context, dir string) (string, error) {
+	sources, err := filepath.Glob(filepath.Join(dir, "*.go"))
+	if err != nil || len(sources) == 0 {
+		return "", &Error{NotExecutable, dir + " is a directory without Go files"}
+	}
+	goTool, err := exec.LookPath("go")
+	if err != nil {
+		return "", &Error{Refused, dir + " is a Go package, but there is no go command in $PATH to build it; build it elsewhere and name the executable"}
+	}
+	cache, err := f.cacheDir()
+	if err != nil {
+		return "", &Error{Refused, "no directory to build into: " + err.Error()}
+	}
+	scratch, err := os.MkdirTemp(cache, "build-*")
+	if err != nil {
+		return "", &Error{Refused, "no directory to build into: " + err.Error()}
+	}
+	defer os.RemoveAll(scratch)
+
+	out := filepath.Join(scratch, "program")
+	cmd := exec.CommandContext(ctx, goTool, "build", "-o", out, ".")
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if said, err := cmd.CombinedOutput(); err != nil {
+		if ctx.Err() != nil {
+			return "", &Error{Refused, fmt.Sprintf("building %s: %v", dir, context.Cause(ctx))}
+		}
+		return "", &Error{Refused, fmt.Sprintf("building %s: go build: %v\n%s", dir, err, strings.TrimRight(string(said), "\n"))}
+	}
+	sum, err := sumOfProgram(out)
+	if err != nil {
+		return "", &Error{NotExecutable, dir + ": " + err.Error()}
+	}
+	abs, err := filepath.Abs(dir)
+	if err != nil {
+		return "", &Error{Refused, dir + ": " + err.Error()}
+	}
+	return keep(out, filepath.Join(cache, sum), filepath.Base(abs))
+}
+
+var errNoMain = errors.New("the Go package in this directory is no main package")
+
+// sumOfProgram returns the content hash of a built program.
+func sumOfProgram(path string) (string, error) {
+	file, err := os.Open(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return "", errNoMain
+	}
+	if err != nil {
+		return "", err
+	}
+	defer file.Close()
+	head := make([]byte, 8)
+	if _, err := io.ReadFull(file, head); err != nil || bytes.Equal(head, []byte("!<arch>\n")) {
+		return "", errNoMain // go build writes the archive of any other package
+	}
+	hash := sha256.New()
+	hash.Write(head)
+	if _, err := io.Copy(hash, file); err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("%x", hash.Sum(nil)), nil
+}
+
+// keep moves built to dir/name unless the same program is there already.
+func keep(built, dir, name string) (string, error) {
+	path := filepath.Join(dir, name)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return "", &Error{Refused, "keeping the built program: " + err.Error()}
+	}
+	if _, err := os.Stat(path); err == nil {
+		return path, nil
+	}
+	if err := os.Rename(built, path); err != nil {
+		return "", &Error{Refused, "keeping the built program: " + err.Error()}
+	}
+	return path, nil
+}
+
+// cacheDir makes and returns the directory for built programs: the user's
+// cache, or one below the temporary directory where there is none.
+func (f Finder) cacheDir() (string, error) {
+	dir := f.Cache
+	if dir == "" {
+		if user, err := os.UserCacheDir(); err == nil {
+			dir = filepath.Join(user, "gridrun", "programs")
+			if os.MkdirAll(dir, 0o700) == nil {
+				return dir, nil
+			}
+		}
+		// Somebody else's directory of this name must not be trusted.
+		dir = filepath.Join(os.TempDir(), fmt.Sprintf("gridrun-%d", os.Getuid()))
+		if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, os.ErrExist) {
+			return "", err
+		}
+		info, err := os.Lstat(dir)
+		if err != nil {
+			return "", err
+		}
+		if !info.IsDir() || info.Mode().Perm()&0o022 != 0 || !ownedByUs(info) {
+			return "", fmt.Errorf("%s is not ours alone; set XDG_CACHE_HOME", dir)
+		}
+		return dir, nil
+	}
+	return dir, os.MkdirAll(dir, 0o700)
+}
+func ownedByUs(info os.FileInfo) bool {
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	return ok && int(stat.Uid) == os.Getuid()
+}
