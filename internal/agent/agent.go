@@ -1,0 +1,263 @@
+package agent
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"os/signal"
+	"runtime"
+	"slices"
+	"sync"
+	"syscall"
+	"time"
+
+	"gridrun/internal/transport/shm"
+	"gridrun/internal/wire"
+)
+
+// An agent is the supervisor of one host's part of a job. All fields but the
+// channels, link and credit belong to the loop once it runs; what is set before
+// the starting threads run never changes and is theirs to read.
+type agent struct {
+	start     *wire.Start
+	localRank map[int]int // index of each world rank among those of this host
+	devNull   int
+	segment   *shm.Segment
+	segmentFD int
+
+	link     *link
+	credit   *credit
+	events   chan func()   // run by the loop
+	starts   chan func()   // run by the starting threads; never full
+	quit     chan struct{} // closed when the loop has ended
+	wg       sync.WaitGroup
+	starters sync.WaitGroup
+
+	procs   []*process
+	byProc  map[int]*process
+	byPid   map[int]*process
+	unended int            // processes whose Exit is not sent yet
+	pending int            // starts whose result is not in yet
+	early   map[int]ending // children reaped before the result of their start came in
+
+	listener net.Listener
+	service  *service
+
+	stopping bool
+	grace    <-chan time.Time // SIGKILL then
+	killing  *time.Ticker     // looks for descendants that escaped the last SIGKILL
+	lease    *time.Timer      // nil: none
+	lost     *loss
+}
+
+// A loss is why the agent cannot go on.
+type loss struct {
+	stage string
+	err   error
+}
+
+// adopt checks and takes over what the launcher wants.
+func (a *agent) adopt(start *wire.Start) error {
+	a.start = start
+	var ranks []int
+	for i := range start.Procs {
+		spec := &start.Procs[i]
+		if a.byProc[spec.Proc] != nil || spec.Proc < 0 {
+			return fmt.Errorf("process number %d is negative or given twice", spec.Proc)
+		}
+		p := &process{spec: spec, exit: wire.Exit{Proc: spec.Proc}}
+		a.procs = append(a.procs, p)
+		a.byProc[spec.Proc] = p
+		ranks = append(ranks, spec.Ranks...)
+	}
+	slices.Sort(ranks)
+	a.localRank = make(map[int]int, len(ranks))
+	for i, r := range ranks {
+		a.localRank[r] = i
+	}
+	return nil
+}
+
+// sendSegment reports whether processes get the shared segment.
+func (a *agent) sendSegment() bool { return a.start.Transport != "tcp" }
+
+// startAll hands every process to the starting threads.
+func (a *agent) startAll() {
+	a.unended, a.pending = len(a.procs), len(a.procs)
+	a.starts = make(chan func(), len(a.procs)+1) // and the host service
+	for _, p := range a.procs {
+		a.starts <- func() {
+			c, failed := a.startProcess(p.spec)
+			a.post(func() { a.started(p, c, failed) })
+		}
+	}
+	a.startThreads(min(max(2, runtime.GOMAXPROCS(0)), 8))
+}
+
+// post has the loop run f; nothing happens once the loop has ended.
+func (a *agent) post(f func()) {
+	select {
+	case a.events <- f:
+	case <-a.quit:
+	}
+}
+
+// loop runs until every process's Exit is sent, or the agent is lost.
+func (a *agent) loop() *loss {
+	defer close(a.quit)
+	children := make(chan os.Signal, 1)
+	signal.Notify(children, syscall.SIGCHLD)
+	defer signal.Stop(children)
+	var leaseEnd, beat, again <-chan time.Time
+	if lease := time.Duration(a.start.Lease); lease > 0 {
+		a.lease = time.NewTimer(lease)
+		beats := time.NewTicker(max(lease/3, time.Millisecond))
+		defer beats.Stop()
+		leaseEnd, beat = a.lease.C, beats.C
+	}
+	for a.unended > 0 && a.lost == nil {
+		select {
+		case f := <-a.events:
+			f()
+		case <-children:
+			a.reap()
+		case <-a.grace:
+			a.kill()
+		case <-again:
+			killDescendants()
+		case <-beat:
+			a.link.send(new(wire.Beat))
+		case <-leaseEnd:
+			a.lost = &loss{"lease", fmt.Errorf("nothing heard from the launcher for %v", time.Duration(a.start.Lease))}
+		}
+		if a.killing != nil {
+			again = a.killing.C
+		}
+	}
+	return a.lost
+}
+
+// handle does what the launcher says.
+func (a *agent) handle(m wire.Message) {
+	if a.lease != nil {
+		a.lease.Reset(time.Duration(a.start.Lease))
+	}
+	switch m := m.(type) {
+	case *wire.Beat:
+	case *wire.Input:
+		if p := a.byProc[m.Proc]; p != nil && p.spec.Stdin {
+			a.input(p, m.Data)
+		}
+	case *wire.Grant:
+		a.credit.give(m.N)
+	case *wire.Signal:
+		a.signalGroups(syscall.Signal(m.Signal))
+	case *wire.Stop:
+		a.stop(m)
+	case *wire.Gone:
+		a.broadcast(m)
+	case *wire.Inspect:
+		a.link.send(a.report())
+	default:
+		a.lost = &loss{"launcher", fmt.Errorf("unexpected message %T", m)}
+	}
+}
+
+// stop ends the job on this host: the cause and a signal to every process, and
+// SIGKILL to all that is left after the grace period. A further Stop may repeat
+// the signal or shorten the wait.
+func (a *agent) stop(m *wire.Stop) {
+	a.reap() // who has ended already was not stopped
+	if !a.stopping {
+		a.stopping = true
+		a.broadcast(&wire.Cause{Failure: m.Cause})
+		a.grace = time.After(time.Duration(a.start.Grace))
+	}
+	if m.Now {
+		a.kill()
+		return
+	}
+	sig := syscall.SIGTERM
+	if m.Signal != 0 {
+		sig = syscall.Signal(m.Signal)
+	}
+	for _, p := range a.procs {
+		p.stopped = p.stopped || p.state != ended
+	}
+	a.signalGroups(sig)
+	a.signalGroups(syscall.SIGCONT) // a suspended process takes its signal only when it goes on
+}
+
+// kill sends SIGKILL to every descendant, and again until nobody is left: a
+// process may have forked meanwhile, or be just starting.
+func (a *agent) kill() {
+	a.grace = nil
+	if a.killing != nil {
+		return
+	}
+	for _, p := range a.procs {
+		p.stopped = p.stopped || p.state != ended
+	}
+	killDescendants()
+	a.killing = time.NewTicker(20 * time.Millisecond)
+}
+
+// signalGroups sends sig to the process group of every process that runs. Only
+// the loop reaps, so a pid it knows cannot have been given to somebody else.
+func (a *agent) signalGroups(sig syscall.Signal) {
+	for pid := range a.byPid {
+		syscall.Kill(-pid, sig) // fails only if everybody in the group has just ended
+	}
+}
+
+// broadcast sends m to all processes but those in except.
+func (a *agent) broadcast(m wire.Message, except ...*process) {
+	data, err := wire.Marshal(m)
+	if err != nil {
+		a.link.send(&wire.Notice{Text: fmt.Sprintf("not passed on to the ranks of %s: %v", a.hostName(a.start.Host), err)})
+		return
+	}
+	for _, p := range a.procs {
+		if !slices.Contains(except, p) {
+			p.send(packet{data: data})
+		}
+	}
+}
+
+// tell sends m to p, with descriptor fd unless it is 0.
+func (a *agent) tell(p *process, m wire.Message, fd int) {
+	data, err := wire.Marshal(m)
+	if err != nil {
+		packet{fd: fd}.drop()
+		return
+	}
+	p.send(packet{data, fd})
+}
+
+// endJob kills and reaps what is left, and ends all goroutines but the link's.
+func (a *agent) endJob() {
+	if a.listener != nil {
+		a.listener.Close()
+	}
+	a.credit.close()
+	started := make(chan struct{})
+	go func() {
+		a.starters.Wait() // a start under way may add one more descendant
+		close(started)
+	}()
+	endDescendants(func() bool {
+		select {
+		case <-started:
+			return true
+		default:
+			return false
+		}
+	})
+	for _, p := range a.procs {
+		p.close()
+	}
+	if a.service != nil && a.service.control != nil {
+		a.service.control.close()
+	}
+	a.segment.Close()
+}

@@ -1,0 +1,49 @@
+// Package agent is the supervisor of one host's ranks. It starts them, carries
+// their output, input and control messages, and sees to it that nothing of the
+// job outlives the job.
+//
+// Two processes of gridrun's own binary do this on every host:
+//
+//	launcher --stdin/stdout--> guard (gridrun __guard)
+//	                             `- agent (gridrun __agent)
+//	                                  |- process of rank 0, own process group
+//	                                  |    `- grandchildren ...
+//	                                  |- process of rank 1 ...
+//	                                  `- host service (gridrun __hostd), when asked for
+//
+// How a job passes through:
+//
+//  1. [Guard] becomes a subreaper, starts the agent with its own standard
+//     streams, and waits. Guard and agent hold the two ends of a pipe, so each
+//     notices when the other is gone.
+//  2. [Main] reads Start, makes the shared segment and answers Ready.
+//  3. Two or more locked threads start the processes in parallel. A process
+//     gets pipes for its output, descriptor 3 (GRIDRUN_CONTROL), a packet
+//     socket whose first packet, Welcome, is there before the process runs, and a
+//     death signal tied to the starting thread, which lives as long as the agent.
+//  4. One goroutine, the supervisor loop, owns all state. Everything else
+//     (readers of pipes and sockets, starting threads, the listener) posts
+//     functions to it, and what it sends never blocks: the launcher and each
+//     process have a queue with a writer of its own.
+//  5. Output is read only against credit: the agent may have InitialCredit bytes
+//     and what the launcher grants on their way. Without credit the pipes fill up
+//     and the writers of output wait; control messages go on.
+//  6. A process's Exit follows the end of its output and of its control socket;
+//     should a grandchild hold these open, 200 ms after the process's death what
+//     is there is still delivered and the rest given up.
+//  7. Stop tells the processes the cause, sends SIGTERM to their groups, and
+//     SIGKILL to every descendant after the grace period. End of the launcher's
+//     stream, an expired lease and a dead guard kill at once.
+//  8. When the last process has ended, remaining descendants are killed and
+//     reaped, Done is sent and the agent leaves; then the guard does the same for
+//     what was reparented to it, and leaves with the agent's code.
+//
+// The agent decides nothing about the job: it reports, the launcher answers.
+//
+// Goroutines: the loop; the reader and writer of the launcher's stream; the
+// starting threads; for each process one reader for stdout, stderr and control
+// each, and short-lived writers for its control socket and its input; the
+// listener with one goroutine for each connection that has not named its target
+// yet. All but the reader of the launcher's stream, which only the end of the
+// process interrupts, are joined before Main returns.
+package agent

@@ -1,0 +1,82 @@
+package agent
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// selfExe is gridrun's own binary, also when its file has been replaced.
+const selfExe = "/proc/self/exe"
+
+// refusal is the exit code of everything that gridrun itself cannot do.
+const refusal = 125
+
+// Guard is the agent's parent: it starts `gridrun __agent args...` with its own
+// standard streams and, when the agent has ended in whatever way, kills and reaps
+// every process that the agent left behind. It returns the agent's exit code,
+// 128+n when signal n ended it.
+//
+// Guard holds standard output until nothing is left, so for the launcher the end
+// of the stream means that all of the job on this host is gone.
+func Guard(args ...string) int {
+	runtime.LockOSThread()
+	if err := becomeSubreaper(); err != nil {
+		fmt.Fprintln(os.Stderr, "gridrun: guard:", err)
+		return refusal
+	}
+	code, err := superviseAgent(args)
+	endDescendants(func() bool { return true })
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "gridrun: guard:", err)
+		return refusal
+	}
+	return code
+}
+
+// superviseAgent starts the agent and waits for its end. The agent's descriptor
+// 3 is a pipe that nobody writes: it ends when the guard does.
+func superviseAgent(args []string) (code int, err error) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		return 0, fmt.Errorf("pipe to the agent: %w", err)
+	}
+	defer w.Close()
+	agent, err := os.StartProcess(selfExe, append([]string{"gridrun", "__agent"}, args...), &os.ProcAttr{
+		Files: []*os.File{os.Stdin, os.Stdout, os.Stderr, r},
+	})
+	r.Close()
+	if err != nil {
+		return 0, fmt.Errorf("starting the agent: %w", err)
+	}
+	for {
+		var status syscall.WaitStatus
+		pid, err := syscall.Wait4(-1, &status, 0, nil)
+		switch {
+		case errors.Is(err, syscall.EINTR):
+		case err != nil:
+			return 0, fmt.Errorf("waiting for the agent: %w", err)
+		case pid == agent.Pid && status.Signaled():
+			return 128 + int(status.Signal()), nil
+		case pid == agent.Pid:
+			return status.ExitStatus(), nil
+		}
+	}
+}
+
+// becomeSubreaper makes orphaned descendants children of this process, and
+// keeps descriptors that came with this process from its children.
+func becomeSubreaper() error {
+	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
+		return fmt.Errorf("becoming a subreaper: %w", err)
+	}
+	// Kernels before 5.11 lack it; then only what the user opened on purpose leaks.
+	if err := unix.CloseRange(3, ^uint(0), unix.CLOSE_RANGE_CLOEXEC); err != nil && !errors.Is(err, unix.ENOSYS) && !errors.Is(err, unix.EINVAL) {
+		return fmt.Errorf("marking inherited descriptors: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,85 @@
+package agent
+
+import (
+	"sync"
+	"time"
+
+	"gridrun/internal/wire"
+)
+
+// maxQueuedProgress is how long the queue may be before progress is dropped:
+// the next one is worth more than an old one.
+const maxQueuedProgress = 256
+
+// A link is the way to the launcher: a queue that never blocks who sends, and
+// one goroutine that writes. Credits bound the output in it, the number of
+// processes everything else.
+type link struct {
+	stream *wire.Stream
+	wake   chan struct{} // holds a token when the queue or closed has changed
+	done   chan struct{} // closed when the writer has ended
+
+	mu     sync.Mutex
+	queue  []wire.Message
+	closed bool
+}
+
+func newLink(s *wire.Stream) *link {
+	l := &link{stream: s, wake: make(chan struct{}, 1), done: make(chan struct{})}
+	go l.write()
+	return l
+}
+
+// send queues m; after close it does nothing.
+func (l *link) send(m wire.Message) {
+	l.mu.Lock()
+	_, progress := m.(*wire.Progress)
+	if !l.closed && !(progress && len(l.queue) >= maxQueuedProgress) {
+		l.queue = append(l.queue, m)
+	}
+	l.mu.Unlock()
+	l.kick()
+}
+
+func (l *link) kick() {
+	select {
+	case l.wake <- struct{}{}:
+	default:
+	}
+}
+
+// write sends what is queued until the link is closed and empty, or broken. The
+// launcher's death shows at the reading side, so errors end only the writing.
+func (l *link) write() {
+	defer close(l.done)
+	for range l.wake {
+		l.mu.Lock()
+		batch, closed := l.queue, l.closed
+		l.queue = nil
+		l.mu.Unlock()
+		for _, m := range batch {
+			if err := l.stream.Send(m); err != nil {
+				l.mu.Lock()
+				l.queue, l.closed = nil, true
+				l.mu.Unlock()
+				return
+			}
+		}
+		if closed {
+			return
+		}
+	}
+}
+
+// close sends what is queued and ends the writer; a launcher that does not read
+// gets patience.
+func (l *link) close(patience time.Duration) {
+	l.mu.Lock()
+	l.closed = true
+	l.mu.Unlock()
+	l.kick()
+	select {
+	case <-l.done:
+	case <-time.After(patience):
+	}
+}

@@ -1,0 +1,136 @@
+package agent
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"runtime"
+	"syscall"
+	"time"
+
+	"gridrun/internal/wire"
+)
+
+// guardFD is the agent's end of the pipe that ends when the guard does.
+const guardFD = 3
+
+// patience is how long a leaving agent waits for its last words to be read.
+const patience = 2 * time.Second
+
+// Main is the agent: it serves one job over standard input and output and
+// returns its exit code, 0 when the job has ended and nothing of it is left,
+// 125 when the agent could not go on. Only a guard may start it.
+func Main() int {
+	if err := becomeSubreaper(); err != nil {
+		fmt.Fprintln(os.Stderr, "gridrun: agent:", err)
+		return refusal
+	}
+	// A launcher that is gone shows at standard input; writing to it must not
+	// kill the agent before the ranks. Caught, not ignored: ranks inherit ignored signals.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
+	stream, err := wire.NewStream(os.Stdin, os.Stdout)
+	if err != nil {
+		return refusal
+	}
+	a := &agent{
+		link:   newLink(stream),
+		events: make(chan func()),
+		quit:   make(chan struct{}),
+		credit: newCredit(InitialCredit),
+		early:  make(map[int]ending),
+		byProc: make(map[int]*process),
+		byPid:  make(map[int]*process),
+	}
+	if err := a.open(stream); err != nil {
+		return a.trouble("start", err)
+	}
+	return a.run(stream)
+}
+
+// open reads Start and makes everything that needs no process.
+func (a *agent) open(stream *wire.Stream) error {
+	if err := stream.Open(); err != nil {
+		return fmt.Errorf("no launcher at standard input: %w", err)
+	}
+	m, err := stream.Receive()
+	if err != nil {
+		return fmt.Errorf("waiting for Start: %w", err)
+	}
+	start, ok := m.(*wire.Start)
+	if !ok {
+		return fmt.Errorf("the launcher's first message is %T, not Start", m)
+	}
+	if start.Version != wire.Version {
+		return fmt.Errorf("the launcher speaks version %d, this agent %d: two builds of gridrun", start.Version, wire.Version)
+	}
+	if err := a.adopt(start); err != nil {
+		return err
+	}
+	if a.devNull, err = syscall.Open(os.DevNull, syscall.O_RDONLY|syscall.O_CLOEXEC, 0); err != nil {
+		return &os.PathError{Op: "open", Path: os.DevNull, Err: err}
+	}
+	if a.segment, err = makeSegment(start.Procs); err != nil {
+		return err
+	}
+	a.segmentFD = int(a.segment.File().Fd())
+	return nil
+}
+
+// run serves the job to its end.
+func (a *agent) run(stream *wire.Stream) int {
+	guard, err := a.watchGuard()
+	if err != nil {
+		return a.trouble("guard", err)
+	}
+	name, _ := os.Hostname() // unknown to the system: the launcher has its own name for the host
+	a.link.send(&wire.Ready{Version: wire.Version, Host: name, Pid: os.Getpid(), CPUs: runtime.GOMAXPROCS(0)})
+	a.startAll()
+	go a.listenTo(stream)
+	lost := a.loop()
+	a.endJob()
+	guard.Close()
+	a.wg.Wait()
+	if lost != nil {
+		return a.trouble(lost.stage, lost.err)
+	}
+	a.link.send(new(wire.Done))
+	a.link.close(patience)
+	return 0
+}
+
+// trouble tells the launcher, if it still listens, why the agent leaves.
+func (a *agent) trouble(stage string, err error) int {
+	a.link.send(&wire.Trouble{Stage: stage, Text: err.Error()})
+	a.link.close(patience)
+	return refusal
+}
+
+// listenTo posts the launcher's messages to the loop.
+func (a *agent) listenTo(stream *wire.Stream) {
+	for {
+		m, err := stream.Receive()
+		if err != nil {
+			if errors.Is(err, io.EOF) {
+				err = errors.New("the launcher is gone")
+			}
+			a.post(func() { a.lost = &loss{"launcher", err} })
+			return
+		}
+		a.post(func() { a.handle(m) })
+	}
+}
+
+// watchGuard posts the guard's end to the loop.
+func (a *agent) watchGuard() (*os.File, error) {
+	if err := syscall.SetNonblock(guardFD, true); err != nil {
+		return nil, fmt.Errorf("no guard at descriptor %d: %w", guardFD, err)
+	}
+	pipe := os.NewFile(guardFD, "guard")
+	a.wg.Go(func() {
+		pipe.Read(make([]byte, 1)) // returns at the end of the pipe: nobody writes
+		a.post(func() { a.lost = &loss{"guard", errors.New("the guard process is gone")} })
+	})
+	return pipe, nil
+}

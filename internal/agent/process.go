@@ -1,0 +1,246 @@
+package agent
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"syscall"
+	"time"
+
+	"gridrun/internal/wire"
+)
+
+// linger is how long after its death a process's output and control socket may
+// be held open by a grandchild before the agent gives them up.
+const linger = 200 * time.Millisecond
+
+// maxFailures is how many failures one process may report.
+const maxFailures = 64
+
+type procState int
+
+const (
+	starting procState = iota
+	running
+	ended
+)
+
+// A process is one that the agent starts, from Start to Exit.
+type process struct {
+	spec    *wire.ProcSpec
+	state   procState
+	pid     int
+	control *control
+	stdin   *feeder
+	outputs []*os.File
+
+	backlog  []packet // sent while starting
+	open     int      // of stdout, stderr and control, those that have not ended
+	failures int
+	stopped  bool // the agent has signalled it, or will
+	exit     wire.Exit
+}
+
+// An ending is what the kernel says of a process that has ended.
+type ending struct {
+	status syscall.WaitStatus
+	usage  syscall.Rusage
+}
+
+// send queues a packet for the process; one that has ended gets nothing.
+func (p *process) send(k packet) {
+	switch p.state {
+	case starting:
+		p.backlog = append(p.backlog, k)
+	case running:
+		p.control.send(k)
+	case ended:
+		k.drop()
+	}
+}
+
+// started takes over what a starting thread made.
+func (a *agent) started(p *process, c child, failed *startError) {
+	a.pending--
+	if failed != nil {
+		p.exit.Code, p.exit.Error = failed.code, failed.text
+		a.end(p, failed.text)
+		a.sendExit(p)
+		return
+	}
+	p.state, p.pid, p.control = running, c.pid, c.control
+	p.outputs = []*os.File{c.stdout, c.stderr}
+	p.open = 3
+	a.byPid[c.pid] = p
+	a.link.send(&wire.Started{Proc: p.spec.Proc, Pid: c.pid})
+	a.pumpOutput(p, c.stdout, false)
+	a.pumpOutput(p, c.stderr, true)
+	a.wg.Go(func() { a.readControl(p, c.control) })
+	for _, k := range p.backlog {
+		p.control.send(k)
+	}
+	p.backlog = nil
+	if c.stdin != nil {
+		a.feed(p, c.stdin)
+	}
+	switch {
+	case a.killing != nil:
+		syscall.Kill(-p.pid, syscall.SIGKILL)
+	case a.stopping:
+		syscall.Kill(-p.pid, syscall.SIGTERM)
+	}
+	if e, died := a.takeEarly(p.pid); died {
+		a.died(p, e)
+	}
+}
+
+// reap collects every child that has ended: processes, the host service, and
+// descendants whose parents are gone.
+func (a *agent) reap() {
+	for {
+		var e ending
+		pid, err := syscall.Wait4(-1, &e.status, syscall.WNOHANG, &e.usage)
+		if err == syscall.EINTR {
+			continue
+		}
+		if err != nil || pid <= 0 {
+			return
+		}
+		switch p := a.byPid[pid]; {
+		case p != nil:
+			a.died(p, e)
+		case a.service != nil && a.service.pid == pid:
+			a.serviceDied(e)
+		case a.pending > 0:
+			a.early[pid] = e
+		}
+	}
+}
+
+// takeEarly returns how a child ended that was reaped before its start was known.
+func (a *agent) takeEarly(pid int) (e ending, died bool) {
+	e, died = a.early[pid]
+	delete(a.early, pid)
+	if a.pending == 0 {
+		clear(a.early) // orphans: all that could be asked for is known
+	}
+	return e, died
+}
+
+// died notes how p ended. Its Exit waits for what it has still to say.
+func (a *agent) died(p *process, e ending) {
+	delete(a.byPid, p.pid)
+	p.exit.Stop = p.stopped
+	p.exit.Code = e.status.ExitStatus()
+	if e.status.Signaled() {
+		p.exit.Signal = int(e.status.Signal())
+		p.exit.Code = 128 + p.exit.Signal
+	}
+	p.exit.CPU = e.usage.Utime.Nano() + e.usage.Stime.Nano()
+	// The kernel counts the agent's own size at the time of the fork in.
+	p.exit.RSS = e.usage.Maxrss << 10
+	if p.stdin != nil {
+		p.stdin.close()
+	}
+	giveUp := time.Now().Add(linger)
+	for _, f := range p.outputs {
+		f.SetReadDeadline(giveUp) // fails only on files that have ended
+	}
+	p.control.file.SetReadDeadline(giveUp)
+	a.end(p, describe(e.status))
+	if p.open == 0 {
+		a.sendExit(p)
+	}
+}
+
+// end tells everybody on this host that p is no more.
+func (a *agent) end(p *process, why string) {
+	p.state = ended
+	for _, k := range p.backlog {
+		k.drop()
+	}
+	p.backlog = nil
+	a.segment.MarkDead(p.spec.Proc)
+	gone := &wire.Gone{Ranks: p.spec.Ranks, Finished: p.exit.Code == 0}
+	if !gone.Finished {
+		gone.Why = why
+	}
+	a.broadcast(gone, p)
+}
+
+// streamEnded counts p's streams; after the last one nothing of p is under way.
+func (a *agent) streamEnded(p *process) {
+	p.open--
+	if p.open == 0 && p.state == ended {
+		a.sendExit(p)
+	}
+}
+
+func (a *agent) sendExit(p *process) {
+	a.link.send(&p.exit)
+	p.close()
+	a.unended--
+}
+
+// close gives up everything that is open to p.
+func (p *process) close() {
+	if p.control != nil {
+		p.control.close()
+	}
+	if p.stdin != nil {
+		p.stdin.close()
+	}
+	for _, f := range p.outputs {
+		f.Close() // fails on those that have ended
+	}
+}
+
+// readControl posts what a process says over its control socket. Packets that
+// are no message are the process's own trouble.
+func (a *agent) readControl(p *process, c *control) {
+	for {
+		m, err := c.receive()
+		if errors.Is(err, wire.ErrControl) {
+			continue
+		}
+		if err != nil {
+			break
+		}
+		a.post(func() { a.heard(p, m) })
+	}
+	a.post(func() { a.streamEnded(p) })
+}
+
+// heard does what a process asks for.
+func (a *agent) heard(p *process, m wire.Message) {
+	switch m := m.(type) {
+	case *wire.Lookup:
+		a.tell(p, a.lookup(m.Proc), 0)
+	case *wire.Service:
+		a.serve(p, m.Rank)
+	case *wire.Failed:
+		if p.failures++; p.failures <= maxFailures {
+			if m.Failure.Host == "" {
+				m.Failure.Host = a.hostName(a.start.Host)
+			}
+			a.link.send(m)
+		}
+	case *wire.Progress:
+		a.link.send(m)
+	}
+}
+
+// input passes standard input on to p.
+func (a *agent) input(p *process, data []byte) {
+	if p.stdin != nil && p.state == running {
+		p.stdin.put(data)
+	}
+}
+
+// describe says in words how a process ended.
+func describe(status syscall.WaitStatus) string {
+	if status.Signaled() {
+		return fmt.Sprintf("killed by signal %d (%v)", int(status.Signal()), status.Signal())
+	}
+	return fmt.Sprintf("exit code %d", status.ExitStatus())
+}

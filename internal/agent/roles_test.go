@@ -1,0 +1,85 @@
+package agent
+
+import (
+	"fmt"
+	"os"
+	"syscall"
+
+	"gridrun/internal/wire"
+)
+
+// rankEnd is a rank's end of its control socket, blocking.
+type rankEnd struct{ fd int }
+
+// receive returns the next packet and its descriptor, -1: none.
+func (r rankEnd) receive() (wire.Message, int, error) {
+	data, oob := make([]byte, wire.MaxControl), make([]byte, 64)
+	n, oobn, _, _, err := syscall.Recvmsg(r.fd, data, oob, syscall.MSG_CMSG_CLOEXEC)
+	if err != nil {
+		return nil, -1, err
+	}
+	fd := -1
+	if messages, err := syscall.ParseSocketControlMessage(oob[:oobn]); err == nil && len(messages) == 1 {
+		if fds, err := syscall.ParseUnixRights(&messages[0]); err == nil && len(fds) == 1 {
+			fd = fds[0]
+		}
+	}
+	if n == 0 {
+		return nil, fd, errNoControl
+	}
+	m, err := wire.Unmarshal(data[:n])
+	return m, fd, err
+}
+
+func (r rankEnd) send(m wire.Message) error {
+	b, err := wire.Marshal(m)
+	if err != nil {
+		return err
+	}
+	return syscall.Sendmsg(r.fd, b, nil, nil, 0)
+}
+
+// playRank is a rank of the tests.
+func playRank(job string, args []string) int {
+	if os.Getenv("GRIDRUN_CONTROL") != "3" {
+		return 99
+	}
+	syscall.CloseOnExec(3)
+	r := rankEnd{3}
+	m, fd, err := r.receive()
+	welcome, ok := m.(*wire.Welcome)
+	if err != nil || !ok {
+		fmt.Println("no welcome:", m, err)
+		return 98
+	}
+	switch job {
+	case "welcome":
+		var st syscall.Stat_t
+		size := int64(-1)
+		if fd >= 0 && syscall.Fstat(fd, &st) == nil {
+			size = st.Size
+		}
+		fmt.Printf("%s proc=%d ranks=%v args=%q segment=%v bytes=%v key=%d topology=%d/%d\n", welcome.Job, welcome.Proc, welcome.Ranks,
+			welcome.Args, welcome.Segment, size > 0, len(welcome.Key), len(welcome.Topology.RankProc), len(welcome.Topology.ProcHost))
+		return 0
+	case "listen": // prints what comes over the control socket
+		fmt.Println("listening")
+		for {
+			m, fd, err := r.receive()
+			if err != nil {
+				return 0
+			}
+			fmt.Printf("%T %+v fd=%v\n", m, m, fd >= 0)
+			if _, ok := m.(*wire.Cause); ok {
+				return 3
+			}
+		}
+	}
+	fmt.Println("unknown role", job, args)
+	return 97
+}
+
+// playHostd answers each connection with the rank it is for.
+func playHostd() int {
+	return 0
+}

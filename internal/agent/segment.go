@@ -1,0 +1,43 @@
+package agent
+
+import (
+	"time"
+
+	"gridrun/internal/engine"
+	"gridrun/internal/transport/shm"
+	"gridrun/internal/wire"
+)
+
+// makeSegment makes the shared segment of this host's processes: their rings
+// and the wait tables of their ranks. Also a lone process gets one, so that the
+// agent can see what it is blocked in.
+func makeSegment(procs []wire.ProcSpec) (*shm.Segment, error) {
+	var numbers []int
+	var ranks [][]int
+	for _, p := range procs {
+		numbers = append(numbers, p.Proc)
+		ranks = append(ranks, p.Ranks)
+	}
+	return shm.Create(numbers, ranks)
+}
+
+// report reads what the ranks of the processes that still run are blocked in,
+// without their help.
+func (a *agent) report() *wire.Report {
+	r := new(wire.Report)
+	now := time.Now()
+	for _, p := range a.procs {
+		if p.state != running {
+			continue
+		}
+		for _, rank := range p.spec.Ranks {
+			for _, w := range a.segment.Waits(rank).Read() {
+				r.Waits = append(r.Waits, wire.Wait{
+					Rank: rank, Op: engine.Op(w.Op).String(), Peer: int(w.Peer), Tag: w.Tag,
+					Group: w.Group, Seq: w.Seq, Since: int64(now.Sub(w.Since)),
+				})
+			}
+		}
+	}
+	return r
+}

@@ -1,0 +1,115 @@
+package agent
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+	"syscall"
+
+	"gridrun/internal/wire"
+)
+
+// A service is the host service process: no rank, started when a process first
+// asks for it, killed when the job ends. Once it has failed it stays failed.
+type service struct {
+	control *control
+	pid     int    // 0 until it runs
+	failed  string // why there is none
+}
+
+// serve connects process p to the host service: each gets one end of a new
+// stream socket. The answer to p never waits for the service to run; its end
+// holds what p writes, or is closed when the service cannot be started.
+func (a *agent) serve(p *process, rank int) {
+	if a.service == nil {
+		a.startService()
+	}
+	if a.service.failed != "" {
+		a.tell(p, &wire.Service{Rank: rank, Error: a.service.failed}, 0)
+		return
+	}
+	pair, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
+	if err != nil {
+		a.tell(p, &wire.Service{Rank: rank, Error: fmt.Sprintf("connecting to the host service: %v", err)}, 0)
+		return
+	}
+	theirs, _ := wire.Marshal(&wire.Service{Rank: rank}) // a number always encodes
+	a.service.control.send(packet{data: theirs, fd: pair[0]})
+	a.tell(p, &wire.Service{Rank: rank}, pair[1])
+}
+
+// startService has the service started and makes its control socket at once.
+func (a *agent) startService() {
+	a.service = new(service)
+	s := a.service
+	welcome, err := wire.Marshal(&wire.Welcome{
+		Version: wire.Version, Job: a.start.Job, Key: a.start.Key, Proc: -1, Topology: a.start.Topology,
+		Transport: a.start.Transport, Keep: a.start.Keep,
+	})
+	if err != nil {
+		s.failed = fmt.Sprintf("the host service: %v", err)
+		return
+	}
+	var fds fdSet
+	socket, control, err := fds.control(packet{data: welcome}, a)
+	if err != nil {
+		fds.closeTheirs()
+		s.failed = fmt.Sprintf("the host service: %v", err)
+		return
+	}
+	s.control = control
+	a.wg.Go(func() { a.readService(s) })
+	a.pending++
+	a.starts <- func() {
+		pid, err := syscall.ForkExec(selfExe, []string{"gridrun", hostdVerb}, &syscall.ProcAttr{
+			Env: mergeEnv(os.Environ(), []string{"GRIDRUN_JOB=" + a.start.Job, "GRIDRUN_CONTROL=" + strconv.Itoa(controlFD)}),
+			// Standard output is the launcher's protocol: what the service prints goes to standard error.
+			Files: []uintptr{uintptr(a.devNull), 2, 2, uintptr(socket)},
+			Sys:   &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL},
+		})
+		fds.closeTheirs()
+		a.post(func() { a.serviceStarted(pid, err) })
+	}
+}
+
+func (a *agent) serviceStarted(pid int, err error) {
+	a.pending--
+	if err != nil {
+		a.serviceEnded(fmt.Sprintf("the host service of %s could not be started: %v", a.hostName(a.start.Host), err))
+		return
+	}
+	a.service.pid = pid
+	if e, died := a.takeEarly(pid); died {
+		a.serviceDied(e)
+	}
+}
+
+func (a *agent) serviceDied(e ending) {
+	pid := a.service.pid
+	a.service.pid = 0
+	a.serviceEnded(fmt.Sprintf("the host service of %s (pid %d) has ended: %s", a.hostName(a.start.Host), pid, describe(e.status)))
+}
+
+// serviceEnded says once that the service is gone; whoever asks from now on is
+// told why.
+func (a *agent) serviceEnded(why string) {
+	s := a.service
+	s.control.close()
+	s.failed = why
+	if !a.stopping {
+		a.link.send(&wire.Notice{Text: s.failed})
+	}
+}
+
+// readService takes what the service has to say to the user.
+func (a *agent) readService(s *service) {
+	for {
+		m, err := s.control.receive()
+		if err != nil {
+			return
+		}
+		if notice, ok := m.(*wire.Notice); ok {
+			a.link.send(notice)
+		}
+	}
+}
