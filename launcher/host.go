@@ -1,0 +1,226 @@
+package launcher
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"gridrun/internal/wire"
+	"gridrun/launcher/job"
+	"gridrun/launcher/output"
+)
+
+// A hostRun is the launcher's side of one agent while a job runs.
+type hostRun struct {
+	run   *run
+	index int
+	link  *link
+	ready atomic.Bool
+	// lines assembles the output of each process on this host.
+	lines map[stream]*output.Lines
+
+	mu     sync.Mutex
+	agent  Agent
+	killed bool
+}
+
+type stream struct {
+	proc   int
+	stderr bool
+}
+
+func newHostRun(r *run, h int) *hostRun {
+	host := &hostRun{run: r, index: h, link: newLink(), lines: map[stream]*output.Lines{}}
+	procs := len(r.job.plan.Procs)
+	for p, proc := range r.job.plan.Procs {
+		if proc.Host == h {
+			for _, stderr := range []bool{false, true} {
+				tag := r.job.lineTag(p, stderr)
+				host.lines[stream{p, stderr}] = &output.Lines{Tag: tag, Raw: tag == "" && procs == 1}
+			}
+		}
+	}
+	return host
+}
+
+// kill gives the agent up. It may come before the agent has been started.
+func (h *hostRun) kill() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.killed = true
+	if h.agent != nil {
+		h.agent.Kill()
+	}
+}
+
+// main starts the agent, passes on what it says, and tells the machine how it ended.
+func (h *hostRun) main(ctx context.Context, starter Starter) {
+	began := time.Now()
+	host := h.run.job.plan.Hosts[h.index]
+	agent, err := starter.Start(ctx, host)
+	if err != nil {
+		h.run.post(job.HostLost{Host: h.index, Why: err.Error()})
+		return
+	}
+	h.mu.Lock()
+	h.agent = agent
+	if h.killed {
+		agent.Kill()
+	}
+	h.mu.Unlock()
+
+	done, err := h.talk(agent, began)
+	if err != nil {
+		agent.Kill()
+		io.Copy(io.Discard, agent) // until everything there has ended
+	}
+	h.link.close()
+	ended := agent.Wait()
+	switch {
+	case done:
+		h.run.post(job.HostDone{Host: h.index})
+	case err != nil:
+		h.run.post(job.HostLost{Host: h.index, Why: err.Error()})
+	case ended != nil:
+		h.run.post(job.HostLost{Host: h.index, Why: fmt.Sprintf("the agent ended unexpectedly (%v)", ended)})
+	default:
+		h.run.post(job.HostLost{Host: h.index, Why: "the agent ended unexpectedly"})
+	}
+}
+
+// talk sends Start and takes the agent's messages until its stream ends. done
+// says that the agent finished properly; err is what the agent cannot be
+// forgiven: everything else shows in how it ended.
+func (h *hostRun) talk(agent Agent, began time.Time) (done bool, err error) {
+	start, err := h.run.job.start(h.index, h.run.io.Columns)
+	if err != nil {
+		return false, err
+	}
+	if _, err := wire.Marshal(start); err != nil {
+		return false, fmt.Errorf("the job is too large to describe: %w", err)
+	}
+	s, err := wire.NewStream(agent, agent)
+	if err != nil {
+		return false, nil
+	}
+	// Start goes before anything that is queued already.
+	if err := s.Send(start); err != nil {
+		return false, nil
+	}
+	var writer sync.WaitGroup
+	writer.Go(func() { h.link.run(s) })
+	defer writer.Wait()
+	defer h.link.close()
+
+	if err := s.Open(); err != nil {
+		return false, h.fault("opening the connection", err)
+	}
+	for {
+		m, err := s.Receive()
+		if err != nil {
+			return done, h.fault("reading from the agent", err)
+		}
+		h.link.heard.Store(time.Now().UnixNano())
+		switch m := m.(type) {
+		case *wire.Ready:
+			if m.Version != wire.Version {
+				return false, fmt.Errorf("the agent speaks version %d, this is %d; both must be the same build", m.Version, wire.Version)
+			}
+			h.ready.Store(true)
+			h.run.verbose("agent on %s (pid %d) ready after %v", m.Host, m.Pid, time.Since(began).Round(100*time.Microsecond))
+			h.run.post(job.HostReady{Host: h.index})
+		case *wire.Done:
+			done = true
+		case *wire.Trouble:
+			return false, fmt.Errorf("%s: %s", m.Stage, m.Text)
+		default:
+			if err := h.message(m); err != nil {
+				return false, err
+			}
+		}
+	}
+}
+
+// fault is nil for a stream that just ended.
+func (h *hostRun) fault(doing string, err error) error {
+	if errors.Is(err, wire.ErrControl) {
+		return fmt.Errorf("%s: %w", doing, err)
+	}
+	return nil
+}
+
+// message takes what is about processes and ranks.
+func (h *hostRun) message(m wire.Message) error {
+	r := h.run
+	ours := func(proc int) error {
+		if proc < 0 || proc >= len(r.job.plan.Procs) || r.job.plan.Procs[proc].Host != h.index {
+			return fmt.Errorf("%w: process %d is not on this host", wire.ErrControl, proc)
+		}
+		return nil
+	}
+	switch m := m.(type) {
+	case *wire.Started:
+		if err := ours(m.Proc); err != nil {
+			return err
+		}
+		r.verbose("%s started, pid %d", r.job.describe(m.Proc), m.Pid)
+		r.post(job.ProcStarted{Proc: m.Proc, Pid: m.Pid})
+	case *wire.Output:
+		if err := ours(m.Proc); err != nil {
+			return err
+		}
+		h.output(m)
+	case *wire.Want:
+		if err := ours(m.Proc); err != nil {
+			return err
+		}
+		r.post(func() { r.want(m.Proc, m.N) })
+	case *wire.Exit:
+		if err := ours(m.Proc); err != nil {
+			return err
+		}
+		r.verbose("%s ended: code %d, signal %d, %v CPU, %d KiB", r.job.describe(m.Proc), m.Code, m.Signal, time.Duration(m.CPU).Round(time.Microsecond), m.RSS>>10)
+		r.post(job.ProcExited{Exit: *m})
+	case *wire.Failed:
+		r.post(job.RankFailed{Failure: m.Failure})
+	case *wire.Report:
+		r.post(job.HostReport{Host: h.index, Waits: m.Waits})
+	case *wire.Progress:
+		if r.screen.Progress(m.Rank, m.Done, m.Total, m.Label) {
+			r.stderr.Put(nil, nil)
+		}
+	case *wire.Notice:
+		r.say(m.Text)
+	case *wire.Beat:
+	default:
+		return fmt.Errorf("%w: an agent does not say %T", wire.ErrControl, m)
+	}
+	return nil
+}
+
+// output queues what can be written of m. Bytes that stay in an unfinished line
+// count as written: there is a bound on those.
+func (h *hostRun) output(m *wire.Output) {
+	lines := h.lines[stream{m.Proc, m.Stderr}]
+	to := h.run.stdout
+	if m.Stderr {
+		to = h.run.stderr
+	}
+	if len(m.Data) > 0 {
+		size := len(m.Data)
+		out, kept := lines.Feed(m.Data)
+		if len(out) > 0 {
+			to.Put(out, func() { h.link.written(size - kept) })
+		}
+		h.link.written(kept)
+	}
+	if m.EOF {
+		if rest := lines.End(); len(rest) > 0 {
+			to.Put(rest, nil)
+		}
+	}
+}

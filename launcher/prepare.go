@@ -1,0 +1,175 @@
+package launcher
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"gridrun/internal/wire"
+	"gridrun/launcher/place"
+	"gridrun/launcher/program"
+	"gridrun/launcher/rankset"
+)
+
+// A Job is a Spec made concrete: every program found, every rank placed.
+type Job struct {
+	// Notice, when not "", is worth a line before the job runs.
+	Notice string
+
+	spec     Spec
+	plan     place.Plan
+	programs []program.Program // of each App
+	id       string
+	key      []byte
+}
+
+// Prepare makes a job of spec. Building a Go package is all the work it may do.
+func Prepare(ctx context.Context, spec Spec) (*Job, error) {
+	if err := spec.Validate(); err != nil {
+		return nil, &Error{CodeRefused, err}
+	}
+	if spec.Grace == 0 {
+		spec.Grace = DefaultGrace
+	}
+	j := &Job{spec: spec, key: make([]byte, 32)}
+	request := place.Request{
+		Policy:          spec.MapBy,
+		Oversubscribe:   spec.Oversubscribe,
+		RanksPerProcess: spec.RanksPerProcess,
+	}
+	cpus := place.CPUs()
+	for _, h := range spec.Hosts {
+		if h.Slots == 0 {
+			h.Slots = cpus
+		}
+		request.Hosts = append(request.Hosts, h)
+	}
+	if len(request.Hosts) == 0 {
+		name, err := os.Hostname()
+		if err != nil {
+			name = "localhost"
+		}
+		request.Hosts = []place.Host{{Name: name, Slots: cpus}}
+		request.Oversubscribe = true
+	}
+	for _, a := range spec.Apps {
+		request.Apps = append(request.Apps, a.NP)
+	}
+	var err error
+	if j.plan, err = place.Place(request); err != nil {
+		return nil, &Error{CodeRefused, err}
+	}
+	if len(spec.Hosts) == 0 && j.plan.NP > cpus {
+		j.Notice = fmt.Sprintf("%d ranks share %d CPUs", j.plan.NP, cpus)
+	}
+	for _, a := range spec.Apps {
+		p, err := program.Finder{Jobs: spec.Builtins}.Find(ctx, a.Command[0])
+		if err != nil {
+			return nil, err
+		}
+		j.programs = append(j.programs, p)
+	}
+	id := make([]byte, 8)
+	rand.Read(id)
+	rand.Read(j.key)
+	j.id = hex.EncodeToString(id)
+	return j, nil
+}
+
+// Text shows where every rank would run, for --dry-run.
+func (j *Job) Text() string {
+	var commands []string
+	for _, a := range j.spec.Apps {
+		var words []string
+		for _, w := range a.Command {
+			words = append(words, quote(w))
+		}
+		commands = append(commands, strings.Join(words, " "))
+	}
+	return j.plan.Text(commands)
+}
+
+// quote makes a word that a shell reads as it is.
+func quote(word string) string {
+	if word != "" && !strings.ContainsFunc(word, func(c rune) bool {
+		return !strings.ContainsRune("%+,-./:=@^_", c) && (c < '0' || c > '9') && (c < 'A' || c > 'Z') && (c < 'a' || c > 'z')
+	}) {
+		return word
+	}
+	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+}
+
+// start is the first message to the agent of host h.
+func (j *Job) start(h, columns int) (*wire.Start, error) {
+	here, err := os.Getwd()
+	if err != nil {
+		return nil, fmt.Errorf("where we are: %w", err)
+	}
+	m := &wire.Start{
+		Version:   wire.Version,
+		Job:       j.id,
+		Key:       j.key,
+		Host:      h,
+		Grace:     int64(max(j.spec.Grace, 0)),
+		Lease:     int64(j.spec.Lease),
+		Terminal:  columns,
+		Transport: map[string]string{"tcp": "tcp"}[j.spec.Transport],
+	}
+	m.Topology.RankProc = make([]int, j.plan.NP)
+	m.Topology.RankApp = make([]int, j.plan.NP)
+	for _, host := range j.plan.Hosts {
+		m.Topology.Hosts = append(m.Topology.Hosts, host.Name)
+	}
+	for p, proc := range j.plan.Procs {
+		m.Topology.ProcHost = append(m.Topology.ProcHost, proc.Host)
+		for _, r := range proc.Ranks {
+			m.Topology.RankProc[r] = p
+			m.Topology.RankApp[r] = proc.App
+		}
+		if proc.Host != h {
+			continue
+		}
+		app := j.spec.Apps[proc.App]
+		dir := here
+		if app.Dir != "" {
+			if dir = app.Dir; !filepath.IsAbs(dir) {
+				dir = filepath.Join(here, dir)
+			}
+		}
+		m.Procs = append(m.Procs, wire.ProcSpec{
+			Proc:  p,
+			Ranks: proc.Ranks,
+			App:   proc.App,
+			Path:  j.programs[proc.App].Path,
+			Job:   j.programs[proc.App].Job,
+			Args:  app.Command[1:],
+			Env:   app.Env,
+			Dir:   dir,
+			Stdin: proc.Ranks[0] == 0,
+		})
+	}
+	return m, nil
+}
+
+// describe names a process for messages: "rank 3" or "ranks 4-7".
+func (j *Job) describe(proc int) string { return rankset.Label(j.plan.Procs[proc].Ranks) }
+
+// lineTag is what --tag-output puts before a process's lines.
+func (j *Job) lineTag(proc int, stderr bool) string {
+	if !j.spec.TagOutput {
+		return ""
+	}
+	tag := "[" + rankset.Fold(j.plan.Procs[proc].Ranks) + "]"
+	if stderr {
+		tag += "<stderr>"
+	}
+	return tag + " "
+}
+
+// heartbeat is how often both sides say that they live.
+func (j *Job) heartbeat() time.Duration { return j.spec.Lease / 3 }

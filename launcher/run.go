@@ -1,0 +1,286 @@
+package launcher
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"sync"
+	"syscall"
+	"time"
+
+	"gridrun/internal/wire"
+	"gridrun/launcher/job"
+	"gridrun/launcher/output"
+)
+
+// IO is what a running job shares with the launcher's own process.
+type IO struct {
+	Stdin          *os.File // nil: none
+	Stdout, Stderr io.Writer
+	// Signals that the launcher's process gets; nil: none. SIGINT, SIGTERM and
+	// SIGHUP end the job, SIGQUIT shows what ranks are blocked in, SIGTSTP stops
+	// ranks and launcher, others are passed on.
+	Signals <-chan os.Signal
+	// Columns is the width of the terminal that Stderr is; 0: not one.
+	Columns int
+}
+
+// Run runs the job with agents from starter and returns its exit code. What
+// went wrong is on io.Stderr then. The end of ctx ends the job like SIGTERM.
+func (j *Job) Run(ctx context.Context, starter Starter, io IO) int {
+	r := &run{
+		job:    j,
+		io:     io,
+		events: make(chan any, 64),
+		ended:  make(chan struct{}),
+		timers: map[job.Timer]*time.Timer{},
+		screen: &output.Screen{Terminal: io.Stderr, Columns: io.Columns},
+	}
+	return r.main(ctx, starter)
+}
+
+// run is one Run.
+type run struct {
+	job     *Job
+	io      IO
+	machine *job.Machine
+	events  chan any // job.Event or func()
+	ended   chan struct{}
+	timers  map[job.Timer]*time.Timer
+	hosts   []*hostRun
+	readers sync.WaitGroup // the hosts' goroutines
+	screen  *output.Screen
+	stdout  *output.Writer
+	stderr  *output.Writer
+	input   *feeder
+}
+
+func (r *run) main(ctx context.Context, starter Starter) int {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	r.stdout = output.NewWriter(r.io.Stdout, r.screen, r.outputFailed)
+	r.stderr = output.NewWriter(r.io.Stderr, r.screen, func(error) {}) // nobody is left to tell
+	if r.job.Notice != "" {
+		r.say(r.job.Notice)
+	}
+	config := job.Config{Timeout: r.job.spec.Timeout, Grace: max(r.job.spec.Grace, 0)}
+	for _, h := range r.job.plan.Hosts {
+		config.Hosts = append(config.Hosts, h.Name)
+	}
+	for _, p := range r.job.plan.Procs {
+		config.Procs = append(config.Procs, job.Proc{Host: p.Host, Ranks: p.Ranks})
+	}
+	machine, actions := job.New(config)
+	r.machine = machine
+	for h := range config.Hosts {
+		host := newHostRun(r, h)
+		r.hosts = append(r.hosts, host)
+	}
+	for _, host := range r.hosts {
+		r.readers.Go(func() { host.main(ctx, starter) })
+	}
+	r.do(actions)
+	if r.job.spec.Timeout > 0 {
+		timer := time.AfterFunc(r.job.spec.Timeout, func() { r.post(job.TimedOut{}) })
+		defer timer.Stop()
+	}
+	r.loop(ctx)
+	return r.finish(cancel)
+}
+
+// loop feeds the machine until the job has ended.
+func (r *run) loop(ctx context.Context) {
+	cancelled := ctx.Done()
+	var beat <-chan time.Time
+	if every := r.job.heartbeat(); every > 0 {
+		ticker := time.NewTicker(every)
+		defer ticker.Stop()
+		beat = ticker.C
+	}
+	for r.machine.Phase() != job.Ended {
+		select {
+		case e := <-r.events:
+			switch e := e.(type) {
+			case func():
+				e()
+			case job.Event:
+				r.do(r.machine.Step(e))
+			}
+		case s := <-r.io.Signals:
+			r.signal(s)
+		case <-cancelled:
+			cancelled = nil
+			r.do(r.machine.Step(job.Interrupted{Signal: int(syscall.SIGTERM)}))
+		case now := <-beat:
+			r.beat(now)
+		}
+	}
+}
+
+// finish says how the job ended and joins everything. Output may still wait for
+// a slow reader; a signal then ends the wait.
+func (r *run) finish(cancel context.CancelFunc) int {
+	close(r.ended)
+	cancel()
+	for _, t := range r.timers {
+		t.Stop()
+	}
+	if r.input != nil {
+		r.input.close()
+	}
+	r.readers.Wait()
+	result := r.machine.Result()
+	r.screen.Clear()
+	r.stdout.Close()
+	if !r.written(r.stdout) {
+		return result.Code
+	}
+	if result.Summary != "" {
+		r.say(result.Summary)
+	} else {
+		r.stderr.Put(nil, nil) // wipes the bar
+	}
+	r.stderr.Close()
+	r.written(r.stderr)
+	// An output that failed at the very end comes after the last event.
+	for {
+		select {
+		case e := <-r.events:
+			if lost, ok := e.(job.OutputLost); ok && result.Code == 0 {
+				result.Code = CodeRefused
+				if lost.Why == "" {
+					result.Code = 128 + int(syscall.SIGPIPE)
+				}
+			}
+			continue
+		default:
+		}
+		return result.Code
+	}
+}
+
+// written waits for a writer to end; false when a signal came first.
+func (r *run) written(w *output.Writer) bool {
+	for {
+		select {
+		case <-w.Done():
+			return true
+		case s := <-r.io.Signals:
+			switch s {
+			case syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP:
+				return false
+			}
+		}
+	}
+}
+
+// post hands an event to the loop; after the end it is dropped.
+func (r *run) post(e any) {
+	select {
+	case r.events <- e:
+	case <-r.ended:
+	}
+}
+
+// do carries out what the machine asks for.
+func (r *run) do(actions []job.Action) {
+	for _, a := range actions {
+		switch a := a.(type) {
+		case job.Send:
+			r.hosts[a.Host].link.send(a.Message)
+		case job.Arm:
+			if old := r.timers[a.Timer]; old != nil {
+				old.Stop()
+			}
+			r.timers[a.Timer] = time.AfterFunc(a.After, func() { r.post(job.Rang{Timer: a.Timer}) })
+		case job.Show:
+			r.say("what every rank is blocked in:")
+			r.stderr.Put([]byte(a.Table), nil)
+		case job.Abandon:
+			r.hosts[a.Host].kill()
+		}
+	}
+}
+
+func (r *run) signal(s os.Signal) {
+	number, ok := s.(syscall.Signal)
+	if !ok {
+		return
+	}
+	switch number {
+	case syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP:
+		r.do(r.machine.Step(job.Interrupted{Signal: int(number)}))
+	case syscall.SIGQUIT:
+		r.do(r.machine.Step(job.Asked{}))
+	case syscall.SIGTSTP:
+		// Ranks are in sessions of their own, where the kernel drops SIGTSTP.
+		r.broadcast(&wire.Signal{Signal: int(syscall.SIGSTOP)})
+		for _, h := range r.hosts {
+			h.link.flush(time.Second)
+		}
+		syscall.Kill(os.Getpid(), syscall.SIGSTOP)
+	case syscall.SIGPIPE: // the write that caused it reports EPIPE
+	default:
+		r.broadcast(&wire.Signal{Signal: int(number)})
+	}
+}
+
+func (r *run) broadcast(m wire.Message) {
+	for _, h := range r.hosts {
+		h.link.send(m)
+	}
+}
+
+// beat shows agents that we live, and gives up those that have shown nothing
+// for the lease.
+func (r *run) beat(now time.Time) {
+	r.broadcast(&wire.Beat{})
+	for h, host := range r.hosts {
+		if silence := now.Sub(time.Unix(0, host.link.heard.Load())); host.ready.Load() && silence > r.job.spec.Lease {
+			host.kill()
+			r.do(r.machine.Step(job.HostLost{Host: h, Why: fmt.Sprintf("no sign of life for %v", silence.Round(time.Millisecond))}))
+		}
+	}
+}
+
+// outputFailed ends the job: nobody reads what it prints, or it cannot be kept.
+func (r *run) outputFailed(err error) {
+	why := ""
+	if !errors.Is(err, syscall.EPIPE) && !errors.Is(err, io.ErrClosedPipe) {
+		why = err.Error()
+	}
+	go r.post(job.OutputLost{Why: why}) // the writer goes on returning credit
+}
+
+// say writes a line for the user.
+func (r *run) say(text string) { r.stderr.Put([]byte("gridrun: "+text+"\n"), nil) }
+
+func (r *run) verbose(format string, args ...any) {
+	if r.job.spec.Verbose {
+		r.say(fmt.Sprintf(format, args...))
+	}
+}
+
+// want lets rank 0's process have n more bytes of our standard input.
+func (r *run) want(proc, n int) {
+	if r.io.Stdin == nil || r.job.plan.Procs[proc].Ranks[0] != 0 {
+		return
+	}
+	if r.input == nil {
+		to := r.hosts[r.job.plan.Procs[proc].Host].link
+		input, err := newFeeder(r.io.Stdin, func(m *wire.Input) {
+			m.Proc = proc
+			to.send(m)
+		})
+		if err != nil {
+			r.say("standard input is not passed on: " + err.Error())
+			to.send(&wire.Input{Proc: proc})
+			r.io.Stdin = nil
+			return
+		}
+		r.input = input
+	}
+	r.input.want(n)
+}

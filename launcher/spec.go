@@ -1,0 +1,120 @@
+package launcher
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"gridrun/launcher/place"
+	"gridrun/launcher/program"
+)
+
+// DefaultGrace is the time between SIGTERM and SIGKILL.
+const DefaultGrace = 2 * time.Second
+
+// An App is one program of the job; `a : b` has two.
+type App struct {
+	NP      int      // ranks; 0: as many as there are slots (only one App)
+	Command []string // the program's name and its arguments
+	Env     []string // additions, "K=V"
+	Dir     string   // where it starts; "": here
+}
+
+// A Spec is what the user asked for. Only Apps must be given.
+type Spec struct {
+	Apps []App
+	// Hosts to run on; none: this machine, which then takes any number of ranks.
+	Hosts           []place.Host
+	MapBy           place.Policy
+	Oversubscribe   bool
+	RanksPerProcess int // 0: 1
+	Timeout         time.Duration
+	Grace           time.Duration // 0: DefaultGrace; negative: none
+	// Lease is the silence of the launcher that ends an agent and its ranks;
+	// 0: only the end of its connection does.
+	Lease     time.Duration
+	Transport string // "": shared memory inside a host; "tcp": TCP everywhere
+	TagOutput bool
+	Verbose   bool
+	// Builtins are the names of the built-in jobs.
+	Builtins []string
+}
+
+// Exit codes of gridrun itself.
+const (
+	CodeTimeout = 124
+	CodeRefused = program.Refused // usage, slots, launch, lost host
+)
+
+// An Error is a job that cannot be started; Code is the exit code for it.
+type Error struct {
+	Code int
+	Err  error
+}
+
+func (e *Error) Error() string { return e.Err.Error() }
+func (e *Error) Unwrap() error { return e.Err }
+
+// ExitCode is the exit code for err: an Error's, else CodeRefused.
+func ExitCode(err error) int {
+	var e *Error
+	var p *program.Error
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &e):
+		return e.Code
+	case errors.As(err, &p):
+		return p.Code
+	}
+	return CodeRefused
+}
+
+// Validate says what cannot work, whatever the machine.
+func (s *Spec) Validate() error {
+	if len(s.Apps) == 0 {
+		return errors.New("no program to run")
+	}
+	for _, a := range s.Apps {
+		if len(a.Command) == 0 {
+			return errors.New("no program to run")
+		}
+		if a.NP < 0 {
+			return fmt.Errorf("-np %d: a program has at least 1 rank", a.NP)
+		}
+		for _, kv := range a.Env {
+			if name, _, ok := strings.Cut(kv, "="); !ok || name == "" {
+				return fmt.Errorf("-x %s: not of the form NAME=VALUE", kv)
+			}
+		}
+		for _, text := range append(a.Command, a.Env...) {
+			if strings.ContainsRune(text, 0) {
+				return fmt.Errorf("%q: arguments and variables cannot hold a zero byte", text)
+			}
+		}
+		if a.Dir != "" {
+			if info, err := os.Stat(a.Dir); err != nil {
+				return fmt.Errorf("--wdir: %w", err)
+			} else if !info.IsDir() {
+				return fmt.Errorf("--wdir: %s is no directory", a.Dir)
+			}
+		}
+	}
+	for _, h := range s.Hosts {
+		if !h.Local() {
+			own, _ := os.Hostname()
+			return fmt.Errorf("host %s is not this machine (localhost or %s), and ranks on other machines are not supported", h.Name, own)
+		}
+	}
+	switch {
+	case s.RanksPerProcess < 0:
+		return fmt.Errorf("--ranks-per-process %d: at least 1", s.RanksPerProcess)
+	case s.Timeout < 0:
+		return fmt.Errorf("--timeout %v: not a time to wait", s.Timeout)
+	case s.Transport != "" && s.Transport != "shm" && s.Transport != "tcp":
+		return fmt.Errorf("--transport %s: it is shm or tcp", s.Transport)
+	}
+	return nil
+}

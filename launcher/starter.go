@@ -1,0 +1,106 @@
+package launcher
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os/exec"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"gridrun/launcher/place"
+)
+
+// A Starter starts agents. Tests have one that plays the agent itself.
+type Starter interface {
+	// Start starts the agent on host. The context bounds the start only.
+	Start(ctx context.Context, host place.Host) (Agent, error)
+}
+
+// An Agent is the launcher's end of a started agent: what it reads is the
+// agent's output, what it writes the agent's input. When the agent and
+// everything it started has ended, Read returns io.EOF.
+type Agent interface {
+	io.Reader
+	io.Writer
+	// Kill ends the agent at once; Read then ends too. Its host's guard, or the
+	// agent where the guard was killed, ends the ranks.
+	Kill()
+	// Wait releases everything, after Read has ended. The error says how the
+	// agent ended when not well, with the end of what it printed.
+	Wait() error
+}
+
+// Local starts agents on this machine, as children in a session of their own,
+// so that a terminal's signals reach only the launcher.
+type Local struct{}
+
+// Start runs this very binary as `gridrun __guard`.
+func (Local) Start(context.Context, place.Host) (Agent, error) {
+	cmd := exec.Command("/proc/self/exe", "__guard")
+	cmd.Args[0] = "gridrun"
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	a := &localAgent{cmd: cmd}
+	cmd.Stderr = &a.said
+	// Whoever still holds the agent's standard error must not hold us.
+	cmd.WaitDelay = time.Second
+	var err error
+	if a.Writer, err = cmd.StdinPipe(); err != nil {
+		return nil, fmt.Errorf("starting the agent: %w", err)
+	}
+	if a.Reader, err = cmd.StdoutPipe(); err != nil {
+		return nil, fmt.Errorf("starting the agent: %w", err)
+	}
+	if err := cmd.Start(); err != nil {
+		return nil, fmt.Errorf("starting the agent: %w", err)
+	}
+	return a, nil
+}
+
+type localAgent struct {
+	io.Reader
+	io.Writer
+	cmd  *exec.Cmd
+	said tail
+}
+
+func (a *localAgent) Kill() { a.cmd.Process.Kill() }
+
+func (a *localAgent) Wait() error {
+	err := a.cmd.Wait()
+	if errors.Is(err, exec.ErrWaitDelay) {
+		err = nil
+	}
+	if said := a.said.String(); err != nil && said != "" {
+		err = fmt.Errorf("%w; it said:\n%s", err, said)
+	}
+	return err
+}
+
+// maxTail is how much of an agent's standard error is kept, in bytes.
+const maxTail = 8 << 10
+
+// tail keeps the end of what is written to it.
+type tail struct {
+	mu   sync.Mutex
+	text []byte
+}
+
+func (t *tail) Write(b []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.text = append(t.text, b...)
+	if over := len(t.text) - maxTail; over > 0 {
+		t.text = append(t.text[:0], t.text[over:]...)
+	}
+	return len(b), nil
+}
+
+func (t *tail) String() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return strings.TrimRight(string(t.text), "\n")
+}
