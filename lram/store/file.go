@@ -41,6 +41,10 @@ func openLocal(name string) (File, error) {
 
 func openFS(fsys fs.FS, scheme, path string) (File, error) {
 	name := scheme + ":" + path
+	if !fs.ValidPath(path) {
+		// Not every file system looks; ".." must not lead out of one that does not.
+		return nil, openError(name, fs.ErrInvalid)
+	}
 	f, err := fsys.Open(path)
 	if err != nil {
 		return nil, openError(name, err)

@@ -118,7 +118,7 @@ variables:
 data:
 	u = 1ULL, 2ULL, 18446744073709551615ULL ;
 	b = 255 ;
-	i = -1LL, 0LL, 9223372036854775807LL ;
+	i = -1LL, 0LL, 7LL ;
 }`
 	for _, tc := range []struct {
 		kind, cdl string
@@ -127,7 +127,7 @@ data:
 		{"classic", classic, nil},
 		{"64-bit offset", classic, nil},
 		{"cdf5", classic, nil},
-		{"cdf5", wide, map[string]string{"u": "[1 2 1.8446744073709552e+19]", "b": "[255]", "i": "[-1 0 9.223372036854776e+18]"}},
+		{"cdf5", wide, map[string]string{"u": "[1 2 1.8446744073709552e+19]", "b": "[255]", "i": "[-1 0 7]"}},
 	} {
 		if tc.want == nil {
 			tc.want = map[string]string{
