@@ -15,6 +15,9 @@ const (
 	pieceMax = 8 << 10
 	// pieceMin is the least worth cutting off because the end of the ring is near.
 	pieceMin = 1 << 10
+	// burst is about how many bytes one Post or Poll writes to a peer that reads
+	// as fast: then others have their turn.
+	burst = 2 * ringSize
 )
 
 // peer is another process of the host: the transport.Link to it and what comes
@@ -52,7 +55,7 @@ func (p *peer) Post(f *transport.Frame) {
 		p.last.Next = f
 		p.last = f
 	default:
-		sent = p.push(f)
+		sent = p.push(f, p.out.tail+burst)
 		if !sent {
 			p.first, p.last = f, f
 			p.queued.Store(true)
@@ -75,21 +78,25 @@ func (p *peer) gone() bool {
 	return state == left || state == dead
 }
 
-// pump moves queued frames on and returns how many went out. Sent is called
-// without the lock, since it may Post.
+// pump moves queued frames on and returns how many went out, at least 1 if any
+// byte did. Sent is called without the lock, since it may Post.
 func (p *peer) pump() int {
 	p.mu.Lock()
 	done := p.first
 	var end *transport.Frame // the last one that went out
 	count := 0
-	for p.first != nil && p.push(p.first) {
+	start := p.out.tail
+	for p.first != nil && p.push(p.first, start+burst) {
 		end = p.first
 		p.first = end.Next
 		count++
 	}
 	if end == nil {
+		if p.out.tail != start {
+			count = 1
+		}
 		p.mu.Unlock()
-		return 0
+		return count
 	}
 	end.Next = nil
 	if p.first == nil {
@@ -126,11 +133,11 @@ func (n *Net) giveBack(f *transport.Frame, err error) {
 	}
 }
 
-// push writes as much of f as there is room for and reports whether that was
-// all. It is called with mu held. When the receiver has spoilt the ring, the
-// frame stays and the poller takes the link down.
-func (p *peer) push(f *transport.Frame) bool {
-	done, err := p.write(f)
+// push writes as much of f as there is room for, until the tail is at limit, and
+// reports whether that was all. It is called with mu held. When the receiver has
+// spoilt the ring, the frame stays and the poller takes the link down.
+func (p *peer) push(f *transport.Frame, limit uint64) bool {
+	done, err := p.write(f, limit)
 	if err != nil {
 		p.spoilt(err)
 		return false
@@ -138,13 +145,16 @@ func (p *peer) push(f *transport.Frame) bool {
 	return done
 }
 
-func (p *peer) write(f *transport.Frame) (bool, error) {
+func (p *peer) write(f *transport.Frame, limit uint64) (bool, error) {
 	if p.out.ctl == nil {
 		r, err := p.net.seg.claim(p.net.self, p.local)
 		if err != nil {
 			return false, err
 		}
 		p.out.ring = r
+	}
+	if p.out.tail >= limit {
+		return p.later()
 	}
 	if f.Kind != wire.Data {
 		return p.record(&f.Header, f.Body)
@@ -165,7 +175,16 @@ func (p *peer) write(f *transport.Frame) (bool, error) {
 		if f.Done == len(f.Body) {
 			return true, nil
 		}
+		if p.out.tail >= limit {
+			return p.later()
+		}
 	}
+}
+
+// later leaves the rest to the next Poll, though there may be room.
+func (p *peer) later() (bool, error) {
+	p.net.own.signal(p.local)
+	return false, nil
 }
 
 // record writes one record and signals the receiver; false when there is no room.

@@ -103,10 +103,12 @@ func (n *Net) deliver(from int, body []byte) {
 		n.sink.Arrived(from, &n.h, body)
 		return
 	}
-	if dst := n.sink.Place(from, &n.h); dst != nil {
-		copy(dst, body)
-		n.sink.Placed(from, &n.h)
+	dst := n.sink.Place(from, &n.h)
+	if dst == nil && len(body) > 0 {
+		return // the sink drops it
 	}
+	copy(dst, body)
+	n.sink.Placed(from, &n.h)
 }
 
 // give returns room to p, and rings it if it waits for that.
