@@ -32,7 +32,7 @@ type Recorder struct {
 	Hook func(e Event)
 	// SentHook is called for each frame that comes back; it may Post.
 	SentHook func(f *transport.Frame, err error)
-	// Drop makes Place return nil.
+	// Drop makes Place return nil: Placed must not follow.
 	Drop bool
 
 	t      testing.TB
@@ -75,7 +75,7 @@ func (r *Recorder) enter(from int, what string) func() {
 		r.t.Errorf("%s from %d after Down", what, from)
 	}
 	if r.placed[from] != (what == "Placed") {
-		r.t.Errorf("%s from %d, but Place returned memory is %t", what, from, r.placed[from])
+		r.t.Errorf("%s from %d, and it is %t that Placed is due", what, from, r.placed[from])
 	}
 	r.busy[from] = true
 	return func() {
