@@ -14,20 +14,36 @@ import (
 
 var sizes = []int{1, 2, 3, 5, 8, 93}
 
-// world runs body and fails the test when it fails, hangs or leaves goroutines.
+// world runs body over every layout of transports, and fails the test when it
+// fails, hangs or leaves goroutines.
 func world(t *testing.T, n int, body rt.Body) {
 	t.Helper()
 	if err := run(t, n, body); err != nil {
 		t.Fatal(err)
 	}
+	if n > 8 {
+		return
+	}
+	for _, l := range rt.Layouts {
+		if err := leakFree(t, func() error { return rt.RunOver(t, l, n, body) }); err != nil {
+			t.Fatalf("%s, %d ranks: %v", l.Name, n, err)
+		}
+	}
 }
 
 func run(t *testing.T, n int, body rt.Body) error {
 	t.Helper()
+	return leakFree(t, func() error {
+		ctx, cancel := context.WithTimeout(context.Background(), 60*time.Second)
+		defer cancel()
+		return rt.Run(ctx, n, body)
+	})
+}
+
+func leakFree(t *testing.T, f func() error) error {
+	t.Helper()
 	before := runtime.NumGoroutine()
-	ctx, cancel := context.WithTimeout(context.Background(), 60*time.Second)
-	defer cancel()
-	err := rt.Run(ctx, n, body)
+	err := f()
 	deadline := time.Now().Add(10 * time.Second)
 	for runtime.NumGoroutine() > before {
 		if time.Now().After(deadline) {

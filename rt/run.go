@@ -35,10 +35,9 @@ func Run(ctx context.Context, n int, body Body) error {
 	}
 	defer p.Close()
 	t := newTeam(ctx, p)
-	t.run(body, func(w *World) {
-		w.args = nil
-		w.stdout = os.Stdout
-	})
+	out := &lineWriter{w: os.Stdout}
+	t.run(body, func(w *World) { w.stdout = out.fork() })
+	out.flush()
 	return t.cause()
 }
 

@@ -158,6 +158,9 @@ func (p *Proc) Local(key string, make func() any) any {
 // are gone at once; those of others when their network has delivered what they
 // had sent.
 func (p *Proc) Gone(ranks []int, finished bool, err error) {
+	if err == nil {
+		err = transport.ErrLeft
+	}
 	e := &end{finished, err}
 	procs := map[int]bool{}
 	for _, r := range ranks {
@@ -180,7 +183,7 @@ func (p *Proc) Gone(ranks []int, finished bool, err error) {
 
 // Down is the network's word: nothing more will come from process q.
 func (p *Proc) Down(q int, err error) {
-	e := &end{err: fmt.Errorf("%w: %v", ErrPeerLost, err)}
+	e := &end{err: fmt.Errorf("%w: %v", ErrPeerLost, err), finished: errors.Is(err, transport.ErrLeft)}
 	if note := p.notes[q].Load(); note != nil {
 		e = note
 	}

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"fmt"
 	"sync"
 
 	"gridrun/internal/transport"
@@ -39,6 +40,8 @@ func (p *Proc) Sent(f *transport.Frame, err error) {
 	if err != nil {
 		if lost := p.lostError(int(r.peer)); lost != nil {
 			err = lost
+		} else { // the network knows before the engine does
+			err = fmt.Errorf("%w: rank %d: %v", ErrPeerLost, r.peer, err)
 		}
 	}
 	r.finish(err)

@@ -1,0 +1,195 @@
+package rt
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"io"
+	"net"
+	"sync"
+	"testing"
+
+	"gridrun/internal/engine"
+	"gridrun/internal/transport/shm"
+	"gridrun/internal/transport/tcp"
+	"gridrun/internal/waittable"
+	"gridrun/internal/wire"
+)
+
+// A Layout says how a test's ranks are spread: over processes, and these over
+// hosts. Processes of one host share memory, unless TCP; goroutine ranks of one
+// process use mem. Every process is an engine of its own within the test.
+type Layout struct {
+	Name         string
+	RanksPerProc int
+	ProcsPerHost int
+	TCP          bool
+}
+
+// Layouts are the three transports alone and mixed.
+var Layouts = []Layout{
+	{"mem", 1 << 20, 1, false},
+	{"shm", 1, 1 << 20, false},
+	{"tcp", 1, 1 << 20, true},
+	{"mem+shm", 2, 1 << 20, false},
+	{"shm+tcp", 1, 2, false},
+	{"mem+shm+tcp", 2, 2, false},
+}
+
+// RunOver is Run with the ranks spread as l says.
+func RunOver(t *testing.T, l Layout, n int, body Body) error {
+	t.Helper()
+	topo := &wire.Topology{RankApp: make([]int, n)}
+	var ranks [][]int
+	for r := range n {
+		q := r / l.RanksPerProc
+		if q == len(ranks) {
+			ranks = append(ranks, nil)
+			host := q / l.ProcsPerHost
+			topo.ProcHost = append(topo.ProcHost, host)
+			if host == len(topo.Hosts) {
+				topo.Hosts = append(topo.Hosts, fmt.Sprintf("host%d", host))
+			}
+		}
+		ranks[q] = append(ranks[q], r)
+		topo.RankProc = append(topo.RankProc, q)
+	}
+	segments := make([]*shm.Segment, len(topo.Hosts))
+	for h := range segments {
+		var procs []int
+		var of [][]int
+		for q, qh := range topo.ProcHost {
+			if qh == h {
+				procs, of = append(procs, q), append(of, ranks[q])
+			}
+		}
+		s, err := shm.Create(procs, of)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		segments[h] = s
+	}
+	key := make([]byte, 32)
+	ports := make([]*port, len(ranks))
+	for q := range ports {
+		p, err := listen()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer p.close()
+		ports[q] = p
+	}
+	ctx, cancel := context.WithCancelCause(context.Background())
+	defer cancel(nil)
+	var (
+		wg    sync.WaitGroup
+		mu    sync.Mutex
+		first *failure
+		procs = make([]*engine.Proc, len(ranks))
+	)
+	for q := range ranks {
+		seg, err := shm.Attach(segments[topo.ProcHost[q]].File())
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := engine.NewProc(engine.Config{Job: "test", Proc: q, Ranks: ranks[q], Topology: topo,
+			Table: func(r int) waittable.Table { return seg.Waits(r) }})
+		procs[q] = p
+		var local, remote []int
+		for o, h := range topo.ProcHost {
+			switch {
+			case o == q:
+			case h == topo.ProcHost[q] && !l.TCP:
+				local = append(local, o)
+			default:
+				remote = append(remote, o)
+			}
+		}
+		if len(local) > 0 {
+			n, err := shm.Open(seg, q, p)
+			if err != nil {
+				t.Fatal(err)
+			}
+			p.Use(n, local)
+		}
+		if len(remote) > 0 {
+			n, err := tcp.Open(tcp.Config{Proc: q, Procs: len(ranks), Job: "test", Key: key,
+				Dial: func(ctx context.Context, to int) (net.Conn, error) {
+					return tcp.DialPreamble(ctx, ports[to].addr(), to)
+				}}, p)
+			if err != nil {
+				t.Fatal(err)
+			}
+			ports[q].accept(n)
+			p.Use(n, remote)
+		}
+	}
+	for q, p := range procs {
+		if err := p.Start(); err != nil {
+			t.Fatal(err)
+		}
+		team := newTeam(ctx, p)
+		team.report = func(f *failure) {
+			mu.Lock()
+			if first == nil || first.collateral && !f.collateral {
+				first = f
+			}
+			mu.Unlock()
+			cancel(&rankError{f})
+		}
+		wg.Go(func() {
+			team.run(body, func(w *World) { w.stdout = io.Discard })
+			if err := p.Close(); err != nil {
+				t.Error(err)
+			}
+			// What an agent would say.
+			failed := team.first()
+			for o, other := range procs {
+				if o != q {
+					var err error
+					if failed != nil {
+						err = fmt.Errorf("its process ended: %v", failed.err)
+					}
+					other.Gone(ranks[q], failed == nil, err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if first != nil {
+		return first.err
+	}
+	return nil
+}
+
+// A port hands connections on to one process's network, as an agent does.
+type port struct {
+	l  net.Listener
+	wg sync.WaitGroup
+}
+
+func listen() (*port, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	return &port{l: l}, err
+}
+
+func (p *port) addr() string { return p.l.Addr().String() }
+func (p *port) close()       { p.l.Close(); p.wg.Wait() }
+
+func (p *port) accept(n *tcp.Net) {
+	p.wg.Go(func() {
+		for {
+			c, err := p.l.Accept()
+			if err != nil {
+				return
+			}
+			var b [8]byte
+			if _, err := io.ReadFull(c, b[:]); err != nil || binary.LittleEndian.Uint32(b[4:]) > 1<<20 {
+				c.Close()
+				continue
+			}
+			n.Accepted(c)
+		}
+	})
+}

@@ -1,0 +1,121 @@
+package rt
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
+
+	"gridrun/internal/packet"
+)
+
+// Main runs body as this process's rank (or ranks) and exits the process: 0, or
+// non-zero when body returns an error. Started without gridrun it is a world of
+// one rank.
+func Main(body Body) { os.Exit(mainCode(body)) }
+
+// controlVariable names the descriptor of the control socket that the host's
+// agent has left this process.
+const controlVariable = "GRIDRUN_CONTROL"
+
+func mainCode(body Body) int {
+	value, ok := os.LookupEnv(controlVariable)
+	if !ok {
+		return alone(body)
+	}
+	// Neither children of this rank nor what they start are ranks.
+	os.Unsetenv(controlVariable)
+	fd, err := strconv.Atoi(value)
+	if err == nil {
+		var c *packet.Conn
+		if c, err = packet.Open(fd); err == nil {
+			return launched(c, body)
+		}
+	}
+	fmt.Fprintf(os.Stderr, "%s: %s=%s does not lead to a gridrun agent (%v); unset it to run alone\n", program(), controlVariable, value, err)
+	return refusal
+}
+
+// refusal is the exit code of what gridrun itself cannot do.
+const refusal = 125
+
+func program() string { return filepath.Base(os.Args[0]) }
+
+// alone runs body as a world of one rank.
+func alone(body Body) int {
+	var code int
+	err := Run(context.Background(), 1, func(ctx context.Context, w *World) error {
+		w.args, w.stdout = os.Args[1:], os.Stdout
+		abort := w.abort
+		w.abort = func(c int, err error) { code = c; abort(c, err) }
+		return body(ctx, w)
+	})
+	if err == nil {
+		return 0
+	}
+	fmt.Fprintf(os.Stderr, "%s: %v\n", program(), err)
+	if code == 0 {
+		code = exitCode(err)
+	}
+	return code
+}
+
+// launched runs body on the ranks that the agent at the other end of c says.
+func launched(c *packet.Conn, body Body) int {
+	// A computing rank must not hold up what serves its peers: that is another
+	// goroutine, which needs a processor of its own to be let in at once.
+	if runtime.GOMAXPROCS(0) < 2 {
+		runtime.GOMAXPROCS(2)
+	}
+	a, err := meet(c)
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "%s: %v\n", program(), err)
+		return refusal
+	}
+	proc, err := a.build()
+	if err != nil {
+		a.refuse(err)
+		return refusal
+	}
+	t := newTeam(context.Background(), proc)
+	t.report = a.report
+	a.start(t)
+	out, shared := &lineWriter{w: os.Stdout}, len(proc.Ranks) > 1
+	t.run(body, func(w *World) {
+		w.args = a.welcome.Args
+		w.stdout = os.Stdout
+		if shared {
+			w.stdout = out.fork()
+		}
+		w.progress = a.progress(w.Rank())
+	})
+	out.flush()
+	if f := t.first(); f != nil {
+		return f.code
+	}
+	// What others still wait for must leave before the process does.
+	if err := proc.Close(); err != nil {
+		a.refuse(err)
+		return refusal
+	}
+	a.close()
+	return 0
+}
+
+// first returns the failure that decides the exit code: see cause.
+func (t *team) first() *failure {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var found *failure
+	for _, f := range t.failed {
+		if f.aborted {
+			return f
+		}
+		if found == nil || found.collateral && !f.collateral {
+			found = f
+		}
+	}
+	return found
+}
