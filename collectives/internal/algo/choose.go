@@ -1,0 +1,122 @@
+package algo
+
+import (
+	"fmt"
+	"strings"
+)
+
+// A Choice says what the caller wants of an operation's table.
+type Choice struct {
+	Name    string // an algorithm; empty: the best by size
+	Ordered bool   // only algorithms that fold strictly in rank order
+}
+
+const (
+	kib = 1 << 10
+	mib = 1 << 20
+)
+
+// A row is one algorithm of an operation. best tells whether to take it for p
+// ranks and n bytes; the first row that says yes is taken.
+type row[F any] struct {
+	name  string
+	order order
+	best  func(p, n int) bool
+	run   F
+}
+
+// An order says in which order an algorithm folds.
+type order bool
+
+const (
+	anyOrder order = false
+	inOrder  order = true
+)
+
+func always(int, int) bool { return true }
+
+// In the tables n is: the whole buffer for Bcast, Reduce, AllReduce and the
+// scans; one rank's block for Gather and Scatter; all blocks together for
+// ReduceScatter, AllGather and AllToAll.
+
+var barriers = []row[func(Net) error]{
+	{"dissemination", anyOrder, func(p, n int) bool { return p <= 16 }, barrierDissemination},
+	{"tree", anyOrder, always, barrierTree},
+}
+
+var bcasts = []row[func(c Net, root int, x []byte) error]{
+	{"binomial", anyOrder, func(p, n int) bool { return p < 8 || n < 512*kib || n/p < 16*kib }, bcastBinomial},
+	{"scatter-allgather", anyOrder, always, bcastScatterAllGather},
+}
+
+var reduces = []row[func(c Net, root int, x []byte, f Fold) error]{
+	{"binomial", anyOrder, func(p, n int) bool { return p < 8 || n < 64*kib }, reduceBinomial},
+	{"halving", anyOrder, always, reduceHalving},
+	{"gather", inOrder, func(p, n int) bool { return n <= 16*kib && p*n <= mib }, reduceGather},
+	{"chain", inOrder, always, reduceChain},
+}
+
+var allReduces = []row[func(c Net, x []byte, f Fold) error]{
+	{"doubling", anyOrder, func(p, n int) bool { return p == 2 || n <= 16*kib }, allReduceDoubling},
+	{"ring", anyOrder, func(p, n int) bool { return n/p >= 64*kib && p&(p-1) != 0 }, allReduceRing},
+	{"rabenseifner", anyOrder, always, allReduceRabenseifner},
+	{"gather", inOrder, func(p, n int) bool { return n <= 16*kib && p*n <= mib }, allReduceGather},
+	{"chain", inOrder, always, allReduceChain},
+}
+
+var reduceScatters = []row[func(c Net, x, part []byte, f Fold) error]{
+	{"halving", anyOrder, func(p, n int) bool { return n <= 512*kib }, reduceScatterHalving},
+	{"pairwise", anyOrder, always, reduceScatterPairwise},
+	{"alltoall", inOrder, always, reduceScatterAllToAll},
+}
+
+var gathers = []row[func(c Net, root int, x, all []byte, off []int) error]{
+	{"binomial", anyOrder, func(p, n int) bool { return p > 4 && n <= 2*kib }, gatherBinomial},
+	{"linear", anyOrder, always, gatherLinear},
+}
+
+var scatters = []row[func(c Net, root int, all []byte, off []int, x []byte) error]{
+	{"binomial", anyOrder, func(p, n int) bool { return p > 4 && n <= 2*kib }, scatterBinomial},
+	{"linear", anyOrder, always, scatterLinear},
+}
+
+var allGathers = []row[func(c Net, x, all []byte, off []int) error]{
+	{"doubling", anyOrder, func(p, n int) bool { return n <= 512*kib && p&(p-1) == 0 }, allGatherDoubling},
+	{"bruck", anyOrder, func(p, n int) bool { return n <= 256*kib }, allGatherBruck},
+	{"ring", anyOrder, always, allGatherRing},
+}
+
+var allToAlls = []row[func(c Net, out, in []byte, off []int) error]{
+	{"bruck", anyOrder, func(p, n int) bool { return p > 4 && n/p <= 512 }, allToAllBruck},
+	{"pairwise", anyOrder, always, allToAllPairwise},
+}
+
+var scans = []row[func(c Net, x []byte, f Fold) error]{
+	{"doubling", anyOrder, func(p, n int) bool { return n <= 64*kib }, scanDoubling},
+	{"chain", inOrder, always, scanChain},
+}
+
+var exScans = []row[func(c Net, x []byte, f Fold) error]{
+	{"doubling", anyOrder, func(p, n int) bool { return n <= 64*kib }, exScanDoubling},
+	{"chain", inOrder, always, exScanChain},
+}
+
+// choose returns the algorithm of a table for p ranks and n bytes.
+func choose[F any](table []row[F], want Choice, p, n int) (F, error) {
+	var names []string
+	for _, r := range table {
+		if want.Ordered && r.order == anyOrder {
+			continue
+		}
+		names = append(names, r.name)
+		if want.Name == r.name || want.Name == "" && r.best(p, n) {
+			return r.run, nil
+		}
+	}
+	var none F
+	kind := "algorithm"
+	if want.Ordered {
+		kind = "ordered algorithm"
+	}
+	return none, fmt.Errorf("no %s is named %q here; there are: %s", kind, want.Name, strings.Join(names, ", "))
+}

@@ -1,0 +1,119 @@
+package collectives
+
+// An Op folds src into dst element by element, dst = dst op src, where dst
+// stands for the lower ranks. It must be associative, and is taken as
+// commutative unless the call says [Ordered]. It sees pieces of the ranks'
+// slices, of any length, always whole elements, and must not keep them. If it
+// panics the call fails.
+type Op[T any] func(dst, src []T)
+
+// Integer, Real and Number are the element types of the operations below.
+type Integer interface {
+	~int | ~int8 | ~int16 | ~int32 | ~int64 | ~uint | ~uint8 | ~uint16 | ~uint32 | ~uint64
+}
+
+type Real interface{ Integer | ~float32 | ~float64 }
+
+type Number interface {
+	Real | ~complex64 | ~complex128
+}
+
+// Sum adds.
+func Sum[T Number](dst, src []T) {
+	dst = dst[:len(src)]
+	for i, v := range src {
+		dst[i] += v
+	}
+}
+
+// Prod multiplies.
+func Prod[T Number](dst, src []T) {
+	dst = dst[:len(src)]
+	for i, v := range src {
+		dst[i] *= v
+	}
+}
+
+// Min takes the least; a NaN on any rank gives NaN.
+func Min[T Real](dst, src []T) {
+	dst = dst[:len(src)]
+	for i, v := range src {
+		dst[i] = min(dst[i], v)
+	}
+}
+
+// Max takes the greatest; a NaN on any rank gives NaN.
+func Max[T Real](dst, src []T) {
+	dst = dst[:len(src)]
+	for i, v := range src {
+		dst[i] = max(dst[i], v)
+	}
+}
+
+// BitAnd, BitOr and BitXor work on the bits of integers.
+func BitAnd[T Integer](dst, src []T) {
+	dst = dst[:len(src)]
+	for i, v := range src {
+		dst[i] &= v
+	}
+}
+
+func BitOr[T Integer](dst, src []T) {
+	dst = dst[:len(src)]
+	for i, v := range src {
+		dst[i] |= v
+	}
+}
+
+func BitXor[T Integer](dst, src []T) {
+	dst = dst[:len(src)]
+	for i, v := range src {
+		dst[i] ^= v
+	}
+}
+
+// And is true where all ranks are.
+func And(dst, src []bool) {
+	dst = dst[:len(src)]
+	for i, v := range src {
+		dst[i] = dst[i] && v
+	}
+}
+
+// Or is true where any rank is.
+func Or(dst, src []bool) {
+	dst = dst[:len(src)]
+	for i, v := range src {
+		dst[i] = dst[i] || v
+	}
+}
+
+// Loc is a value and where it stands, for [MinLoc] and [MaxLoc].
+type Loc[T Real] struct {
+	Value T
+	Index int64
+}
+
+// MinLoc takes the least value and its index, the lowest on a tie. As in [Min],
+// NaN beats every number.
+func MinLoc[T Real](dst, src []Loc[T]) {
+	pickLoc(dst, src, func(a, b T) bool { return a < b })
+}
+
+// MaxLoc takes the greatest value and its index, the lowest on a tie. As in
+// [Max], NaN beats every number.
+func MaxLoc[T Real](dst, src []Loc[T]) {
+	pickLoc(dst, src, func(a, b T) bool { return a > b })
+}
+
+func pickLoc[T Real](dst, src []Loc[T], beats func(a, b T) bool) {
+	dst = dst[:len(src)]
+	for i, s := range src {
+		d := dst[i]
+		dNaN, sNaN := d.Value != d.Value, s.Value != s.Value
+		tie := d.Value == s.Value || dNaN && sNaN
+		if tie && s.Index < d.Index || !dNaN && (sNaN || beats(s.Value, d.Value)) {
+			dst[i] = s
+		}
+	}
+}
