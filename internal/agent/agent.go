@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -58,6 +59,9 @@ type loss struct {
 
 // adopt checks and takes over what the launcher wants.
 func (a *agent) adopt(start *wire.Start) error {
+	if len(start.Procs) == 0 {
+		return errors.New("no process to start on this host")
+	}
 	a.start = start
 	var ranks []int
 	for i := range start.Procs {

@@ -73,7 +73,7 @@ func launchGuard(t *testing.T) *host {
 	h := &host{t: t, exited: make(chan struct{}), changed: make(chan struct{}), grant: true,
 		mark: fmt.Sprintf("%s=%s-%d-%d", markName, t.Name(), os.Getpid(), time.Now().UnixNano())}
 	h.cmd = exec.Command(selfExe, "__guard")
-	h.cmd.Env = append(os.Environ(), h.mark)
+	h.cmd.Env = append(os.Environ(), h.mark, "GORACE=atexit_sleep_ms=0")
 	h.cmd.Stderr = os.Stderr
 	h.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	var err error

@@ -2,6 +2,7 @@ package agent
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"syscall"
 
@@ -62,6 +63,16 @@ func playRank(job string, args []string) int {
 		fmt.Printf("%s proc=%d ranks=%v args=%q segment=%v bytes=%v key=%d topology=%d/%d\n", welcome.Job, welcome.Proc, welcome.Ranks,
 			welcome.Args, welcome.Segment, size > 0, len(welcome.Key), len(welcome.Topology.RankProc), len(welcome.Topology.ProcHost))
 		return 0
+	case "service": // says each argument to the host service
+		for _, line := range args {
+			fmt.Println(askService(r, welcome.Ranks[0], line))
+		}
+		return 0
+	case "fail":
+		r.send(&wire.Progress{Rank: welcome.Ranks[0], Done: 3, Total: 4})
+		syscall.Sendmsg(r.fd, []byte("not a message"), nil, nil, 0)
+		r.send(&wire.Failed{Failure: wire.Failure{Rank: welcome.Ranks[0], Text: "it broke"}})
+		return 1
 	case "listen": // prints what comes over the control socket
 		fmt.Println("listening")
 		for {
@@ -79,7 +90,54 @@ func playRank(job string, args []string) int {
 	return 97
 }
 
-// playHostd answers each connection with the rank it is for.
+// askService says line to the host service and returns its answer.
+func askService(r rankEnd, rank int, line string) string {
+	if err := r.send(&wire.Service{Rank: rank}); err != nil {
+		return err.Error()
+	}
+	m, fd, err := r.receive()
+	s, ok := m.(*wire.Service)
+	if err != nil || !ok {
+		return fmt.Sprintf("%T %v", m, err)
+	}
+	if s.Error != "" {
+		return "refused: " + s.Error
+	}
+	conn := os.NewFile(uintptr(fd), "service")
+	defer conn.Close()
+	fmt.Fprintln(conn, line)
+	answer, err := io.ReadAll(conn)
+	if err != nil {
+		return err.Error()
+	}
+	return fmt.Sprintf("%q", answer)
+}
+
+// playHostd answers the first line of each connection with the rank it is for.
+// A line "die" ends it.
 func playHostd() int {
-	return 0
+	if os.Getenv("GRIDRUN_CONTROL") != "3" || os.Getenv("GRIDRUN_JOB") != "test" {
+		return 99
+	}
+	r := rankEnd{3}
+	if m, _, err := r.receive(); err != nil || len(m.(*wire.Welcome).Ranks) != 0 || len(m.(*wire.Welcome).Key) != 32 {
+		return 98
+	}
+	for {
+		m, fd, err := r.receive()
+		if err != nil {
+			return 0
+		}
+		rank := m.(*wire.Service).Rank
+		line := make([]byte, 100)
+		n, err := syscall.Read(fd, line)
+		if err != nil {
+			return 96
+		}
+		if string(line[:n]) == "die\n" {
+			return 7
+		}
+		fmt.Fprintf(os.NewFile(uintptr(fd), "connection"), "rank %d said %s", rank, line[:n])
+		syscall.Close(fd)
+	}
 }

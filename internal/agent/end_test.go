@@ -1,0 +1,300 @@
+package agent
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"gridrun/internal/wire"
+)
+
+// A family is a rank with a child, a grandchild in a session of its own whose
+// parent is gone (a daemon), and one that holds the rank's output open.
+const family = `
+sleep 1001 &
+(setsid sh -c 'sleep 1002 & sleep 1003' </dev/null >/dev/null 2>&1 &)
+(setsid sleep 1004 &)
+echo family is there
+`
+
+func familyEnding(how string) wire.ProcSpec { return shell(family + how) }
+
+func TestKill(t *testing.T) {
+	cases := []struct {
+		name   string
+		how    string // the rank's end of the script
+		strike func(h *host)
+		code   int  // of the guard; -1: killed
+		done   bool // an orderly end
+	}{
+		{"rank ends", "exit 0", func(h *host) {}, 0, true},
+		{"rank is killed", "sleep 1005", func(h *host) { h.kill(h.awaitPid(0)) }, 0, true},
+		{"agent is killed", "sleep 1005", func(h *host) { h.kill(h.agentPid()) }, 137, false},
+		{"guard is killed", "sleep 1005", func(h *host) { h.kill(h.cmd.Process.Pid) }, -1, false},
+		{"launcher is killed", "sleep 1005", func(h *host) { h.stdin.Close() }, 125, false},
+		{"stopped at once", "sleep 1005", func(h *host) { h.send(&wire.Stop{Now: true}) }, 0, true},
+		{"stopped", "sleep 1005", func(h *host) { h.send(new(wire.Stop)) }, 0, true},
+		{"suspended, then stopped", "sleep 1005", func(h *host) {
+			h.send(&wire.Signal{Signal: int(syscall.SIGSTOP)})
+			h.send(new(wire.Stop))
+		}, 0, true},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			h := startHost(t, job(familyEnding(c.how)))
+			h.awaitFamily(c.how)
+			c.strike(h)
+			if c.done {
+				h.done()
+				return
+			}
+			h.awaitExit()
+			if code := h.cmd.ProcessState.ExitCode(); code != c.code {
+				t.Errorf("guard's exit code %d, want %d", code, c.code)
+			}
+		})
+	}
+}
+
+// awaitFamily waits until every member runs: guard, agent, two shells (one when
+// the rank has ended) and four or five sleepers.
+func (h *host) awaitFamily(how string) {
+	h.t.Helper()
+	h.awaitOutput(0, "family is there")
+	if how != "exit 0" {
+		h.alive(9)
+	}
+}
+
+func (h *host) kill(pid int) {
+	h.t.Helper()
+	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+		h.t.Errorf("killing %d: %v", pid, err)
+	}
+}
+
+// The end of the guard's output says that nothing is left.
+func TestEndOfStreamMeansNothingLeft(t *testing.T) {
+	h := startHost(t, job(familyEnding("sleep 1005"), familyEnding("sleep 1005")))
+	h.awaitOutput(0, "family is there")
+	h.awaitOutput(1, "family is there")
+	h.kill(h.agentPid())
+	for ended := false; !ended; {
+		h.mu.Lock()
+		changed := h.changed
+		ended = h.readErr != nil
+		h.mu.Unlock()
+		if !ended {
+			<-changed
+		}
+	}
+	guard := strconv.Itoa(h.cmd.Process.Pid)
+	for _, pid := range marked(h.mark) {
+		if pid != guard {
+			t.Errorf("process %s lives after the end of the stream", pid)
+		}
+	}
+}
+
+func TestGrandchildIsKilled(t *testing.T) {
+	h := startHost(t, job(shell("sleep 1000 & echo pid $! .; wait $!; echo gone; sleep 1000"), shell("sleep 1000")))
+	h.awaitOutput(0, " .")
+	var pid int
+	fmt.Sscanf(h.output(0, false), "pid %d", &pid)
+	h.kill(pid)
+	h.awaitOutput(0, "gone")
+	h.send(new(wire.Stop))
+	h.done()
+}
+
+func TestStopWithGrace(t *testing.T) {
+	stubborn := shell("trap '' TERM; echo ready; while :; do sleep 1; done")
+	polite := shell("trap 'echo bye; exit 6' TERM; echo ready; while :; do sleep 0.01; done")
+	s := job(stubborn, polite, shell("exit 0"))
+	s.Grace = int64(300 * time.Millisecond)
+	h := startHost(t, s)
+	h.awaitOutput(0, "ready")
+	h.awaitOutput(1, "ready")
+	h.exit(2)
+	begin := time.Now()
+	h.send(new(wire.Stop))
+	e := h.exit(1)
+	if e.Code != 6 || !e.Stop {
+		t.Errorf("polite: %+v", e)
+	}
+	e = h.exit(0)
+	if e.Signal != 9 || !e.Stop {
+		t.Errorf("stubborn: %+v", e)
+	}
+	if d := time.Since(begin); d < 300*time.Millisecond {
+		t.Errorf("killed after %v, before the grace period", d)
+	}
+	if e = h.exit(2); e.Stop || e.Code != 0 {
+		t.Errorf("had ended before: %+v", e)
+	}
+	h.done()
+	if out := h.output(1, false); !strings.HasSuffix(out, "bye\n") {
+		t.Errorf("last words lost: %q", out)
+	}
+}
+
+func TestSecondStopShortensTheGrace(t *testing.T) {
+	h := startHost(t, job(shell("trap '' TERM; echo ready; while :; do sleep 1; done"))) // grace as long as the test waits
+	h.awaitOutput(0, "ready")
+	h.send(new(wire.Stop))
+	h.send(new(wire.Inspect))
+	await(h, anyOf[*wire.Report])
+	h.send(&wire.Stop{Now: true})
+	h.done()
+}
+
+func TestStopWithAnotherSignal(t *testing.T) {
+	h := startHost(t, job(shell("trap 'exit 9' INT; echo ready; while :; do sleep 0.01; done")))
+	h.awaitOutput(0, "ready")
+	h.send(&wire.Stop{Signal: int(syscall.SIGINT)})
+	if e := h.exit(0); e.Code != 9 || !e.Stop {
+		t.Errorf("%+v", e)
+	}
+	h.done()
+}
+
+func TestSignal(t *testing.T) {
+	h := startHost(t, job(shell("trap 'echo usr1; exit 2' USR1; echo ready; while :; do sleep 0.01; done")))
+	h.awaitOutput(0, "ready")
+	h.send(&wire.Signal{Signal: int(syscall.SIGUSR1)})
+	if e := h.exit(0); e.Code != 2 || e.Stop {
+		t.Errorf("%+v", e)
+	}
+	h.done()
+}
+
+// Stop while processes are being started: all of them end.
+func TestStopDuringStart(t *testing.T) {
+	for _, now := range []bool{true, false} {
+		var procs []wire.ProcSpec
+		for range 40 {
+			procs = append(procs, shell("sleep 1000"))
+		}
+		h := startHost(t, job(procs...))
+		h.awaitPid(0)
+		h.send(&wire.Stop{Now: now})
+		h.done()
+		for p := range procs {
+			if e := h.exit(p); !e.Stop || e.Signal == 0 {
+				t.Errorf("process %d: %+v", p, e)
+			}
+		}
+	}
+}
+
+func TestLauncherLeavesAtAnyTime(t *testing.T) {
+	t.Run("before Start", func(t *testing.T) { launchGuard(t) })
+	t.Run("in Start", func(t *testing.T) {
+		h := launchGuard(t)
+		h.stdin.Write([]byte{200, 0, 0, 0, 1})
+	})
+	t.Run("while processes start", func(t *testing.T) {
+		var procs []wire.ProcSpec
+		for range 40 {
+			procs = append(procs, shell("sleep 1000"))
+		}
+		startHost(t, job(procs...))
+	})
+}
+
+func TestLease(t *testing.T) {
+	s := job(familyEnding("sleep 1005"))
+	s.Lease = int64(300 * time.Millisecond)
+	h := startHost(t, s)
+	stop := make(chan struct{})
+	beats := make(chan struct{})
+	go func() {
+		defer close(beats)
+		for tick := time.NewTicker(20 * time.Millisecond); ; {
+			select {
+			case <-tick.C:
+				h.stream.Send(new(wire.Beat))
+			case <-stop:
+				tick.Stop()
+				return
+			}
+		}
+	}()
+	h.awaitOutput(0, "family is there")
+	count := 0
+	h.until("beats for longer than a lease", func(log []wire.Message) bool {
+		count = 0
+		for _, m := range log {
+			if _, ok := m.(*wire.Beat); ok {
+				count++
+			}
+		}
+		return count >= 5
+	})
+	close(stop)
+	<-beats
+	trouble := await(h, anyOf[*wire.Trouble])
+	if trouble.Stage != "lease" {
+		t.Errorf("%+v", trouble)
+	}
+	h.awaitExit()
+	if code := h.cmd.ProcessState.ExitCode(); code != refusal {
+		t.Errorf("exit code %d, want %d", code, refusal)
+	}
+}
+
+func TestParseStat(t *testing.T) {
+	cases := []struct {
+		text string
+		want procStat
+		ok   bool
+	}{
+		{"12 (sh) S 3 12 12 0", procStat{12, 3, false}, true},
+		{"12 (a) Z 9 (b)) Z 3 1", procStat{12, 3, true}, true},
+		{"1 () X 0", procStat{1, 0, true}, true},
+		{"", procStat{}, false},
+		{"12 sh S 3", procStat{}, false},
+		{"12 )sh( S 3", procStat{}, false},
+		{"x (sh) S 3", procStat{}, false},
+		{"12 (sh) S", procStat{}, false},
+		{"12 (sh) S x", procStat{}, false},
+	}
+	for _, c := range cases {
+		if got, ok := parseStat([]byte(c.text)); got != c.want || ok != c.ok {
+			t.Errorf("%q: got %+v %v, want %+v %v", c.text, got, ok, c.want, c.ok)
+		}
+	}
+	self, err := os.ReadFile("/proc/self/stat")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s, ok := parseStat(self); !ok || s.pid != os.Getpid() || s.ppid != os.Getppid() || s.zombie {
+		t.Errorf("this process: %+v %v", s, ok)
+	}
+}
+
+func FuzzParseStat(f *testing.F) {
+	for _, s := range []string{"12 (sh) S 3 12", "1 ((())) Z 0", ")(", "", "9 ( S 1"} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, b []byte) { parseStat(b) })
+}
+
+func TestDescendants(t *testing.T) {
+	all := []procStat{{pid: 2, ppid: 1}, {pid: 3, ppid: 2}, {pid: 4, ppid: 3}, {pid: 5, ppid: 1}, {pid: 6, ppid: 9},
+		{pid: 9, ppid: 6}, {pid: 7, ppid: 2, zombie: true}}
+	var got []int
+	for _, s := range descendants(all, 2) {
+		got = append(got, s.pid)
+	}
+	if fmt.Sprint(got) != "[3 7 4]" {
+		t.Errorf("got %v", got)
+	}
+	if d := descendants(all, 6); len(d) != 2 { // a cycle, as a table read in pieces may show
+		t.Errorf("got %v", d)
+	}
+}
