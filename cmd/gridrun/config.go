@@ -1,0 +1,61 @@
+package main
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// configFlags reads the user's config file, if there is one, as flags.
+func configFlags(known []flagSpec) (section, error) {
+	dir, err := os.UserConfigDir()
+	if err != nil {
+		return section{}, nil // no home, no config
+	}
+	path := filepath.Join(dir, "gridrun", "config")
+	file, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return section{}, nil
+	}
+	if err != nil {
+		return section{}, err
+	}
+	defer file.Close()
+	return parseConfig(path, file, known)
+}
+
+// parseConfig reads lines `flag = value`, or `flag` alone for a switch; #
+// starts a comment line. path is for messages.
+func parseConfig(path string, r io.Reader, known []flagSpec) (s section, err error) {
+	lines := bufio.NewScanner(r)
+	for n := 1; lines.Scan(); n++ {
+		line := strings.TrimSpace(lines.Text())
+		if line == "" || line[0] == '#' {
+			continue
+		}
+		name, value, given := strings.Cut(line, "=")
+		name, value = strings.TrimSpace(name), strings.TrimSpace(value)
+		i := slices.IndexFunc(known, func(f flagSpec) bool { return f.name == name })
+		switch {
+		case i < 0:
+			return s, fmt.Errorf("%s:%d: %w", path, n, unknownFlag(name, known))
+		case known[i].value && !given:
+			return s, fmt.Errorf("%s:%d: %s needs a value", path, n, name)
+		case given:
+			s.flags = append(s.flags, "--"+name+"="+value)
+		default:
+			s.flags = append(s.flags, "--"+name)
+		}
+		s.names = append(s.names, name)
+	}
+	if err := lines.Err(); err != nil {
+		return s, fmt.Errorf("%s: %w", path, err)
+	}
+	return s, nil
+}

@@ -1,0 +1,70 @@
+package main
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// runFlags are the flags of `gridrun run`. Each is also an environment variable
+// (GRIDRUN_ and its name in capitals, _ for -) and a line of the config file.
+type runFlags struct {
+	NP              count    `name:"np" short:"n" placeholder:"N" help:"Number of ranks (default: all slots)."`
+	Host            string   `short:"H" placeholder:"HOST:SLOTS,..." help:"Hosts to run on."`
+	Hostfile        string   `placeholder:"FILE" help:"File with a host a line: name slots=N."`
+	Export          []string `short:"x" sep:"none" placeholder:"VAR[=VALUE]" help:"Variable for every rank (repeatable)."`
+	Wdir            string   `placeholder:"DIR" help:"Directory that ranks start in."`
+	MapBy           string   `placeholder:"slot|node|ppr:N" help:"Fill hosts by slots, in turn, or N ranks each."`
+	Oversubscribe   bool     `help:"Allow more ranks than slots."`
+	RanksPerProcess count    `placeholder:"K" help:"Ranks that one process holds (default: 1)."`
+	TagOutput       bool     `help:"Put the rank before each line of output."`
+	Timeout         *seconds `placeholder:"S" help:"End the job after S seconds, with exit code 124."`
+	Grace           *seconds `placeholder:"S" help:"Seconds between SIGTERM and SIGKILL (default: 2)."`
+	DryRun          bool     `help:"Show where every rank would run, and stop."`
+	Transport       string   `hidden:"" placeholder:"shm|tcp" help:"How ranks of one host talk."`
+	Verbose         bool     `short:"v" help:"Tell what happens on the way."`
+}
+
+// perProgram names the flags that may stand before each program of `a : b`.
+var perProgram = []string{"np", "export", "wdir"}
+
+// aliases are other spellings that mpirun's users have in their fingers.
+var aliases = map[string]string{"machinefile": "hostfile", "hosts": "host", "wd": "wdir", "x": "export"}
+
+// A count is a number of at least 1; the zero value is "not given".
+type count int
+
+func (c *count) UnmarshalText(b []byte) error {
+	n, err := strconv.ParseUint(string(b), 10, 31)
+	if err != nil || n == 0 {
+		return fmt.Errorf("%q is not a number of at least 1", b)
+	}
+	*c = count(n)
+	return nil
+}
+
+// seconds is a time: a number of seconds (1.5) or a Go duration (90s, 2m).
+type seconds time.Duration
+
+func (s *seconds) UnmarshalText(b []byte) error {
+	d, err := time.ParseDuration(string(b))
+	if err != nil {
+		f, err := strconv.ParseFloat(string(b), 64)
+		if err != nil || math.IsNaN(f) || f > 1e9 {
+			return fmt.Errorf("%q is no time; write seconds (1.5) or a duration (2m)", b)
+		}
+		d = time.Duration(f * float64(time.Second))
+	}
+	if d < 0 {
+		return fmt.Errorf("%q is less than no time", b)
+	}
+	*s = seconds(d)
+	return nil
+}
+
+// envName is the environment variable of a flag.
+func envName(flag string) string {
+	return "GRIDRUN_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
+}

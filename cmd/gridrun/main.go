@@ -1,0 +1,49 @@
+// Command gridrun starts parallel jobs: `gridrun -np 4 prog args...`. See
+// `gridrun --help`; docs/arch.md follows one launch step by step.
+//
+// The same binary is everything a job consists of. Its first word says which
+// part this process plays; anything that starts with two underscores is
+// gridrun's own business:
+//
+//	gridrun __guard            what the launcher starts on a host (internal/agent)
+//	gridrun __agent            the supervisor of the host's ranks, started by the guard
+//	gridrun __hostd            the host service, started by the agent when first needed
+//	gridrun __job NAME args... a rank of a built-in job
+package main
+
+import (
+	"fmt"
+	"os"
+
+	"gridrun/internal/agent"
+	"gridrun/launcher"
+	"gridrun/rt"
+)
+
+// main starts ranks and services before anything of the command line is set up:
+// they must be small and quick.
+func main() {
+	args := os.Args[1:]
+	if len(args) > 0 {
+		switch args[0] {
+		case "__guard":
+			os.Exit(agent.Guard())
+		case "__agent":
+			os.Exit(agent.Main())
+		case "__job":
+			os.Exit(runJob(args[1:]))
+		}
+	}
+	os.Exit(command(args))
+}
+
+// runJob is a rank of a built-in job; rt.Main does not return.
+func runJob(args []string) int {
+	if len(args) > 0 {
+		if body := findJob(args[0]); body != nil {
+			rt.Main(body)
+		}
+	}
+	fmt.Fprintf(os.Stderr, "gridrun: no built-in job %q in this build\n", args)
+	return launcher.CodeRefused
+}

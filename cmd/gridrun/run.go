@@ -1,0 +1,121 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"syscall"
+	"time"
+
+	"golang.org/x/term"
+
+	"gridrun/launcher"
+	"gridrun/launcher/place"
+)
+
+// run starts a job and returns its exit code; the error is what prevented it.
+func run(args []string) (int, error) {
+	flags, apps, err := parse(args)
+	if err != nil {
+		return 0, err
+	}
+	spec, err := flags.spec()
+	if err != nil {
+		return 0, err
+	}
+	spec.Apps, spec.Builtins = apps, jobNames()
+
+	signals := catch()
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	job, err := launcher.Prepare(ctx, spec)
+	stop()
+	if err != nil {
+		return 0, err
+	}
+	if flags.DryRun {
+		fmt.Print(job.Text())
+		return 0, nil
+	}
+	io := launcher.IO{Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Signals: signals}
+	if columns, _, err := term.GetSize(int(os.Stderr.Fd())); err == nil {
+		io.Columns = columns
+	}
+	return job.Run(context.Background(), launcher.Local{}, io), nil
+}
+
+// catch has the signals that concern a job delivered; those that were ignored
+// when gridrun started (nohup, background jobs of scripts) stay so. SIGPIPE is
+// caught so that writing to a closed pipe is an error and not our end.
+func catch() <-chan os.Signal {
+	signals := make(chan os.Signal, 16)
+	for _, s := range []os.Signal{
+		syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT,
+		syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGTSTP, syscall.SIGCONT,
+	} {
+		if !signal.Ignored(s) {
+			signal.Notify(signals, s)
+		}
+	}
+	signal.Notify(signals, syscall.SIGPIPE)
+	return signals
+}
+
+// spec is what the flags mean to the launcher.
+func (f runFlags) spec() (launcher.Spec, error) {
+	s := launcher.Spec{
+		Oversubscribe:   f.Oversubscribe,
+		RanksPerProcess: int(f.RanksPerProcess),
+		Transport:       f.Transport,
+		TagOutput:       f.TagOutput,
+		Verbose:         f.Verbose,
+	}
+	if f.Timeout != nil {
+		if s.Timeout = time.Duration(*f.Timeout); s.Timeout == 0 {
+			return s, errors.New("--timeout 0: a job needs some time")
+		}
+	}
+	if f.Grace != nil {
+		if s.Grace = time.Duration(*f.Grace); s.Grace == 0 {
+			s.Grace = -1
+		}
+	}
+	var err error
+	if s.MapBy, err = place.ParsePolicy(f.MapBy); err != nil {
+		return s, err
+	}
+	switch {
+	case f.Host != "" && f.Hostfile != "":
+		return s, errors.New("--host and --hostfile both name hosts; give one of them")
+	case f.Host != "":
+		s.Hosts, err = place.ParseHosts(f.Host)
+	case f.Hostfile != "":
+		var file *os.File
+		if file, err = os.Open(f.Hostfile); err != nil {
+			return s, fmt.Errorf("--hostfile: %w", err)
+		}
+		defer file.Close()
+		s.Hosts, err = place.ParseHostfile(f.Hostfile, file)
+	}
+	return s, err
+}
+
+// version names the build: release or revision, and Go's version.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "gridrun, unknown build"
+	}
+	what := info.Main.Version
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" && (what == "" || what == "(devel)") {
+			what = s.Value
+		}
+	}
+	if what == "" {
+		what = "(devel)"
+	}
+	return fmt.Sprintf("gridrun %s, %s", what, info.GoVersion)
+}
