@@ -150,7 +150,7 @@ func (a *agent) handle(m wire.Message) {
 	case *wire.Beat:
 	case *wire.Input:
 		if p := a.byProc[m.Proc]; p != nil && p.spec.Stdin {
-			a.input(p, m.Data)
+			p.input(m.Data)
 		}
 	case *wire.Grant:
 		a.credit.give(m.N)

@@ -35,6 +35,7 @@ type process struct {
 	outputs []*os.File
 
 	backlog  []packet // sent while starting
+	early    [][]byte // input that came while starting
 	open     int      // of stdout, stderr and control, those that have not ended
 	failures int
 	stopped  bool // the agent has signalled it, or will
@@ -82,6 +83,10 @@ func (a *agent) started(p *process, c child, failed *startError) {
 	p.backlog = nil
 	if c.stdin != nil {
 		a.feed(p, c.stdin)
+		for _, data := range p.early {
+			p.stdin.put(data)
+		}
+		p.early = nil
 	}
 	switch {
 	case a.killing != nil:
@@ -230,9 +235,12 @@ func (a *agent) heard(p *process, m wire.Message) {
 	}
 }
 
-// input passes standard input on to p.
-func (a *agent) input(p *process, data []byte) {
-	if p.stdin != nil && p.state == running {
+// input passes standard input on to p. Its end may come before p runs.
+func (p *process) input(data []byte) {
+	switch {
+	case p.state == starting:
+		p.early = append(p.early, data)
+	case p.stdin != nil:
 		p.stdin.put(data)
 	}
 }

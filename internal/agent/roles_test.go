@@ -1,11 +1,18 @@
 package agent
 
 import (
+	"bufio"
 	"fmt"
 	"io"
 	"os"
+	"strconv"
+	"strings"
 	"syscall"
+	"time"
 
+	"gridrun/internal/engine"
+	"gridrun/internal/transport/shm"
+	"gridrun/internal/waittable"
 	"gridrun/internal/wire"
 )
 
@@ -63,11 +70,58 @@ func playRank(job string, args []string) int {
 		fmt.Printf("%s proc=%d ranks=%v args=%q segment=%v bytes=%v key=%d topology=%d/%d\n", welcome.Job, welcome.Proc, welcome.Ranks,
 			welcome.Args, welcome.Segment, size > 0, len(welcome.Key), len(welcome.Topology.RankProc), len(welcome.Topology.ProcHost))
 		return 0
-	case "service": // says each argument to the host service
+	case "service": // says each argument to the host service, the last "until refused" for as long as it answers
 		for _, line := range args {
-			fmt.Println(askService(r, welcome.Ranks[0], line))
+			answer := askService(r, welcome.Ranks[0], line)
+			for line == "until refused" && !strings.HasPrefix(answer, "refused") {
+				answer = askService(r, welcome.Ranks[0], line)
+			}
+			fmt.Println(answer)
 		}
 		return 0
+	case "lookup": // asks where each argument listens
+		for _, arg := range args {
+			proc, _ := strconv.Atoi(arg)
+			r.send(&wire.Lookup{Proc: proc})
+			m, _, err := r.receive()
+			a, ok := m.(*wire.Address)
+			switch {
+			case err != nil || !ok || a.Proc != proc:
+				fmt.Printf("%T %+v %v\n", m, m, err)
+			case a.Error != "":
+				fmt.Println(a.Error)
+			default:
+				fmt.Printf("%d at %v\n", proc, a.Addrs)
+			}
+		}
+		select {}
+	case "answer": // sends back the first line of each connection
+		fmt.Println("listening")
+		for {
+			m, fd, err := r.receive()
+			if err != nil {
+				return 0
+			}
+			if _, ok := m.(*wire.Conn); !ok {
+				continue
+			}
+			conn := os.NewFile(uintptr(fd), "connection")
+			line, _ := bufio.NewReader(conn).ReadString('\n')
+			fmt.Fprintf(conn, "process %d got %s", welcome.Proc, line)
+			conn.Close()
+		}
+	case "wait": // is blocked since an hour ago
+		segment, err := shm.Attach(os.NewFile(uintptr(fd), "segment"))
+		if err != nil {
+			fmt.Println(err)
+			return 96
+		}
+		for _, rank := range welcome.Ranks {
+			segment.Waits(rank).Enter(waittable.Wait{Op: uint8(engine.OpRecv), Peer: int32(rank + 1), Tag: 5, Seq: 3, Group: 9,
+				Since: time.Now().Add(-time.Hour)})
+		}
+		fmt.Println("waiting")
+		select {}
 	case "fail":
 		r.send(&wire.Progress{Rank: welcome.Ranks[0], Done: 3, Total: 4})
 		syscall.Sendmsg(r.fd, []byte("not a message"), nil, nil, 0)
@@ -95,10 +149,15 @@ func askService(r rankEnd, rank int, line string) string {
 	if err := r.send(&wire.Service{Rank: rank}); err != nil {
 		return err.Error()
 	}
-	m, fd, err := r.receive()
-	s, ok := m.(*wire.Service)
-	if err != nil || !ok {
-		return fmt.Sprintf("%T %v", m, err)
+	var s *wire.Service
+	var fd int
+	for s == nil { // others end meanwhile: Gone
+		m, got, err := r.receive()
+		if err != nil {
+			return err.Error()
+		}
+		s, _ = m.(*wire.Service)
+		fd = got
 	}
 	if s.Error != "" {
 		return "refused: " + s.Error
