@@ -408,3 +408,27 @@ func TestSlowReceiverStopsSender(t *testing.T) {
 		return nil
 	})
 }
+
+func TestSSendWaitsForTheReceiver(t *testing.T) {
+	for _, length := range []int{0, 1, 5000} {
+		world(t, 2, func(ctx context.Context, w *rt.World) error {
+			x := make([]int16, length)
+			if w.Rank() == 1 {
+				// Rank 0's SSend must not end before this receive is posted: it
+				// sends the second message only afterwards.
+				if _, found, err := rt.IProbe(w, 0, 2); found || err != nil {
+					return fmt.Errorf("the second message is there before the first was received (%v)", err)
+				}
+				if _, err := rt.Recv(ctx, w, 0, 1, x); err != nil {
+					return err
+				}
+				_, err := rt.Recv(ctx, w, 0, 2, x)
+				return err
+			}
+			if err := rt.SSend(ctx, w, 1, 1, x); err != nil {
+				return err
+			}
+			return rt.SSend(ctx, w, 1, 2, x)
+		})
+	}
+}

@@ -186,8 +186,14 @@ func (p *Proc) Place(from int, h *wire.Header) []byte {
 	if r == nil || r.status.Source != r.comm.groupRank(int(h.Src)) || h.Len != r.total || h.Off+uint64(h.Body) > r.total {
 		return nil
 	}
+	if h.Body == 0 {
+		return nothing
+	}
 	return r.buf[h.Off : h.Off+uint64(h.Body)]
 }
+
+// nothing is where a piece of no bytes belongs: not nil, which would drop it.
+var nothing = []byte{}
 
 // Placed implements transport.Sink.
 func (p *Proc) Placed(from int, h *wire.Header) {

@@ -1,6 +1,7 @@
 // Package transport says what carries frames between the processes of a job.
-// Its rooms are mem (one process), shm (processes of one host) and tcp (hosts);
-// transporttest is the one suite that all of them pass, alone and mixed.
+// Its rooms are mem (a process to itself), shm (processes of one host) and tcp
+// (hosts); transporttest is the one suite that networks pass, and rt's tests run
+// over all three, alone and mixed.
 //
 // A process has one [Network] of each kind it needs, and one [Sink], the
 // engine. Networks know processes, not ranks; frames name ranks.
