@@ -7,13 +7,43 @@
 // file system; when the last process has closed it, the memory is gone.
 package memory
 
-import "fmt"
+import (
+	"fmt"
+	"sync/atomic"
+)
 
-// A Region is a mapping of the memory. Close unmaps it; slices of Bytes are
-// not valid after that.
+// A Region is one holder's view of the memory. Close ends it; slices of Bytes
+// are not valid after that.
 type Region struct {
-	bytes []byte
-	fd    int // -1: ordinary memory of this process
+	*mapping
+	closed atomic.Bool
+}
+
+// mapping is shared by the holders in one process.
+type mapping struct {
+	bytes   []byte
+	fd      int // -1: ordinary memory of this process
+	holders atomic.Int32
+}
+
+func newRegion(b []byte, fd int) *Region {
+	m := &mapping{bytes: b, fd: fd}
+	m.holders.Store(1)
+	return &Region{mapping: m}
+}
+
+// Share gives another holder in this process the same mapping, to be closed too.
+func (r *Region) Share() *Region {
+	r.holders.Add(1)
+	return &Region{mapping: r.mapping}
+}
+
+// Close unmaps the region when its last holder closes.
+func (r *Region) Close() error {
+	if r.closed.Swap(true) || r.holders.Add(-1) > 0 {
+		return nil
+	}
+	return r.unmap()
 }
 
 // Bytes is the whole region.

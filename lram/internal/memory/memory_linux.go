@@ -50,7 +50,7 @@ func mapped(fd int, size int64, write bool) (*Region, error) {
 		unix.Close(fd)
 		return nil, fmt.Errorf("mapping %s of shared memory of the cache: %w", FormatBytes(size), err)
 	}
-	return &Region{bytes: b, fd: fd}, nil
+	return newRegion(b, fd), nil
 }
 
 // Ensure makes the pages of [off, off+n) exist. An error says that the host has no memory left for them.
@@ -69,12 +69,6 @@ func (r *Region) Ensure(off, n int64) error {
 	}
 }
 
-// Close unmaps the region.
-func (r *Region) Close() error {
-	if r.bytes == nil {
-		return nil
-	}
-	err := unix.Munmap(r.bytes)
-	r.bytes = nil
-	return errors.Join(err, unix.Close(r.fd))
+func (m *mapping) unmap() error {
+	return errors.Join(unix.Munmap(m.bytes), unix.Close(m.fd))
 }

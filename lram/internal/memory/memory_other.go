@@ -6,7 +6,7 @@ import "errors"
 
 // New makes a region of size bytes in this process; the system makes pages exist when they are touched.
 func New(size int64) (*Region, error) {
-	return &Region{bytes: make([]byte, size), fd: -1}, nil
+	return newRegion(make([]byte, size), -1), nil
 }
 
 // Map needs Linux.
@@ -17,8 +17,4 @@ func Map(fd int) (*Region, error) {
 // Ensure checks the range.
 func (r *Region) Ensure(off, n int64) error { return r.check(off, n) }
 
-// Close drops the memory.
-func (r *Region) Close() error {
-	r.bytes = nil
-	return nil
-}
+func (m *mapping) unmap() error { return nil }

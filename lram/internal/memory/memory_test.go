@@ -34,7 +34,14 @@ func TestRegion(t *testing.T) {
 	if other.Size() != 1<<30 || other.Bytes()[8192] != 7 {
 		t.Errorf("the other mapping has %d bytes and reads %d", other.Size(), other.Bytes()[8192])
 	}
+	again := other.Share()
 	if err := other.Close(); err != nil {
+		t.Error(err)
+	}
+	if again.Bytes()[8192] != 7 {
+		t.Error("a shared mapping went with its first holder")
+	}
+	if err := again.Close(); err != nil {
 		t.Error(err)
 	}
 	if err := other.Close(); err != nil {
