@@ -1,8 +1,6 @@
 package shm
 
 import (
-	"os"
-	"os/exec"
 	"runtime"
 	"strconv"
 	"sync/atomic"
@@ -16,7 +14,8 @@ import (
 type counter struct {
 	arrived atomic.Int64
 	bytes   atomic.Int64
-	sent    atomic.Int64
+	failed  atomic.Int64 // frames given back with an error
+	down    func(p int, err error)
 	answer  func(h *wire.Header)
 	buf     []byte
 }
@@ -40,8 +39,17 @@ func (c *counter) Placed(from int, h *wire.Header) {
 	}
 }
 
-func (c *counter) Sent(*transport.Frame, error) { c.sent.Add(1) }
-func (c *counter) Down(int, error)              {}
+func (c *counter) Sent(f *transport.Frame, err error) {
+	if err != nil {
+		c.failed.Add(1)
+	}
+}
+
+func (c *counter) Down(p int, err error) {
+	if c.down != nil {
+		c.down(p, err)
+	}
+}
 
 func BenchmarkPollIdle(b *testing.B) {
 	for _, procs := range []int{2, 93, 1000} {
@@ -88,39 +96,6 @@ func BenchmarkPostPoll(b *testing.B) {
 	}
 }
 
-// echoEnv makes the test binary the other process of a benchmark.
-const echoEnv = "GRIDRUN_SHM_ECHO"
-
-func TestMain(m *testing.M) {
-	if os.Getenv(echoEnv) != "" {
-		echo()
-		return
-	}
-	os.Exit(m.Run())
-}
-
-// echo sends every frame back and polls until its peer leaves.
-func echo() {
-	s, err := Attach(os.NewFile(3, "segment"))
-	if err != nil {
-		panic(err)
-	}
-	c := &counter{buf: make([]byte, 64<<20)}
-	n, err := Open(s, 1, c)
-	if err != nil {
-		panic(err)
-	}
-	link := n.Link(0)
-	body := make([]byte, 8)
-	f := &transport.Frame{Header: wire.Header{Kind: wire.Eager, Len: 8}, Body: body}
-	c.answer = func(*wire.Header) { link.Post(f) }
-	for !n.peer(0).gone() {
-		n.Poll()
-	}
-	n.Close()
-	s.Close()
-}
-
 func startEcho(b *testing.B) (*Net, *counter) {
 	s := segments1(b, 2)
 	c := &counter{}
@@ -128,13 +103,7 @@ func startEcho(b *testing.B) (*Net, *counter) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), echoEnv+"=1")
-	cmd.ExtraFiles = []*os.File{s.File()}
-	cmd.Stderr = os.Stderr
-	if err := cmd.Start(); err != nil {
-		b.Fatal(err)
-	}
+	cmd := start(b, s, "echo", 1)
 	b.Cleanup(func() {
 		n.Close()
 		if err := cmd.Wait(); err != nil {

@@ -47,13 +47,12 @@ func (n *Net) serve(p *peer) int {
 	killed := p.killed.Load() // before the ring: what p sent first is delivered first
 	count, err := n.drain(p)
 	if err != nil {
-		err = fmt.Errorf("process %d: %w", p.proc, err)
-		killed = &err
+		p.spoilt(err)
+		killed = p.killed.Load()
 	}
 	switch {
 	case killed != nil:
 		p.down = true
-		p.killed.CompareAndSwap(nil, killed)
 		p.fail(*killed)
 		n.sink.Down(p.proc, *killed)
 	case p.queued.Load() && p.gone():

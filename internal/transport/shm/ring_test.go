@@ -1,0 +1,258 @@
+package shm
+
+import (
+	"bytes"
+	"errors"
+	"math/rand/v2"
+	"sync/atomic"
+	"testing"
+
+	"gridrun/internal/transport"
+	"gridrun/internal/wire"
+)
+
+// fresh returns both ends of a ring in ordinary memory.
+func fresh() (*writer, *reader) {
+	r := ring{new(control), new([ringSize]byte)}
+	return &writer{ring: r}, &reader{ring: r}
+}
+
+// put writes one Eager record.
+func put(w *writer, number uint32, body []byte) bool {
+	b, err := w.reserve(padded(len(body)))
+	if b == nil || err != nil {
+		return false
+	}
+	h := wire.Header{Kind: wire.Eager, Body: uint32(len(body)), Len: uint64(len(body)), Seq: number}
+	h.Encode(b)
+	copy(b[wire.HeaderSize:], body)
+	w.publish(padded(len(body)))
+	return true
+}
+
+// TestRingIsAQueue compares a ring with a slice over random sizes.
+func TestRingIsAQueue(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	w, r := fresh()
+	var queue [][]byte
+	var number, next uint32
+	var h wire.Header
+	full, empty := 0, 0
+	for range 50_000 {
+		if rng.IntN(100) < 52 {
+			body := make([]byte, []int{0, 8, rng.IntN(100), rng.IntN(4096), rng.IntN(transport.EagerMax + 1), transport.EagerMax}[rng.IntN(6)])
+			for i := range body {
+				body[i] = byte(number) + byte(i)
+			}
+			if !put(w, number, body) {
+				full++
+				if atomic.LoadUint32(&w.ctl.waiting) == 0 {
+					t.Fatal("no room, and no signal asked for")
+				}
+				continue
+			}
+			number++
+			queue = append(queue, body)
+			continue
+		}
+		tail, err := r.published()
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, ok, err := r.next(tail, &h)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !ok {
+			empty++
+			if len(queue) > 0 {
+				t.Fatalf("nothing to read, %d records are in", len(queue))
+			}
+			r.give()
+			continue
+		}
+		if h.Seq != next || !bytes.Equal(body, queue[0]) {
+			t.Fatalf("record %d of %d bytes read, want %d of %d", h.Seq, len(body), next, len(queue[0]))
+		}
+		r.skip(len(body))
+		next++
+		queue = queue[1:]
+		if rng.IntN(3) == 0 {
+			r.give()
+		}
+	}
+	if full == 0 || empty == 0 {
+		t.Errorf("full %d times, empty %d times: the test has not seen both", full, empty)
+	}
+}
+
+// At every position the largest record fits an empty ring, in at most two tries.
+func TestRingTakesTheLargestAnywhere(t *testing.T) {
+	for start := uint64(0); start < ringSize; start += 8 {
+		w, r := fresh()
+		w.tail, w.head, r.head, r.given = start, start, start, start
+		w.ctl.tail, w.ctl.head = start, start
+		body := make([]byte, transport.EagerMax)
+		if put(w, 0, body) {
+			continue
+		}
+		var h wire.Header
+		tail, err := r.published()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, ok, err := r.next(tail, &h); ok || err != nil {
+			t.Fatalf("at %d: %t, %v where only a mark was written", start, ok, err)
+		}
+		if !r.give() {
+			t.Fatalf("at %d: the writer has not asked for a signal", start)
+		}
+		if !put(w, 0, body) {
+			t.Fatalf("at %d: no room in an empty ring", start)
+		}
+	}
+}
+
+// pair is process 0, under test, and the ring that process 1 sends to it with.
+func pair(t testing.TB) (*Net, *counter, ring) {
+	t.Helper()
+	s := segments1(t, 2)
+	c := &counter{buf: make([]byte, 1<<20)}
+	n, err := Open(s, 0, c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { n.Close() })
+	r, err := s.claim(1, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n, c, r
+}
+
+// What a peer writes into shared memory may end the peer, never this process.
+func TestSpoiltRing(t *testing.T) {
+	good := wire.Header{Kind: wire.Eager, Body: 8, Len: 8}
+	for name, spoil := range map[string]func(n *Net, r ring){
+		"tail far ahead":   func(n *Net, r ring) { r.ctl.tail = ringSize + 8 },
+		"tail odd":         func(n *Net, r ring) { r.ctl.tail = 81 },
+		"zeros":            func(n *Net, r ring) { r.ctl.tail = 80 },
+		"half a header":    func(n *Net, r ring) { good.Encode(r.data[:]); r.ctl.tail = 64 },
+		"half a body":      func(n *Net, r ring) { good.Encode(r.data[:]); r.ctl.tail = 72 },
+		"mark before end":  func(n *Net, r ring) { r.data[0] = wrapMark; r.ctl.tail = 80 },
+		"huge eager":       func(n *Net, r ring) { spoilHuge(r, wire.Eager) },
+		"huge revoke":      func(n *Net, r ring) { spoilHuge(r, wire.Revoke) },
+		"ring out of pool": func(n *Net, r ring) { n.seg.rings[1*2+0] = 1 << 31 },
+		"head ahead": func(n *Net, r ring) {
+			n.Link(1).Post(&transport.Frame{Header: wire.Header{Kind: wire.Credit}})
+			n.peer(1).out.ctl.head = 1 << 40
+			for range 1000 {
+				n.Link(1).Post(&transport.Frame{Header: wire.Header{Kind: wire.Credit}})
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			n, c, r := pair(t)
+			var down error
+			c.down = func(p int, err error) {
+				if p != 1 || down != nil {
+					t.Errorf("Down(%d, %v) after %v", p, err, down)
+				}
+				down = err
+			}
+			spoil(n, r)
+			n.own.signal(1)
+			n.Poll()
+			n.Poll()
+			if down == nil {
+				t.Fatal("the peer is not down")
+			}
+			before := c.failed.Load()
+			n.Link(1).Post(&transport.Frame{Header: wire.Header{Kind: wire.Credit}})
+			if c.failed.Load() != before+1 {
+				t.Error("Post to a peer that is down does not fail")
+			}
+			if n.peer(1).queued.Load() {
+				t.Error("frames are queued still")
+			}
+			t.Log(down)
+		})
+	}
+}
+
+func spoilHuge(r ring, kind wire.Kind) {
+	h := wire.Header{Kind: kind, Body: transport.EagerMax + 8, Len: transport.EagerMax + 8}
+	h.Encode(r.data[:])
+	r.ctl.tail = uint64(padded(int(h.Body)))
+}
+
+func FuzzRing(f *testing.F) {
+	var one [80]byte
+	(&wire.Header{Kind: wire.Eager, Body: 8, Len: 8}).Encode(one[:])
+	f.Add(one[:], uint64(80), uint64(0))
+	f.Add([]byte{wrapMark}, uint64(ringSize), uint64(0))
+	f.Add(bytes.Repeat(one[:], 3), uint64(240+ringSize), uint64(ringSize))
+	f.Fuzz(func(t *testing.T, data []byte, tail, start uint64) {
+		var c control
+		var mem [ringSize]byte
+		r := reader{ring: ring{&c, &mem}, head: start &^ 7, given: start &^ 7}
+		for i := range mem {
+			if len(data) > 0 {
+				mem[i] = data[i%len(data)]
+			}
+		}
+		c.tail = tail
+		end, err := r.published()
+		if err != nil {
+			return
+		}
+		var h wire.Header
+		for {
+			body, ok, err := r.next(end, &h)
+			if err != nil && !errors.Is(err, wire.ErrFrame) {
+				t.Fatal(err)
+			}
+			if !ok {
+				return
+			}
+			if len(body) != int(h.Body) {
+				t.Fatalf("body of %d bytes, the header says %d", len(body), h.Body)
+			}
+			r.skip(len(body))
+			if end-r.head > ringSize {
+				t.Fatalf("read up to %d, beyond %d", r.head, end)
+			}
+		}
+	})
+}
+
+// Post and Poll make no garbage.
+func TestNoAllocation(t *testing.T) {
+	s := segments1(t, 2)
+	c := &counter{buf: make([]byte, 1<<20)}
+	a, err := Open(s, 0, c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer a.Close()
+	b, err := Open(s, 1, c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	eager := &transport.Frame{Header: wire.Header{Kind: wire.Eager, Len: 100}, Body: make([]byte, 100)}
+	data := &transport.Frame{Header: wire.Header{Kind: wire.Data, Len: 100_000}, Body: make([]byte, 100_000)}
+	link := a.Link(1)
+	per := testing.AllocsPerRun(100, func() {
+		link.Post(eager)
+		link.Post(data)
+		for b.Poll()+a.Poll() > 0 {
+		}
+	})
+	if per > 0 {
+		t.Errorf("%v allocations for two frames", per)
+	}
+	if got := c.bytes.Load(); got != 101*100_000 {
+		t.Errorf("%d bytes of data arrived, want %d", got, 101*100_000)
+	}
+}
