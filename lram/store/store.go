@@ -32,7 +32,7 @@ type File interface {
 	Check() error     // nil, or an error that wraps ErrChanged or says why the file cannot be looked at
 }
 
-// ID tells one state of one file from others. Two IDs are equal (==) if name, size, time and inode are.
+// ID tells one state of one file from others. On one host, two IDs are equal (==) only for the same file in the same state.
 type ID struct {
 	Name   string // absolute path, or scheme:path
 	Size   int64  // bytes
@@ -41,10 +41,8 @@ type ID struct {
 	Inode  uint64
 }
 
-// String is a key for maps and messages of caches: equal strings, equal IDs.
-func (id ID) String() string {
-	return fmt.Sprintf("%s@%d.%d.%d.%d", id.Name, id.Size, id.MTime, id.Device, id.Inode)
-}
+// String is a key that hosts agree on when they share a file system: the device is left out, because each host numbers its mounts on its own.
+func (id ID) String() string { return fmt.Sprintf("%s@%d.%d.%d", id.Name, id.Size, id.MTime, id.Inode) }
 
 // Set maps a scheme ("builtin") to a file system; names without a scheme are local paths. The nil Set is useful.
 type Set map[string]fs.FS

@@ -21,8 +21,8 @@ type Array struct {
 	// Order is the byte order in the file; ReadBox has undone it.
 	Order binary.ByteOrder
 
-	// Chunk is the shape of the pieces the file itself is made of, nil if the array is one contiguous piece. Blocks of a cache best hold whole chunks.
-	// For an array whose records are interleaved with others' it is one record.
+	// Chunk is the shape of the pieces the file itself is made of, nil if the array is one contiguous piece. For an array whose records are interleaved with
+	// others' it is one record, of any size. Blocks of a cache best hold whole chunks, or whole rows of one that is too large.
 	Chunk []int
 
 	// Missing are the stored values that stand for "no value", each of the Go type of DType. A NaN among them means every NaN.

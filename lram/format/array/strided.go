@@ -27,6 +27,7 @@ const (
 	sieveBytes = 1 << 20  // the most that is read to pick from it
 	gapBytes   = 32 << 10 // a longer gap costs more to read than a call of its own
 	callBytes  = 16 << 20 // the most in one call, so that a cancelled read ends soon
+	sieveRuns  = 32 << 10 // the most runs that wait; they need memory too when each is one byte
 )
 
 // ReadBox implements Reader.
@@ -81,7 +82,7 @@ func (r *siever) add(off int64, dst []byte) error {
 			last.dst = last.dst[:len(last.dst)+len(dst)]
 			return nil
 		}
-		if off < end || off-end > gapBytes || off+int64(len(dst))-r.pending[0].off > sieveBytes {
+		if n == sieveRuns || off < end || off-end > gapBytes || off+int64(len(dst))-r.pending[0].off > sieveBytes {
 			if err := r.flush(); err != nil {
 				return err
 			}

@@ -29,7 +29,7 @@ type Plain struct {
 // shapes are odd on purpose; the first dimension serves as the record dimension where a format has one.
 var shapes = [][]int{
 	{}, {1}, {2}, {17}, {1, 1}, {3, 5}, {1, 8}, {8, 1}, {5, 3, 2}, {1, 13, 3}, {2, 3, 1, 5}, {3, 2, 2, 3, 5}, {2, 1, 3, 1, 2},
-	{0}, {0, 4}, {40, 300, 7},
+	{0}, {0, 4}, {9, 64, 7},
 }
 
 // Run checks a format over all shapes for each of dtypes. make writes p in the format and opens it again; if the format

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"path"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -39,8 +40,9 @@ func open(ctx context.Context, st store.Store, name string, f store.File) (*arra
 		return nil, err
 	}
 	if d.Name == "" {
-		base := path.Base(strings.ReplaceAll(name, `\`, "/"))
-		d.Name = base[:len(base)-len(path.Ext(base))]
+		_, local, _ := store.Scheme(name)
+		base := path.Base(filepath.ToSlash(local))
+		d.Name = strings.TrimSuffix(base, path.Ext(base))
 	}
 	a, err := d.array()
 	if err != nil {
