@@ -27,7 +27,7 @@ type Config struct {
 // Deadlines of the phases, beyond the user's own.
 const (
 	startLimit   = 10 * time.Second
-	settleLimit  = 2 * time.Second
+	settleLimit  = time.Second
 	inspectLimit = 2 * time.Second
 	stopLimit    = 10 * time.Second // after the grace period
 	drainLimit   = 10 * time.Second
