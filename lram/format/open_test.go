@@ -16,6 +16,7 @@ import (
 	"testing/fstest"
 	"unicode"
 
+	"gridrun/internal/needs"
 	"gridrun/lram/format"
 	"gridrun/lram/format/array"
 	"gridrun/lram/format/netcdf"
@@ -44,11 +45,7 @@ const stormFill = -9999
 // ncdump gives the values of a variable as the reference implementation reads them.
 func ncdump(t *testing.T, file, name string) []float32 {
 	t.Helper()
-	path, err := exec.LookPath("ncdump")
-	if err != nil {
-		t.Fatal("ncdump is not installed; this test compares with it: apt-get install netcdf-bin")
-	}
-	out, err := exec.Command(path, "-p", "9,17", "-v", name, file).Output()
+	out, err := exec.Command(needs.Command(t, "ncdump", "netcdf-bin"), "-p", "9,17", "-v", name, file).Output()
 	if err != nil {
 		t.Fatal(err)
 	}

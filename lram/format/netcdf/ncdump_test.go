@@ -8,17 +8,14 @@ import (
 	"strings"
 	"testing"
 
+	"gridrun/internal/needs"
 	"gridrun/lram/format/netcdf"
 )
 
 // tool runs a program of Unidata's netcdf-bin, the reference for what a file means.
 func tool(t *testing.T, name string, args ...string) string {
 	t.Helper()
-	path, err := exec.LookPath(name)
-	if err != nil {
-		t.Fatalf("%s is not installed; this test compares with it: apt-get install netcdf-bin", name)
-	}
-	out, err := exec.Command(path, args...).CombinedOutput()
+	out, err := exec.Command(needs.Command(t, name, "netcdf-bin"), args...).CombinedOutput()
 	if err != nil {
 		t.Fatalf("%s %s: %v\n%s", name, strings.Join(args, " "), err, out)
 	}
