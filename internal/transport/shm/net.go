@@ -144,7 +144,7 @@ func (n *Net) Close() error {
 // pending tells whether frames are queued to anybody.
 func (n *Net) pending() bool {
 	for i := range n.peers {
-		if p := n.peers[i].Load(); p != nil && p.queued.Load() {
+		if p := n.peers[i].Load(); p != nil && p.out.blocked.Load() {
 			return true
 		}
 	}

@@ -32,7 +32,6 @@ type peer struct {
 	first, last *transport.Frame
 	err         error // once set, every Post fails with it
 
-	queued atomic.Bool           // first is not nil: Poll looks here before it locks
 	killed atomic.Pointer[error] // Kill has been called, or the pair is broken; Poll finishes it
 
 	// The receiving half belongs to the poller.
@@ -56,9 +55,10 @@ func (p *peer) Post(f *transport.Frame) {
 		p.last = f
 	default:
 		sent = p.push(f, p.out.tail+burst)
-		if !sent {
+		if sent {
+			p.settled()
+		} else {
 			p.first, p.last = f, f
-			p.queued.Store(true)
 			// A peer that has left rings once, when it leaves: either it sees
 			// the ring that f waits for, or this sees its state.
 			if p.gone() {
@@ -101,7 +101,7 @@ func (p *peer) pump() int {
 	end.Next = nil
 	if p.first == nil {
 		p.last = nil
-		p.queued.Store(false)
+		p.settled()
 	}
 	p.mu.Unlock()
 	p.net.giveBack(done, nil)
@@ -118,7 +118,7 @@ func (p *peer) fail(err error) {
 	err = p.err
 	f := p.first
 	p.first, p.last = nil, nil
-	p.queued.Store(false)
+	p.settled()
 	p.mu.Unlock()
 	p.net.giveBack(f, err)
 }
@@ -181,8 +181,16 @@ func (p *peer) write(f *transport.Frame, limit uint64) (bool, error) {
 	}
 }
 
+// settled says that nothing is queued; called with mu held.
+func (p *peer) settled() {
+	if p.out.blocked.Load() {
+		p.out.blocked.Store(false)
+	}
+}
+
 // later leaves the rest to the next Poll, though there may be room.
 func (p *peer) later() (bool, error) {
+	p.out.blocked.Store(true)
 	p.net.own.signal(p.local)
 	return false, nil
 }

@@ -55,9 +55,9 @@ func (n *Net) serve(p *peer) int {
 		p.down = true
 		p.fail(*killed)
 		n.sink.Down(p.proc, *killed)
-	case p.queued.Load() && p.gone():
+	case p.out.blocked.Load() && p.gone():
 		p.fail(fmt.Errorf("process %d: %w", p.proc, ErrLeft))
-	case p.queued.Load():
+	case p.out.blocked.Load():
 		count += p.pump()
 	}
 	return count

@@ -203,7 +203,7 @@ func flood(s *Segment, proc int) error {
 	link := n.Link(0)
 	for i := 0; ; i++ {
 		link.Post(numbered(proc, 0, i))
-		for n.peer(0).queued.Load() {
+		for n.peer(0).out.blocked.Load() {
 			n.Poll()
 		}
 	}

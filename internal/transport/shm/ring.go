@@ -50,6 +50,10 @@ type writer struct {
 	ring
 	tail uint64 // written so far
 	head uint64 // as last read
+	// blocked says that frames are queued for want of room, or are about to be:
+	// a Poll that is signalled must try again. It is set before the receiver is
+	// asked for a signal, so that no signal finds it unset.
+	blocked atomic.Bool
 }
 
 // reserve returns size contiguous bytes, at most half a ring, and nil when
@@ -91,6 +95,7 @@ func (w *writer) room(size int) (bool, error) {
 		}
 		// The receiver stores head before it looks at waiting: either it sees
 		// this, or the next turn of the loop sees its head.
+		w.blocked.Store(true)
 		atomic.StoreUint32(&w.ctl.waiting, 1)
 	}
 }

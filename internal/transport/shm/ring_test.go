@@ -172,7 +172,7 @@ func TestSpoiltRing(t *testing.T) {
 			if c.failed.Load() != before+1 {
 				t.Error("Post to a peer that is down does not fail")
 			}
-			if n.peer(1).queued.Load() {
+			if n.peer(1).out.blocked.Load() {
 				t.Error("frames are queued still")
 			}
 			t.Log(down)
