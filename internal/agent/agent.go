@@ -244,6 +244,7 @@ func (a *agent) endJob() {
 		a.listener.Close()
 	}
 	a.credit.close()
+	a.link.hurry()
 	started := make(chan struct{})
 	go func() {
 		a.starters.Wait() // a start under way may add one more descendant

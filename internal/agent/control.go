@@ -84,10 +84,14 @@ func (c *control) write() {
 		p := c.queue[0]
 		c.queue = c.queue[1:]
 		c.mu.Unlock()
-		err := c.raw.Write(func(fd uintptr) bool { return sendPacket(int(fd), p) != syscall.EAGAIN })
+		var sent error
+		err := c.raw.Write(func(fd uintptr) bool {
+			sent = sendPacket(int(fd), p)
+			return sent != syscall.EAGAIN
+		})
 		p.drop()
-		if err != nil { // closed: the process has ended
-			c.close()
+		if err != nil || sent == syscall.EPIPE || sent == syscall.ECONNRESET {
+			c.mute() // nobody holds the other end any more
 		}
 	}
 }
@@ -141,19 +145,22 @@ func (c *control) receive() (wire.Message, error) {
 	return wire.Unmarshal(data)
 }
 
-// close drops what is queued and ends reader and writer.
-func (c *control) close() {
+// mute drops what is queued and what will be sent. What the process has said
+// can still be received.
+func (c *control) mute() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.ended {
-		return
-	}
 	c.ended = true
 	for _, p := range c.queue {
 		p.drop()
 	}
 	c.queue = nil
-	c.file.Close()
+}
+
+// close ends reader and writer.
+func (c *control) close() {
+	c.mute()
+	c.file.Close() // fails only when closed before
 }
 
 // controlPair returns the agent's and the process's end of a new control

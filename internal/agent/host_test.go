@@ -42,7 +42,7 @@ const markName = "GRIDRUN_AGENT_TEST"
 
 // A host is a guard with its agent, and the launcher's end of the protocol.
 type host struct {
-	t      *testing.T
+	t      testing.TB
 	cmd    *exec.Cmd
 	mark   string
 	stdin  io.WriteCloser
@@ -58,7 +58,7 @@ type host struct {
 
 // startHost starts a guard and sends it the job. When the test ends, the guard
 // must end too (its input is closed) and nothing that carries its mark be left.
-func startHost(t *testing.T, start *wire.Start) *host {
+func startHost(t testing.TB, start *wire.Start) *host {
 	t.Helper()
 	h := launchGuard(t)
 	complete(start)
@@ -68,7 +68,7 @@ func startHost(t *testing.T, start *wire.Start) *host {
 	return h
 }
 
-func launchGuard(t *testing.T) *host {
+func launchGuard(t testing.TB) *host {
 	t.Helper()
 	h := &host{t: t, exited: make(chan struct{}), changed: make(chan struct{}), grant: true,
 		mark: fmt.Sprintf("%s=%s-%d-%d", markName, t.Name(), os.Getpid(), time.Now().UnixNano())}
@@ -287,7 +287,7 @@ func marked(mark string) (pids []string) {
 }
 
 // nothingLeft fails when a process with this mark lives on.
-func nothingLeft(t *testing.T, mark string) {
+func nothingLeft(t testing.TB, mark string) {
 	t.Helper()
 	deadline := time.Now().Add(patient)
 	for {

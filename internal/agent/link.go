@@ -7,25 +7,33 @@ import (
 	"gridrun/internal/wire"
 )
 
-// maxQueuedProgress is how long the queue may be before progress is dropped:
-// the next one is worth more than an old one.
-const maxQueuedProgress = 256
+const (
+	// maxQueuedProgress is how long the queue may be before progress is dropped:
+	// the next one is worth more than an old one.
+	maxQueuedProgress = 256
+	// maxQueuedOutput is how long it may be before output waits. Credit bounds
+	// the bytes of output; this bounds what single bytes cost.
+	maxQueuedOutput = 1024
+)
 
 // A link is the way to the launcher: a queue that never blocks who sends, and
-// one goroutine that writes. Credits bound the output in it, the number of
-// processes everything else.
+// one goroutine that writes. The queue is bounded by credit and maxQueuedOutput for output and
+// by the number of processes for everything else.
 type link struct {
 	stream *wire.Stream
 	wake   chan struct{} // holds a token when the queue or closed has changed
 	done   chan struct{} // closed when the writer has ended
 
-	mu     sync.Mutex
-	queue  []wire.Message
-	closed bool
+	mu      sync.Mutex
+	room    sync.Cond // the queue is shorter, or hurried set
+	queue   []wire.Message
+	closed  bool
+	hurried bool
 }
 
 func newLink(s *wire.Stream) *link {
 	l := &link{stream: s, wake: make(chan struct{}, 1), done: make(chan struct{})}
+	l.room.L = &l.mu
 	go l.write()
 	return l
 }
@@ -39,6 +47,24 @@ func (l *link) send(m wire.Message) {
 	}
 	l.mu.Unlock()
 	l.kick()
+}
+
+// sendOutput queues output once the queue is short. Only pumps may wait here.
+func (l *link) sendOutput(m *wire.Output) {
+	l.mu.Lock()
+	for len(l.queue) >= maxQueuedOutput && !l.closed && !l.hurried {
+		l.room.Wait()
+	}
+	l.mu.Unlock()
+	l.send(m)
+}
+
+// hurry makes output wait no longer: the agent is leaving.
+func (l *link) hurry() {
+	l.mu.Lock()
+	l.hurried = true
+	l.mu.Unlock()
+	l.room.Broadcast()
 }
 
 func (l *link) kick() {
@@ -57,11 +83,13 @@ func (l *link) write() {
 		batch, closed := l.queue, l.closed
 		l.queue = nil
 		l.mu.Unlock()
+		l.room.Broadcast()
 		for _, m := range batch {
 			if err := l.stream.Send(m); err != nil {
 				l.mu.Lock()
 				l.queue, l.closed = nil, true
 				l.mu.Unlock()
+				l.room.Broadcast()
 				return
 			}
 		}
@@ -77,6 +105,7 @@ func (l *link) close(patience time.Duration) {
 	l.mu.Lock()
 	l.closed = true
 	l.mu.Unlock()
+	l.room.Broadcast()
 	l.kick()
 	select {
 	case <-l.done:

@@ -1,7 +1,6 @@
 package agent
 
 import (
-	"encoding/binary"
 	"fmt"
 	"io"
 	"net"
@@ -11,17 +10,11 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"gridrun/internal/transport/tcp"
 	"gridrun/internal/wire"
 )
 
 const (
-	// ConnMagic opens every connection to an agent's port, followed by the
-	// number of the process it is for (4 bytes, little-endian). All that comes
-	// after these PreambleSize bytes, first of all the proof of the job's key both
-	// ways, is between the two processes.
-	ConnMagic    = "GRT1"
-	PreambleSize = len(ConnMagic) + 4
-
 	// strangerTime is how long a connection may take to name its target,
 	// maxStrangers how many may be doing so at once; more are refused.
 	strangerTime = 5 * time.Second
@@ -79,8 +72,10 @@ func (a *agent) accept(l net.Listener) {
 	}
 }
 
-// meet reads whom a connection is for and passes it on. Whoever does not speak
-// the protocol is not answered.
+// meet reads the preamble, which says whom a connection is for, and passes the
+// connection on. Whoever does not speak the protocol is not answered. What comes
+// after the preamble, first of all the proof of the job's key both ways, is between
+// the two processes.
 func (a *agent) meet(c net.Conn) {
 	defer c.Close()
 	closer := make(chan struct{})
@@ -93,12 +88,12 @@ func (a *agent) meet(c net.Conn) {
 		}
 	})
 	c.SetReadDeadline(time.Now().Add(strangerTime))
-	var preamble [PreambleSize]byte
+	var preamble [tcp.PreambleSize]byte
 	if _, err := io.ReadFull(c, preamble[:]); err != nil {
 		return
 	}
-	proc, ok := parsePreamble(preamble)
-	if !ok {
+	proc, err := tcp.ParsePreamble(preamble[:])
+	if err != nil {
 		return
 	}
 	fd, err := duplicate(c.(*net.TCPConn))
@@ -118,15 +113,6 @@ func (a *agent) meet(c net.Conn) {
 	case <-passed:
 	case <-a.quit:
 	}
-}
-
-// parsePreamble returns the process that a connection is for.
-func parsePreamble(b [PreambleSize]byte) (proc int, ok bool) {
-	n := binary.LittleEndian.Uint32(b[len(ConnMagic):])
-	if string(b[:len(ConnMagic)]) != ConnMagic || n > 1<<31-1 {
-		return 0, false
-	}
-	return int(n), true
 }
 
 // duplicate returns a descriptor of c of its own.

@@ -170,7 +170,7 @@ func readNoIntr(fd int, b []byte) (int, error) {
 func (a *agent) pumpOutput(p *process, file *os.File, stderr bool) {
 	proc := p.spec.Proc
 	out := &pump{file, a.credit, func(data []byte) {
-		a.link.send(&wire.Output{Proc: proc, Stderr: stderr, Data: data})
+		a.link.sendOutput(&wire.Output{Proc: proc, Stderr: stderr, Data: data})
 	}}
 	a.wg.Go(func() {
 		out.run()

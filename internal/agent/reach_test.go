@@ -1,7 +1,6 @@
 package agent
 
 import (
-	"encoding/binary"
 	"fmt"
 	"io"
 	"net"
@@ -10,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"gridrun/internal/transport/tcp"
 	"gridrun/internal/wire"
 )
 
@@ -57,11 +57,8 @@ func TestConn(t *testing.T) {
 	}
 	h.awaitOutput(1, "listening")
 
-	preamble := func(magic string, proc uint32) []byte {
-		return binary.LittleEndian.AppendUint32([]byte(magic), proc)
-	}
 	for _, garbage := range [][]byte{
-		[]byte("GET / HTTP/1.1\r\n\r\n"), preamble("GRT0", 1), preamble(ConnMagic, 3), preamble(ConnMagic, 1<<31), make([]byte, 8), []byte("GRT1"), nil,
+		[]byte("GET / HTTP/1.1\r\n\r\n"), []byte("GRT0\x01\x00\x00\x00"), tcp.Preamble(3), tcp.Preamble(1 << 31), make([]byte, 8), tcp.Preamble(1)[:7], nil,
 	} {
 		c := dial(t, addr)
 		c.Write(garbage)
@@ -77,11 +74,11 @@ func TestConn(t *testing.T) {
 	for i := range 3 {
 		c := dial(t, addr)
 		if i == 1 { // the preamble in pieces
-			for _, b := range preamble(ConnMagic, 1) {
+			for _, b := range tcp.Preamble(1) {
 				c.Write([]byte{b})
 			}
 		} else {
-			c.Write(preamble(ConnMagic, 1))
+			c.Write(tcp.Preamble(1))
 		}
 		fmt.Fprintf(c, "call %d\n", i)
 		c.SetReadDeadline(time.Now().Add(patient))
@@ -93,7 +90,7 @@ func TestConn(t *testing.T) {
 	h.send(&wire.Input{Proc: 2})
 	h.exit(2)
 	gone := dial(t, addr)
-	gone.Write(preamble(ConnMagic, 2))
+	gone.Write(tcp.Preamble(2))
 	gone.SetReadDeadline(time.Now().Add(patient))
 	if b, _ := io.ReadAll(gone); len(b) != 0 {
 		t.Errorf("a process that has ended answers %q", b)
@@ -114,39 +111,6 @@ func dial(t *testing.T, addr string) net.Conn {
 		t.Fatal(err)
 	}
 	return c
-}
-
-func TestParsePreamble(t *testing.T) {
-	cases := []struct {
-		text string
-		proc int
-		ok   bool
-	}{
-		{"GRT1\x00\x00\x00\x00", 0, true},
-		{"GRT1\x01\x02\x00\x00", 513, true},
-		{"GRT1\xff\xff\xff\x7f", 1<<31 - 1, true},
-		{"GRT1\x00\x00\x00\x80", 0, false},
-		{"GRT2\x00\x00\x00\x00", 0, false},
-		{"\x00\x00\x00\x00\x00\x00\x00\x00", 0, false},
-	}
-	for _, c := range cases {
-		if proc, ok := parsePreamble([PreambleSize]byte([]byte(c.text))); proc != c.proc || ok != c.ok {
-			t.Errorf("%q: got %d %v, want %d %v", c.text, proc, ok, c.proc, c.ok)
-		}
-	}
-}
-
-func FuzzParsePreamble(f *testing.F) {
-	f.Add([]byte("GRT1\x01\x00\x00\x00"))
-	f.Add([]byte("GET / HT"))
-	f.Fuzz(func(t *testing.T, b []byte) {
-		if len(b) != PreambleSize {
-			return
-		}
-		if proc, ok := parsePreamble([PreambleSize]byte(b)); ok != (string(b[:4]) == ConnMagic && b[7] < 0x80) || proc < 0 {
-			t.Errorf("%q: %d %v", b, proc, ok)
-		}
-	})
 }
 
 // A rank's wait table is read without its help.

@@ -70,6 +70,8 @@ func playRank(job string, args []string) int {
 		fmt.Printf("%s proc=%d ranks=%v args=%q segment=%v bytes=%v key=%d topology=%d/%d\n", welcome.Job, welcome.Proc, welcome.Ranks,
 			welcome.Args, welcome.Segment, size > 0, len(welcome.Key), len(welcome.Topology.RankProc), len(welcome.Topology.ProcHost))
 		return 0
+	case "nothing":
+		return 0
 	case "service": // says each argument to the host service, the last "until refused" for as long as it answers
 		for _, line := range args {
 			answer := askService(r, welcome.Ranks[0], line)
@@ -196,7 +198,8 @@ func playHostd() int {
 		if string(line[:n]) == "die\n" {
 			return 7
 		}
-		fmt.Fprintf(os.NewFile(uintptr(fd), "connection"), "rank %d said %s", rank, line[:n])
-		syscall.Close(fd)
+		conn := os.NewFile(uintptr(fd), "connection")
+		fmt.Fprintf(conn, "rank %d said %s", rank, line[:n])
+		conn.Close()
 	}
 }

@@ -18,7 +18,7 @@ import (
 
 // RankVerb is the command of gridrun's own binary that runs a built-in job:
 // `gridrun RankVerb JOB ARGS...`.
-const RankVerb = "__rank"
+const RankVerb = "__job"
 
 // hostdVerb is the command of gridrun's own binary that is the host service.
 const hostdVerb = "__hostd"
@@ -42,8 +42,10 @@ type child struct {
 
 // startThreads runs starts on locked threads: a process's death signal comes
 // when the thread that started it ends, so these threads never end before the
-// agent. Threads in parallel, because a thread that forks waits for the child's exec.
+// agent. Threads in parallel, because a thread that forks waits for the child's exec;
+// Go's scheduler does not know of that wait, so it gets as many more processors.
 func (a *agent) startThreads(n int) {
+	runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + n)
 	for range n {
 		a.starters.Go(func() {
 			runtime.LockOSThread()
