@@ -107,6 +107,12 @@ func eastward(from, to float64) float64 {
 
 // Edges writes the box the way maps do: 85W-20W, 10N-20N.
 func (b Box) Edges() string {
+	if b.East-b.West >= 360-onEdge {
+		if b.South <= -90 && b.North >= 90 {
+			return "globe"
+		}
+		return "all longitudes, " + latLabel(b.South) + "-" + latLabel(b.North)
+	}
 	return lonLabel(b.West) + "-" + lonLabel(b.East) + ", " + latLabel(b.South) + "-" + latLabel(b.North)
 }
 

@@ -35,7 +35,6 @@ func newComputation(in fields, boxes []Box, asked, keep bool) (*computation, err
 
 // stepBytes is what one time step adds to a gather.
 func (c *computation) stepBytes() int {
-	const sumsBytes = 80
 	n := len(c.plan.bands) * len(c.regions) * sumsBytes
 	if c.keep {
 		n += 4 * len(c.grid.Lat) * len(c.grid.Lon)

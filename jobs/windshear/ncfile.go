@@ -18,6 +18,7 @@ type ncFile struct {
 	f       *os.File
 	out     *bufio.Writer
 	records uint32
+	points  int // of a time step
 	scratch []byte
 }
 
@@ -34,7 +35,7 @@ func createNC(path string, g Grid, title, source, levels string) (*ncFile, error
 	if g.Calendar != "" {
 		timeAttrs = append(timeAttrs, netcdf.Attr{Name: "calendar", Value: g.Calendar})
 	}
-	n := &ncFile{f: f, out: bufio.NewWriterSize(f, 1<<18)}
+	n := &ncFile{f: f, points: len(g.Lat) * len(g.Lon), out: bufio.NewWriterSize(f, 1<<18)}
 	err = netcdf.Write(n.out, &netcdf.Content{
 		Dims: []netcdf.Dim{{Name: "time", Record: true}, {Name: "lat", Len: len(g.Lat)}, {Name: "lon", Len: len(g.Lon)}},
 		Attrs: []netcdf.Attr{

@@ -1,6 +1,9 @@
 package windshear
 
-import "math"
+import (
+	"math"
+	"unsafe"
+)
 
 // thresholds in m/s: below 8 the shear favours tropical cyclones, below 10 it is weak, 12.5 is about the limit (NOAA Climate Prediction Center).
 var thresholds = [3]float64{8, 10, 12.5}
@@ -83,3 +86,5 @@ func sumRows(into []Sums, regions []region, weights, values []float64, win windo
 		}
 	}
 }
+
+const sumsBytes = int(unsafe.Sizeof(Sums{}))
