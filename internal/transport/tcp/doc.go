@@ -16,7 +16,8 @@
 //     the memory that Sink.Place names.
 //  5. Close sends what is queued, then a farewell (a header of kind 0xff and
 //     zeros otherwise) and a half-close. An end of stream without a farewell is
-//     a crash: it is told as [ErrBroken], an end with one as [ErrLeft].
+//     a crash: it is told as [ErrBroken], an end with one as
+//     [transport.ErrLeft].
 //
 // # Why exactly one connection carries frames
 //

@@ -229,7 +229,7 @@ func (l *link) attach(c net.Conn, first []byte) {
 // finish brings the link down with err. It runs once: in the reader, or in the
 // dial goroutine when no connection came about.
 func (l *link) finish(err error) {
-	left := errors.Is(err, ErrLeft)
+	left := errors.Is(err, transport.ErrLeft)
 	l.mu.Lock()
 	// A peer that leaves still reads, so two that leave at once lose nothing.
 	for left && l.leaving && l.writing {

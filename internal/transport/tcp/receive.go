@@ -9,23 +9,18 @@ import (
 	"gridrun/internal/wire"
 )
 
-var (
-	// ErrLeft means that the peer process closed its network: nothing was lost
-	// of what it had sent.
-	ErrLeft = errors.New("left the job")
-	// ErrBroken means that the connection ended without a farewell.
-	ErrBroken = errors.New("connection broken")
-)
+// ErrBroken means that the connection ended without a farewell.
+var ErrBroken = errors.New("connection broken")
 
 // farewell is the kind of the header that ends a stream; no frame has it.
 const farewell wire.Kind = 0xff
 
 // firstBuffer is the reader's buffer at first, in bytes. It grows to the
 // largest frame that is no Data frame.
-const firstBuffer = 16 << 10
+const firstBuffer = 32 << 10
 
 // receive delivers the frames of process from that src brings until the stream
-// ends. Its error is never nil; ErrLeft is the good one.
+// ends. Its error is never nil; transport.ErrLeft is the good one.
 func receive(src io.Reader, from int, sink transport.Sink) error {
 	in := input{src: src, buf: make([]byte, firstBuffer)}
 	var h wire.Header
@@ -60,7 +55,7 @@ func checkFarewell(b []byte) error {
 			return fmt.Errorf("%w: a farewell that is not one", wire.ErrFrame)
 		}
 	}
-	return ErrLeft
+	return transport.ErrLeft
 }
 
 // input is a buffered reader whose bytes can be looked at in place and which
