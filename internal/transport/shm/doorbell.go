@@ -13,7 +13,10 @@ import (
 // # Why no wake-up is lost
 //
 // All words are accessed by sync/atomic, which is sequentially consistent: there
-// is one order of all accesses that every process agrees on.
+// is one order of all accesses that every process agrees on. Where a store must
+// come before a later load of another word, the code uses Swap: it costs the same,
+// and under the race detector a Store to mapped memory is a plain one that the
+// processor may delay past the load.
 //
 // A sender S does
 //
@@ -148,10 +151,10 @@ func (n *Net) Watch(on bool) bool {
 		return false
 	}
 	if on {
-		atomic.StoreUint32(&n.own.mode, polling)
+		atomic.SwapUint32(&n.own.mode, polling)
 		return false
 	}
-	atomic.StoreUint32(&n.own.mode, armed1)
+	atomic.SwapUint32(&n.own.mode, armed1)
 	return n.any()
 }
 

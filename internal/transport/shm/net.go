@@ -135,8 +135,8 @@ func (n *Net) Close() error {
 			p.fail(ErrClosed)
 		}
 	}
-	atomic.StoreUint32(&n.own.mode, 0)
-	atomic.StoreUint32(&n.own.state, left)
+	atomic.SwapUint32(&n.own.mode, 0)
+	atomic.SwapUint32(&n.own.state, left)
 	n.seg.announce(n.self)
 	return nil
 }

@@ -49,7 +49,8 @@ func TestMain(m *testing.M) {
 func start(t testing.TB, s *Segment, part string, proc int) *exec.Cmd {
 	t.Helper()
 	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), partEnv+"="+part, procEnv+"="+strconv.Itoa(proc))
+	cmd.Env = append(os.Environ(), partEnv+"="+part, procEnv+"="+strconv.Itoa(proc),
+		"GORACE=atexit_sleep_ms=0") // do not linger under the race detector
 	cmd.ExtraFiles = []*os.File{s.File()}
 	cmd.Stderr = os.Stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}

@@ -96,7 +96,7 @@ func (w *writer) room(size int) (bool, error) {
 		// The receiver stores head before it looks at waiting: either it sees
 		// this, or the next turn of the loop sees its head.
 		w.blocked.Store(true)
-		atomic.StoreUint32(&w.ctl.waiting, 1)
+		atomic.SwapUint32(&w.ctl.waiting, 1)
 	}
 }
 
@@ -106,7 +106,7 @@ func (w *writer) rest() int { return ringSize - int(w.tail%ringSize) }
 // publish hands the next n bytes to the receiver.
 func (w *writer) publish(n int) {
 	w.tail += uint64(n)
-	atomic.StoreUint64(&w.ctl.tail, w.tail)
+	atomic.SwapUint64(&w.ctl.tail, w.tail)
 }
 
 // reader is the receiving end.
@@ -159,7 +159,7 @@ func (r *reader) give() bool {
 		return false
 	}
 	r.given = r.head
-	atomic.StoreUint64(&r.ctl.head, r.head)
+	atomic.SwapUint64(&r.ctl.head, r.head)
 	return atomic.LoadUint32(&r.ctl.waiting) != 0 && atomic.SwapUint32(&r.ctl.waiting, 0) != 0
 }
 
@@ -180,7 +180,7 @@ func (s *Segment) claim(i, j int) (ring, error) {
 	number := atomic.AddUint32(&s.hdr.rings, 1)
 	r, err := s.ring(number)
 	if err == nil {
-		atomic.StoreUint32(&s.rings[i*s.procs+j], number)
+		atomic.SwapUint32(&s.rings[i*s.procs+j], number)
 	}
 	return r, err
 }

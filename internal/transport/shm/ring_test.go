@@ -38,7 +38,7 @@ func TestRingIsAQueue(t *testing.T) {
 	var number, next uint32
 	var h wire.Header
 	full, empty := 0, 0
-	for range 50_000 {
+	for range 20_000 {
 		if rng.IntN(100) < 52 {
 			body := make([]byte, []int{0, 8, rng.IntN(100), rng.IntN(4096), rng.IntN(transport.EagerMax + 1), transport.EagerMax}[rng.IntN(6)])
 			for i := range body {

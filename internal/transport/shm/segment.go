@@ -136,7 +136,7 @@ func (s *Segment) Waits(rank int) waittable.Table {
 // still comes from Kill only.
 func (s *Segment) MarkDead(proc int) {
 	if i := s.local(proc); i >= 0 {
-		atomic.StoreUint32(&s.slot(i).state, dead)
+		atomic.SwapUint32(&s.slot(i).state, dead)
 		s.announce(i)
 	}
 }

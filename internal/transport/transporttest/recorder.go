@@ -14,7 +14,7 @@ import (
 )
 
 // deadline is how long a test waits for anything: it only ends tests that hang.
-const deadline = 60 * time.Second
+const deadline = 30 * time.Second
 
 // An Event is a frame that has arrived: for Data, all that was posted as one
 // frame, put together, Header being that of its last piece.
