@@ -9,6 +9,7 @@ import (
 
 	"gridrun/collectives"
 	"gridrun/lram"
+	"gridrun/lram/store"
 	"gridrun/rt"
 )
 
@@ -32,7 +33,7 @@ func Run(ctx context.Context, w *rt.World) error { return run(ctx, w, w.Args(), 
 // An opener gives access to an array by its reference.
 type opener func(ctx context.Context, ref string) (ndarray, error)
 
-// A reader is where arrays come from: the cache, or plain files in a test. Collective; so is the call that ends it, which a failed run leaves out.
+// A reader is where arrays come from: the cache, or plain files in a test. Collective, other than the call that ends the reading.
 type reader func(ctx context.Context, w *rt.World, o Options) (open opener, end func(ctx context.Context) error, err error)
 
 func run(ctx context.Context, w *rt.World, args []string, read reader) error {
@@ -58,21 +59,18 @@ func run(ctx context.Context, w *rt.World, args []string, read reader) error {
 		return err
 	}
 	res, rep, err := compute(ctx, w, o, out, open)
-	if err != nil {
+	if closing := end(ctx); err == nil && closing != nil {
+		err = fmt.Errorf("windshear: %w", closing)
+	}
+	if err != nil || w.Rank() != 0 {
 		return err
-	}
-	if err := end(ctx); err != nil {
-		return fmt.Errorf("windshear: %w", err)
-	}
-	if w.Rank() != 0 {
-		return nil
 	}
 	return rep.publish(w.Stdout(), res)
 }
 
 // openCache joins the job's cache.
 func openCache(ctx context.Context, w *rt.World, o Options) (opener, func(ctx context.Context) error, error) {
-	cache, err := lram.New(ctx, w, lram.Config{Memory: o.Memory})
+	cache, err := lram.New(ctx, w, lram.Config{Memory: o.Memory, Stores: store.Set{"builtin": Data()}})
 	if err != nil {
 		return nil, nil, fmt.Errorf("windshear: %w", err)
 	}

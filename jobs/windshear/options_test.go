@@ -205,3 +205,8 @@ func TestOutputIsAllOrNothing(t *testing.T) {
 		t.Errorf("the file has %q, %v", content, err)
 	}
 }
+
+func isUsage(err error) bool {
+	var coded interface{ ExitCode() int }
+	return errors.As(err, &coded) && coded.ExitCode() == 2
+}
