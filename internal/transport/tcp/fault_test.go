@@ -78,17 +78,16 @@ func TestFaultAtEveryStep(t *testing.T) {
 		for _, dialerFails := range []bool{true, false} {
 			for _, write := range []bool{true, false} {
 				name := fmt.Sprintf("plain=%t dialer=%t write=%t", plain, dialerFails, write)
-				for i := int32(1); ; i++ {
-					if !exchangeWithFault(t, fmt.Sprintf("%s %d", name, i), plain, dialerFails, write, i) {
-						if i < 4 {
-							t.Errorf("%s: only %d operations were made to fail", name, i-1)
-						}
-						break
+				t.Run(name, func(t *testing.T) {
+					t.Parallel()
+					i := int32(1)
+					for exchangeWithFault(t, fmt.Sprint("operation ", i), plain, dialerFails, write, i) && !t.Failed() {
+						i++
 					}
-					if t.Failed() {
-						return
+					if i < 4 {
+						t.Errorf("only %d operations were made to fail", i-1)
 					}
-				}
+				})
 			}
 		}
 	}
@@ -145,11 +144,6 @@ func exchangeWithFault(t *testing.T, name string, plain, dialerFails, write bool
 		return s0 == frames && (down || a0 == frames && s1 == frames)
 	}
 	eventually(t, name+": the exchange to end one way or the other", over)
-	select {
-	case <-answers:
-		posted[1] = frames
-	default:
-	}
 	fired := f.hit()
 	if _, _, failed := recs[0].Counts(); fired && failed == 0 && len(recs[0].Downs(1)) == 0 && len(recs[1].Downs(0)) == 0 {
 		eventually(t, name+": the fault to surface", func() bool {
@@ -160,6 +154,11 @@ func exchangeWithFault(t *testing.T, name string, plain, dialerFails, write bool
 		if err != nil {
 			t.Errorf("%s: Close: %v", name, err)
 		}
+	}
+	select {
+	case <-answers:
+		posted[1] = frames
+	default:
 	}
 	for i, r := range recs {
 		events := r.Events(1 - i)

@@ -126,7 +126,11 @@ func TestLeavingIsToldFromCrashing(t *testing.T) {
 		m := newMesh(t, sinks, nil)
 		m.nets[0].Link(1).Post(eager(0, nil))
 		recs[1].UntilArrived(1)
-		closeWrite(m.nets[0].link(1).conn.Conn) // what the kernel of a killed process does
+		l := m.nets[0].link(1)
+		l.mu.Lock()
+		c := l.conn.Conn
+		l.mu.Unlock()
+		closeWrite(c) // what the kernel of a killed process does
 		recs[1].Until("Down", func() bool { return len(recs[1].Downs(0)) > 0 })
 		err := recs[1].Downs(0)[0]
 		if !errors.Is(err, ErrBroken) || errors.Is(err, transport.ErrLeft) {
@@ -140,7 +144,7 @@ func TestLeavingIsToldFromCrashing(t *testing.T) {
 
 func TestCloseOfBothLosesNothing(t *testing.T) {
 	noGoroutineStays(t)
-	for round := range 30 {
+	for round := range 15 {
 		recs, sinks := recorders(t, 2)
 		m := newMesh(t, sinks, nil)
 		m.nets[0].Link(1).Post(eager(0, nil))
