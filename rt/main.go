@@ -5,10 +5,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
-	"strconv"
-
-	"gridrun/internal/packet"
 )
 
 // Main runs body as this process's rank (or ranks) and exits the process: 0, or
@@ -27,15 +23,11 @@ func mainCode(body Body) int {
 	}
 	// Neither children of this rank nor what they start are ranks.
 	os.Unsetenv(controlVariable)
-	fd, err := strconv.Atoi(value)
-	if err == nil {
-		var c *packet.Conn
-		if c, err = packet.Open(fd); err == nil {
-			return launched(c, body)
-		}
+	code, err := launched(value, body)
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "%s: %s=%s does not lead to a gridrun agent (%v); unset it to run alone\n", program(), controlVariable, value, err)
 	}
-	fmt.Fprintf(os.Stderr, "%s: %s=%s does not lead to a gridrun agent (%v); unset it to run alone\n", program(), controlVariable, value, err)
-	return refusal
+	return code
 }
 
 // refusal is the exit code of what gridrun itself cannot do.
@@ -60,48 +52,6 @@ func alone(body Body) int {
 		code = exitCode(err)
 	}
 	return code
-}
-
-// launched runs body on the ranks that the agent at the other end of c says.
-func launched(c *packet.Conn, body Body) int {
-	// A computing rank must not hold up what serves its peers: that is another
-	// goroutine, which needs a processor of its own to be let in at once.
-	if runtime.GOMAXPROCS(0) < 2 {
-		runtime.GOMAXPROCS(2)
-	}
-	a, err := meet(c)
-	if err != nil {
-		fmt.Fprintf(os.Stderr, "%s: %v\n", program(), err)
-		return refusal
-	}
-	proc, err := a.build()
-	if err != nil {
-		a.refuse(err)
-		return refusal
-	}
-	t := newTeam(context.Background(), proc)
-	t.report = a.report
-	a.start(t)
-	out, shared := &lineWriter{w: os.Stdout}, len(proc.Ranks) > 1
-	t.run(body, func(w *World) {
-		w.args = a.welcome.Args
-		w.stdout = os.Stdout
-		if shared {
-			w.stdout = out.fork()
-		}
-		w.progress = a.progress(w.Rank())
-	})
-	out.flush()
-	if f := t.first(); f != nil {
-		return f.code
-	}
-	// What others still wait for must leave before the process does.
-	if err := proc.Close(); err != nil {
-		a.refuse(err)
-		return refusal
-	}
-	a.close()
-	return 0
 }
 
 // first returns the failure that decides the exit code: see cause.
