@@ -3,58 +3,16 @@ package shm
 import (
 	"runtime"
 	"strconv"
-	"sync/atomic"
 	"testing"
 
 	"gridrun/internal/transport"
 	"gridrun/internal/wire"
 )
 
-// counter is a Sink that counts; answer, if set, is called for each frame.
-type counter struct {
-	arrived atomic.Int64
-	bytes   atomic.Int64
-	failed  atomic.Int64 // frames given back with an error
-	down    func(p int, err error)
-	answer  func(h *wire.Header)
-	buf     []byte
-}
-
-func (c *counter) Arrived(from int, h *wire.Header, body []byte) {
-	c.arrived.Add(1)
-	if c.answer != nil {
-		c.answer(h)
-	}
-}
-
-func (c *counter) Place(from int, h *wire.Header) []byte { return c.buf[h.Off : h.Off+uint64(h.Body)] }
-
-func (c *counter) Placed(from int, h *wire.Header) {
-	c.bytes.Add(int64(h.Body))
-	if h.Off+uint64(h.Body) == h.Len {
-		c.arrived.Add(1)
-		if c.answer != nil {
-			c.answer(h)
-		}
-	}
-}
-
-func (c *counter) Sent(f *transport.Frame, err error) {
-	if err != nil {
-		c.failed.Add(1)
-	}
-}
-
-func (c *counter) Down(p int, err error) {
-	if c.down != nil {
-		c.down(p, err)
-	}
-}
-
 func BenchmarkPollIdle(b *testing.B) {
 	for _, procs := range []int{2, 93, 1000} {
 		b.Run(strconv.Itoa(procs), func(b *testing.B) {
-			n, err := Open(segments1(b, procs), 0, &counter{})
+			n, err := Open(segment(b, procs), 0, &counter{})
 			if err != nil {
 				b.Fatal(err)
 			}
@@ -66,18 +24,9 @@ func BenchmarkPollIdle(b *testing.B) {
 	}
 }
 
-func segments1(t testing.TB, procs int) *Segment {
-	s, err := Create(numbers(procs))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { s.Close() })
-	return s
-}
-
 // BenchmarkPostPoll is the work of both ends for 8 bytes, on one core.
 func BenchmarkPostPoll(b *testing.B) {
-	s := segments1(b, 2)
+	s := segment(b, 2)
 	var nets [2]*Net
 	for i := range nets {
 		n, err := Open(s, i, &counter{})
@@ -97,7 +46,7 @@ func BenchmarkPostPoll(b *testing.B) {
 }
 
 func startEcho(b *testing.B) (*Net, *counter) {
-	s := segments1(b, 2)
+	s := segment(b, 2)
 	c := &counter{}
 	n, err := Open(s, 0, c)
 	if err != nil {

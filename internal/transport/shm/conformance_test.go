@@ -1,54 +1,11 @@
 package shm
 
 import (
-	"os"
-	"syscall"
 	"testing"
 
 	"gridrun/internal/transport"
 	"gridrun/internal/transport/transporttest"
 )
-
-// dup returns a second descriptor of the segment, as inheriting gives one.
-func dup(t testing.TB, s *Segment) *os.File {
-	t.Helper()
-	fd, err := syscall.Dup(int(s.File().Fd()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	syscall.CloseOnExec(fd)
-	return os.NewFile(uintptr(fd), "segment")
-}
-
-func numbers(n int) ([]int, [][]int) {
-	procs, ranks := make([]int, n), make([][]int, n)
-	for i := range n {
-		procs[i], ranks[i] = i, []int{i}
-	}
-	return procs, ranks
-}
-
-// segments returns n attachments of one segment, each mapped on its own.
-func segments(t testing.TB, n int) []*Segment {
-	t.Helper()
-	s, err := Create(numbers(n))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Close()
-	out := make([]*Segment, n)
-	for i := range out {
-		if out[i], err = Attach(dup(t, s)); err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() {
-			if err := out[i].Close(); err != nil {
-				t.Error(err)
-			}
-		})
-	}
-	return out
-}
 
 func TestConformance(t *testing.T) {
 	t.Run("Attached", func(t *testing.T) {

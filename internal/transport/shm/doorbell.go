@@ -44,6 +44,10 @@ import (
 // Wake moves the bells on without a condition. A bell that has moved on since the
 // end of the Sleep before makes the next Sleep return at once, so a Wake that
 // comes between a look at a condition and Sleep is not lost either.
+//
+// A sender that is killed between taking the armed bits and moving the bells on
+// leaves a sleeper that nobody rings. So its death rouses without looking at mode:
+// Kill and MarkDead do.
 type slot struct {
 	bell  [2]uint32 // futex words of token holder and background poller: counters
 	_     [line - 8]byte
@@ -90,6 +94,14 @@ func (s *slot) ring() {
 			atomic.AddUint32(&s.bell[which], 1)
 			futexWake(&s.bell[which])
 		}
+	}
+}
+
+// rouse wakes both, armed or not.
+func (s *slot) rouse() {
+	for which := range s.bell {
+		atomic.AddUint32(&s.bell[which], 1)
+		futexWake(&s.bell[which])
 	}
 }
 

@@ -106,6 +106,7 @@ func (n *Net) Kill(proc int, err error) {
 	}
 	p.err = err
 	n.own.signal(i)
+	n.own.rouse()
 }
 
 // Close implements transport.Network. The caller has stopped polling; Close
@@ -137,7 +138,9 @@ func (n *Net) Close() error {
 	}
 	atomic.SwapUint32(&n.own.mode, 0)
 	atomic.SwapUint32(&n.own.state, left)
-	n.seg.announce(n.self)
+	for _, j := range n.seg.partners(n.self) {
+		n.seg.slot(j).signal(n.self)
+	}
 	return nil
 }
 

@@ -6,8 +6,10 @@ import (
 	"hash/crc32"
 	"os"
 	"os/exec"
+	"runtime"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -176,7 +178,7 @@ func (c *checker) fail(err error) {
 func TestProcesses(t *testing.T) {
 	for _, n := range []int{1, 2, 3, 5, 8} {
 		t.Run(strconv.Itoa(n), func(t *testing.T) {
-			s := segments1(t, n)
+			s := segment(t, n)
 			var cmds []*exec.Cmd
 			for i := range n {
 				if n > 1 {
@@ -215,7 +217,7 @@ func flood(s *Segment, proc int) error {
 func TestKilledProcess(t *testing.T) {
 	gone := errors.New("signal: killed")
 	for _, after := range []int{0, 1, 100, 1000} {
-		s := segments1(t, 2)
+		s := segment(t, 2)
 		sink := &floodSink{checker: checker{frames: map[int]int{}, data: make([]byte, 1<<16), done: make(chan struct{}), want: -1}}
 		n, err := Open(s, 0, sink)
 		if err != nil {
@@ -268,13 +270,50 @@ type floodSink struct {
 func (f *floodSink) Sent(*transport.Frame, error) { f.back++ }
 func (f *floodSink) Down(_ int, err error)        { f.down = err }
 
+// A sender killed after it has taken the armed bits, and before it rings, leaves
+// a sleeper that no other sender would ring. Its death wakes it.
+func TestKilledWhileRinging(t *testing.T) {
+	gone := errors.New("signal: killed")
+	for name, tell := range map[string]func(n *Net, s *Segment){
+		"Kill":     func(n *Net, s *Segment) { n.Kill(1, gone) },
+		"MarkDead": func(n *Net, s *Segment) { s.MarkDead(1) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := segment(t, 2)
+			n, err := Open(s, 0, &counter{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer n.Close()
+			if _, err := s.claim(1, 0); err != nil {
+				t.Fatal(err)
+			}
+			awake := make(chan struct{})
+			go func() {
+				defer close(awake)
+				n.Sleep(1, 0)
+			}()
+			for !n.asleep[1].Load() {
+				runtime.Gosched()
+			}
+			atomic.StoreUint32(&n.own.mode, 0)
+			tell(n, s)
+			select {
+			case <-awake:
+			case <-time.After(30 * time.Second):
+				t.Fatal("still asleep")
+			}
+		})
+	}
+}
+
 // Close gives up at once on a process that is dead, and before long on one that
 // is there and takes nothing.
 func TestCloseGivesUp(t *testing.T) {
 	for name, mark := range map[string]bool{"dead": true, "idle": false} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := segments1(t, 2)
+			s := segment(t, 2)
 			c := &counter{}
 			n, err := Open(s, 0, c)
 			if err != nil {
@@ -284,9 +323,11 @@ func TestCloseGivesUp(t *testing.T) {
 			for i := range frames {
 				n.Link(1).Post(numbered(0, 1, i))
 			}
+			var agent sync.WaitGroup
 			if mark {
-				go s.MarkDead(1)
+				agent.Go(func() { s.MarkDead(1) })
 			}
+			defer agent.Wait()
 			begin := time.Now()
 			if err := n.Close(); err != nil {
 				t.Error(err)
@@ -303,7 +344,7 @@ func TestCloseGivesUp(t *testing.T) {
 
 func TestLinkToAnotherHost(t *testing.T) {
 	c := &counter{}
-	n, err := Open(segments1(t, 1), 0, c)
+	n, err := Open(segment(t, 1), 0, c)
 	if err != nil {
 		t.Fatal(err)
 	}

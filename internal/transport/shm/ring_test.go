@@ -116,7 +116,7 @@ func TestRingTakesTheLargestAnywhere(t *testing.T) {
 // pair is process 0, under test, and the ring that process 1 sends to it with.
 func pair(t testing.TB) (*Net, *counter, ring) {
 	t.Helper()
-	s := segments1(t, 2)
+	s := segment(t, 2)
 	c := &counter{buf: make([]byte, 1<<20)}
 	n, err := Open(s, 0, c)
 	if err != nil {
@@ -228,7 +228,7 @@ func FuzzRing(f *testing.F) {
 
 // Post and Poll make no garbage.
 func TestNoAllocation(t *testing.T) {
-	s := segments1(t, 2)
+	s := segment(t, 2)
 	c := &counter{buf: make([]byte, 1<<20)}
 	a, err := Open(s, 0, c)
 	if err != nil {

@@ -131,23 +131,29 @@ func (s *Segment) Waits(rank int) waittable.Table {
 	return waittable.New()
 }
 
-// MarkDead tells every process of the host that proc has ended, so that none
-// waits for it when closing. The agent calls it once proc is reaped; Sink.Down
-// still comes from Kill only.
+// MarkDead tells the processes that have talked with proc that it has ended, so
+// that none waits for it when closing. The agent calls it once proc is reaped;
+// Sink.Down still comes from Kill only.
 func (s *Segment) MarkDead(proc int) {
-	if i := s.local(proc); i >= 0 {
-		atomic.SwapUint32(&s.slot(i).state, dead)
-		s.announce(i)
+	i := s.local(proc)
+	if i < 0 || atomic.SwapUint32(&s.slot(i).state, dead) == left {
+		return
+	}
+	for _, j := range s.partners(i) {
+		s.slot(j).signal(i)
+		s.slot(j).rouse()
 	}
 }
 
-// announce rings everybody who shares a ring with process i.
-func (s *Segment) announce(i int) {
+// partners are the processes that share a ring with process i.
+func (s *Segment) partners(i int) []int {
+	var out []int
 	for j := range s.procs {
 		if atomic.LoadUint32(&s.rings[i*s.procs+j])|atomic.LoadUint32(&s.rings[j*s.procs+i]) != 0 {
-			s.slot(j).signal(i)
+			out = append(out, j)
 		}
 	}
+	return out
 }
 
 // Close unmaps the segment and closes its descriptor. No Net of it and no wait

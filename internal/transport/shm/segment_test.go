@@ -69,7 +69,7 @@ func TestCreateRefuses(t *testing.T) {
 }
 
 func TestSegmentKeepsItsSize(t *testing.T) {
-	s := segments1(t, 2)
+	s := segment(t, 2)
 	for _, size := range []int64{0, int64(s.total) - 1, int64(s.total) + pageSize} {
 		if err := s.File().Truncate(size); !errors.Is(err, syscall.EPERM) {
 			t.Errorf("Truncate to %d: %v, want EPERM", size, err)
@@ -79,7 +79,7 @@ func TestSegmentKeepsItsSize(t *testing.T) {
 
 // A thousand processes have 33 GB of addresses, and next to no memory.
 func TestSegmentIsSparse(t *testing.T) {
-	s := segments1(t, 1000)
+	s := segment(t, 1000)
 	for i := range 10 {
 		n, err := Open(s, i, &counter{})
 		if err != nil {
@@ -97,7 +97,7 @@ func TestSegmentIsSparse(t *testing.T) {
 }
 
 func TestAttachRefuses(t *testing.T) {
-	s := segments1(t, 3)
+	s := segment(t, 3)
 	good := make([]byte, headerSize)
 	if _, err := s.File().ReadAt(good, 0); err != nil {
 		t.Fatal(err)
@@ -185,7 +185,7 @@ func TestWaitsAreShared(t *testing.T) {
 }
 
 func TestOpenRefuses(t *testing.T) {
-	s := segments1(t, 2)
+	s := segment(t, 2)
 	if _, err := Open(s, 2, &counter{}); err == nil {
 		t.Error("process 2 of 0 and 1 is let in")
 	}
