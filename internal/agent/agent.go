@@ -47,7 +47,7 @@ type agent struct {
 	stopping bool
 	grace    <-chan time.Time // SIGKILL then
 	killing  *time.Ticker     // looks for descendants that escaped the last SIGKILL
-	lease    *time.Timer      // nil: none
+	silence  int              // beats sent since the launcher was heard
 	lost     *loss
 }
 
@@ -112,12 +112,11 @@ func (a *agent) loop() *loss {
 	children := make(chan os.Signal, 1)
 	signal.Notify(children, syscall.SIGCHLD)
 	defer signal.Stop(children)
-	var leaseEnd, beat, again <-chan time.Time
-	if lease := time.Duration(a.start.Lease); lease > 0 {
-		a.lease = time.NewTimer(lease)
-		beats := time.NewTicker(max(lease/3, time.Millisecond))
+	var beat, again <-chan time.Time
+	if a.start.Lease > 0 {
+		beats := time.NewTicker(max(time.Duration(a.start.Lease)/leaseBeats, time.Millisecond))
 		defer beats.Stop()
-		leaseEnd, beat = a.lease.C, beats.C
+		beat = beats.C
 	}
 	for a.unended > 0 && a.lost == nil {
 		select {
@@ -130,9 +129,7 @@ func (a *agent) loop() *loss {
 		case <-again:
 			killDescendants()
 		case <-beat:
-			a.link.send(new(wire.Beat))
-		case <-leaseEnd:
-			a.lost = &loss{"lease", fmt.Errorf("nothing heard from the launcher for %v", time.Duration(a.start.Lease))}
+			a.beat()
 		}
 		if a.killing != nil {
 			again = a.killing.C
@@ -141,11 +138,24 @@ func (a *agent) loop() *loss {
 	return a.lost
 }
 
+// leaseBeats is how many beats make a lease.
+const leaseBeats = 4
+
+// beat gives a sign of life and counts those that the launcher has left
+// unanswered. Counting, where a timer would do, because an agent that has itself
+// not run for a while (a suspended or overloaded host) finds one tick waiting and
+// the launcher's messages behind it.
+func (a *agent) beat() {
+	if a.silence++; a.silence > leaseBeats {
+		a.lost = &loss{"lease", fmt.Errorf("nothing heard from the launcher for %v", time.Duration(a.start.Lease))}
+		return
+	}
+	a.link.send(new(wire.Beat))
+}
+
 // handle does what the launcher says.
 func (a *agent) handle(m wire.Message) {
-	if a.lease != nil {
-		a.lease.Reset(time.Duration(a.start.Lease))
-	}
+	a.silence = 0
 	switch m := m.(type) {
 	case *wire.Beat:
 	case *wire.Input:

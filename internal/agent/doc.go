@@ -33,7 +33,7 @@
 //     is there is still delivered and the rest given up.
 //  7. Stop tells the processes the cause, sends SIGTERM to their groups, and
 //     SIGKILL to every descendant after the grace period. End of the launcher's
-//     stream, an expired lease and a dead guard kill at once.
+//     stream, a silence of a lease and a dead guard kill at once.
 //  8. When the last process has ended, remaining descendants are killed and
 //     reaped, Done is sent and the agent leaves; then the guard does the same for
 //     what was reparented to it, and leaves with the agent's code.

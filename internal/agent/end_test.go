@@ -12,8 +12,9 @@ import (
 	"gridrun/internal/wire"
 )
 
-// A family is a rank with a child, a grandchild in a session of its own whose
-// parent is gone (a daemon), and one that holds the rank's output open.
+// A family is a rank with a child, two descendants in a session of their own
+// whose parent is gone (daemons), one of which holds the rank's output open, and
+// a further generation.
 const family = `
 sleep 1001 &
 (setsid sh -c 'sleep 1002 & sleep 1003' </dev/null >/dev/null 2>&1 &)
@@ -208,42 +209,69 @@ func TestLauncherLeavesAtAnyTime(t *testing.T) {
 
 func TestLease(t *testing.T) {
 	s := job(familyEnding("sleep 1005"))
-	s.Lease = int64(300 * time.Millisecond)
+	s.Lease = int64(time.Second)
 	h := startHost(t, s)
-	stop := make(chan struct{})
-	beats := make(chan struct{})
-	go func() {
-		defer close(beats)
-		for tick := time.NewTicker(20 * time.Millisecond); ; {
-			select {
-			case <-tick.C:
-				h.stream.Send(new(wire.Beat))
-			case <-stop:
-				tick.Stop()
-				return
-			}
-		}
-	}()
 	h.awaitOutput(0, "family is there")
-	count := 0
-	h.until("beats for longer than a lease", func(log []wire.Message) bool {
-		count = 0
-		for _, m := range log {
-			if _, ok := m.(*wire.Beat); ok {
-				count++
-			}
-		}
-		return count >= 5
-	})
-	close(stop)
-	<-beats
+	// Answered for longer than a lease, the agent goes on.
+	for n := 1; n <= leaseBeats+2; n++ {
+		h.until("a beat", func(log []wire.Message) bool { return beats(log) >= n })
+		h.send(new(wire.Beat))
+	}
 	trouble := await(h, anyOf[*wire.Trouble])
-	if trouble.Stage != "lease" {
+	if trouble.Stage != "lease" || !strings.Contains(trouble.Text, "1s") {
 		t.Errorf("%+v", trouble)
 	}
 	h.awaitExit()
 	if code := h.cmd.ProcessState.ExitCode(); code != refusal {
 		t.Errorf("exit code %d, want %d", code, refusal)
+	}
+}
+
+func beats(log []wire.Message) (n int) {
+	for _, m := range log {
+		if _, ok := m.(*wire.Beat); ok {
+			n++
+		}
+	}
+	return n
+}
+
+// A launcher that neither reads nor closes its end holds up nothing but the output.
+func TestLauncherDoesNotRead(t *testing.T) {
+	h := launchGuard(t)
+	h.deaf.Lock()
+	s := job(familyEnding("exec yes"), shell("exec tr '\\0' '\\n' < /dev/zero"))
+	complete(s)
+	h.send(s)
+	h.alive(9) // guard, agent, yes, tr, a shell and four sleepers
+	h.stdin.Close()
+	h.awaitExit()
+	nothingLeft(t, h.mark)
+	h.deaf.Unlock()
+}
+
+// With too few descriptors for all processes the job can still be told so and ends.
+func TestOutOfDescriptors(t *testing.T) {
+	t.Setenv(limitName, "60")
+	var procs []wire.ProcSpec
+	for range 40 {
+		procs = append(procs, shell("read x"))
+	}
+	h := startHost(t, job(procs...))
+	refused, ran := 0, 0
+	for p := range procs {
+		switch e := h.exit(p); {
+		case e.Code == refusal && strings.Contains(e.Error, "too many open files"):
+			refused++
+		case e.Code == 1 && e.Error == "": // the end of /dev/null
+			ran++
+		default:
+			t.Errorf("process %d: %+v", p, e)
+		}
+	}
+	h.done()
+	if refused == 0 && ran == 0 || refused+ran != len(procs) {
+		t.Errorf("%d refused, %d ran", refused, ran)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -23,6 +24,9 @@ func TestMain(m *testing.M) {
 	if len(os.Args) > 1 {
 		switch os.Args[1] {
 		case "__guard":
+			if n, err := strconv.ParseUint(os.Getenv(limitName), 10, 32); err == nil {
+				syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Cur: n, Max: n})
+			}
 			os.Exit(Guard())
 		case "__agent":
 			os.Exit(Main())
@@ -40,6 +44,10 @@ const patient = 20 * time.Second
 // markName is set in the environment of every process of a test's job.
 const markName = "GRIDRUN_AGENT_TEST"
 
+// limitName is the environment variable with the most descriptors a guard and
+// what it starts may have.
+const limitName = "GRIDRUN_AGENT_TEST_NOFILE"
+
 // A host is a guard with its agent, and the launcher's end of the protocol.
 type host struct {
 	t      testing.TB
@@ -48,6 +56,7 @@ type host struct {
 	stdin  io.WriteCloser
 	stream *wire.Stream
 	exited chan struct{}
+	deaf   sync.Mutex // locked: the launcher reads nothing
 
 	mu      sync.Mutex
 	changed chan struct{} // replaced at every change
@@ -130,6 +139,8 @@ func complete(s *wire.Start) {
 func (h *host) read() {
 	err := h.stream.Open()
 	for err == nil {
+		h.deaf.Lock() // wait while it is locked
+		h.deaf.Unlock()
 		var m wire.Message
 		if m, err = h.stream.Receive(); err == nil {
 			h.note(m, nil)

@@ -35,7 +35,7 @@ type process struct {
 	outputs []*os.File
 
 	backlog  []packet // sent while starting
-	early    [][]byte // input that came while starting
+	inputs   [][]byte // input that came while starting
 	open     int      // of stdout, stderr and control, those that have not ended
 	failures int
 	stopped  bool // the agent has signalled it, or will
@@ -83,10 +83,10 @@ func (a *agent) started(p *process, c child, failed *startError) {
 	p.backlog = nil
 	if c.stdin != nil {
 		a.feed(p, c.stdin)
-		for _, data := range p.early {
+		for _, data := range p.inputs {
 			p.stdin.put(data)
 		}
-		p.early = nil
+		p.inputs = nil
 	}
 	switch {
 	case a.killing != nil:
@@ -239,7 +239,7 @@ func (a *agent) heard(p *process, m wire.Message) {
 func (p *process) input(data []byte) {
 	switch {
 	case p.state == starting:
-		p.early = append(p.early, data)
+		p.inputs = append(p.inputs, data)
 	case p.stdin != nil:
 		p.stdin.put(data)
 	}
