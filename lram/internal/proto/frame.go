@@ -137,7 +137,9 @@ func (c *codec) f64s(v *[]float64) {
 	for i := range n {
 		bits := int64(math.Float64bits((*v)[i]))
 		c.i64(&bits)
-		(*v)[i] = math.Float64frombits(uint64(bits))
+		if c.read { // a frame that is sent may be shared
+			(*v)[i] = math.Float64frombits(uint64(bits))
+		}
 	}
 }
 
