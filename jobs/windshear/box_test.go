@@ -103,7 +103,7 @@ func TestRegionsOnGrids(t *testing.T) {
 func TestBoxOutsideTheGrid(t *testing.T) {
 	g := Grid{Times: []float64{0}, Lat: []float64{20, 40, 60}, Lon: []float64{-140, -100, -60}}
 	_, err := layRegions(g, []Box{{"Europe", 0, 30, 40, 60}}, true)
-	if err == nil || !strings.Contains(err.Error(), "Europe (0-30E, 40N-60N)") || !strings.Contains(err.Error(), "140W-60W, 20N-60N") {
+	if err == nil || !strings.Contains(err.Error(), "Europe (0-30E, 40N-60N)") || !strings.Contains(err.Error(), "longitudes -140 to -60 and latitudes 20 to 60") {
 		t.Errorf("error %v", err)
 	}
 	regions, err := layRegions(g, []Box{{"Europe", 0, 30, 40, 60}}, false)

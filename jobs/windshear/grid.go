@@ -51,13 +51,10 @@ func (g Grid) weights() []float64 {
 	return w
 }
 
-// extent describes the grid for messages: 140W-52.5W, 20N-60N.
+// extent describes the grid for messages, in the file's own numbers.
 func (g Grid) extent() string {
-	first, last := g.Lon[0], g.Lon[len(g.Lon)-1]
-	return Box{
-		West: math.Min(first, last), East: math.Max(first, last),
-		South: math.Min(g.Lat[0], g.Lat[len(g.Lat)-1]), North: math.Max(g.Lat[0], g.Lat[len(g.Lat)-1]),
-	}.Edges()
+	west, east, south, north := g.Lon[0], g.Lon[len(g.Lon)-1], g.Lat[0], g.Lat[len(g.Lat)-1]
+	return fmt.Sprintf("longitudes %g to %g and latitudes %g to %g", min(west, east), max(west, east), min(south, north), max(south, north))
 }
 
 // A region is a box laid on a grid: the rows and columns whose points it holds.

@@ -43,7 +43,8 @@ func (m Map) WritePNG(w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	return png.Encode(w, img)
+	fast := png.Encoder{CompressionLevel: png.BestSpeed} // a third more bytes, a quarter of the time
+	return fast.Encode(w, img)
 }
 
 // Draw draws the map.
