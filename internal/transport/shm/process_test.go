@@ -78,7 +78,7 @@ func echo(s *Segment, proc int) error {
 	return n.Close()
 }
 
-const exchangeFrames = 300
+const exchangeFrames = 150
 
 // exchange sends frames to all, checks what comes from all, and leaves.
 func exchange(s *Segment, proc int) error {

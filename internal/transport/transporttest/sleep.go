@@ -54,7 +54,7 @@ func testSleepWake(t *testing.T, connect Connect) {
 	if !ok {
 		return // only Pollers sleep
 	}
-	const n = 20_000
+	const n = 5000
 	var wanted atomic.Int64
 	var seen [2]atomic.Int64
 	var wg sync.WaitGroup
