@@ -60,7 +60,7 @@ func TestPostNeverBlocks(t *testing.T) {
 	first := true
 	recs[1].Hook = hookOnce(&first, open)
 	m := newMesh(t, sinks, nil)
-	const n, size = 400, 256 << 10 // far more than socket buffers hold
+	const n, size = 100, 256 << 10 // far more than socket buffers hold
 	for i := range n {
 		m.nets[0].Link(1).Post(data(i, pattern(i, size)))
 	}
@@ -100,7 +100,7 @@ func TestLeavingIsToldFromCrashing(t *testing.T) {
 	t.Run("leave", func(t *testing.T) {
 		recs, sinks := recorders(t, 2)
 		m := newMesh(t, sinks, nil)
-		const n = 300
+		const n = 100
 		for i := range n {
 			m.nets[0].Link(1).Post(eager(i, pattern(i, 10<<10)))
 		}
@@ -176,7 +176,7 @@ func TestCloseIsBounded(t *testing.T) {
 	first := true
 	recs[1].Hook = hookOnce(&first, open)
 	m := newMesh(t, sinks, func(_ *mesh, c *Config) { c.Close = 50 * time.Millisecond })
-	const n = 300
+	const n = 100
 	for i := range n {
 		m.nets[0].Link(1).Post(data(i, pattern(i, 256<<10)))
 	}
@@ -247,7 +247,7 @@ func TestKill(t *testing.T) {
 		first := true
 		recs[1].Hook = hookOnce(&first, open)
 		m := newMesh(t, sinks, nil)
-		const n = 300
+		const n = 100
 		for i := range n {
 			m.nets[0].Link(1).Post(data(i, pattern(i, 256<<10)))
 		}
