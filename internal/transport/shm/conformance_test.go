@@ -13,12 +13,25 @@ func TestConformance(t *testing.T) {
 			return connect(t, segments(t, n), sinks)
 		})
 	})
-	t.Run("OneMapping", func(t *testing.T) {
+	// All in one mapping, and spread over several ready words: process i has
+	// local index 8i+7 among 131, the others never come.
+	t.Run("Spread", func(t *testing.T) {
 		transporttest.Run(t, func(t *testing.T, n int, sinks []transport.Sink) []transport.Network {
-			one := segments(t, n)[0]
+			procs, ranks := numbers(131)
+			for i := range procs {
+				procs[i] += 1000
+			}
+			for i := range n {
+				procs[8*i+7] = i
+			}
+			s, err := Create(procs, ranks)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { s.Close() })
 			same := make([]*Segment, n)
 			for i := range same {
-				same[i] = one
+				same[i] = s
 			}
 			return connect(t, same, sinks)
 		})
