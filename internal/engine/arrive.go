@@ -9,6 +9,9 @@ import (
 	"gridrun/internal/wire"
 )
 
+// maxValue bounds a message whose receiver makes room for whatever comes.
+const maxValue = 1 << 36
+
 // never is the ctx of waits whose end the peer decides.
 var never = context.Background()
 
@@ -154,6 +157,9 @@ func (r *Request) accept(h *wire.Header) error {
 		return fmt.Errorf("%w: the sender's elements are %v, the receiver's %v", ErrType, Signature(h.Elem), r.elem)
 	}
 	if r.alloc {
+		if h.Len > maxValue {
+			return fmt.Errorf("%w: an encoded value of %d bytes, the most is %d", ErrTruncated, h.Len, maxValue)
+		}
 		r.buf = make([]byte, h.Len)
 	}
 	if r.call != nil && uint64(len(r.buf)) != h.Len {

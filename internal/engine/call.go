@@ -12,9 +12,10 @@ import (
 // A Call is one collective operation in progress on a group. Its messages have
 // a space of their own: the group, the call's number and a step, so that calls
 // on different groups, and several on one, never meet. Every frame carries the
-// operation, its root, the call's number and the element's signature; a rank
-// that meets another operation or root fails with ErrMismatch, and the group
-// with it, whether or not the message was the one it waited for.
+// operation, its root, the call's number and the element's signature (into
+// which collectives mix what else must agree); a rank that meets others than
+// its own fails with ErrMismatch, and the group with it, whether or not the
+// message was the one it waited for.
 type Call struct {
 	comm  *Comm
 	ctx   context.Context
@@ -74,9 +75,9 @@ func (c *Comm) begin(ctx context.Context, op Op, elem Signature, flags uint16) (
 func (k *Call) Rank() int { return k.comm.me }
 func (k *Call) Size() int { return k.comm.size }
 
-// agrees says whether h belongs to the same operation with the same root.
+// agrees says whether h belongs to the same operation with the same root and elements.
 func (k *Call) agrees(h *wire.Header) bool {
-	return h.Seq == k.seq && Op(h.Op) == k.op && h.Flags == k.flags
+	return h.Seq == k.seq && Op(h.Op) == k.op && h.Flags == k.flags && Signature(h.Elem) == k.elem
 }
 
 func (k *Call) contradiction(h *wire.Header) error {
@@ -84,7 +85,10 @@ func (k *Call) contradiction(h *wire.Header) error {
 	if Op(h.Op) != k.op {
 		return fmt.Errorf("%w: rank %d is in %v, rank %d in %v (collective call %d of the group)", ErrMismatch, k.comm.me, k.op, peer, Op(h.Op), k.seq)
 	}
-	return fmt.Errorf("%w: rank %d calls %v with root %d, rank %d with root %d", ErrMismatch, k.comm.me, k.op, int(k.flags)-1, peer, int(h.Flags)-1)
+	if h.Flags != k.flags {
+		return fmt.Errorf("%w: rank %d calls %v with root %d, rank %d with root %d", ErrMismatch, k.comm.me, k.op, int(k.flags)-1, peer, int(h.Flags)-1)
+	}
+	return fmt.Errorf("%w or %w: ranks %d and %d call %v with different lengths, options or element types", ErrMismatch, ErrType, k.comm.me, peer, k.op)
 }
 
 // clash fails the call from outside: a message has come that contradicts it.
