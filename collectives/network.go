@@ -60,14 +60,13 @@ func (n *network) settle(before error, r *engine.Request) error {
 	return n.End(err)
 }
 
-// explain says what a signature that does not fit can mean here.
+// explain adds what this rank has brought to an error about ranks that differ.
 func (n *network) explain(err error) error {
 	var e *engine.Error
-	if !errors.Is(err, engine.ErrType) || errors.Is(err, engine.ErrMismatch) || !errors.As(err, &e) {
+	if !errors.Is(err, engine.ErrMismatch) || !errors.Is(err, engine.ErrType) || !errors.As(err, &e) {
 		return err
 	}
 	told := *e
-	told.Err = fmt.Errorf("%w (or %w): the ranks differ in element type, length or options; this one has %s",
-		engine.ErrMismatch, engine.ErrType, n.part)
+	told.Err = fmt.Errorf("%w; rank %d has %v", e.Err, n.Rank(), n.part)
 	return &told
 }

@@ -49,25 +49,30 @@ func stacks() []byte {
 }
 
 // A kind is an element type with a way to make up elements.
-type kind[T any] struct {
+type kind[T comparable] struct {
 	make func(rank, i int) T
 	op   Op[T]
 }
 
 // data is what rank brings: n elements.
-func (k kind[T]) data(rank, n int) []T {
+func (k kind[T]) data(rank, n int) []T { return k.from(rank, 0, n) }
+
+// from is n elements of a rank's data from element at on.
+func (k kind[T]) from(rank, at, n int) []T {
 	x := make([]T, n)
 	for i := range x {
-		x[i] = k.make(rank, i)
+		x[i] = k.make(rank, at+i)
 	}
 	return x
 }
 
-// fold is the fold of ranks lo..hi-1, in order.
-func (k kind[T]) fold(lo, hi, n int) []T {
-	x := k.data(lo, n)
+// fold is the fold of the data of ranks lo..hi-1, in order.
+func (k kind[T]) fold(lo, hi, n int) []T { return k.foldFrom(lo, hi, 0, n) }
+
+func (k kind[T]) foldFrom(lo, hi, at, n int) []T {
+	x := k.from(lo, at, n)
 	for r := lo + 1; r < hi; r++ {
-		k.op(x, k.data(r, n))
+		k.op(x, k.from(r, at, n))
 	}
 	return x
 }
@@ -80,16 +85,16 @@ func (k kind[T]) concat(p, n int) []T {
 	return all
 }
 
-func expect[T any](what string, got, want []T) error {
-	if len(got) == 0 && len(want) == 0 || reflect.DeepEqual(got, want) {
-		return nil
+func expect[T comparable](what string, got, want []T) error {
+	if len(got) != len(want) {
+		return fmt.Errorf("%s: %d elements, want %d", what, len(got), len(want))
 	}
 	for i := range want {
-		if i >= len(got) || !reflect.DeepEqual(got[i], want[i]) {
-			return fmt.Errorf("%s: %d elements, differ at %d: got %v, want %v", what, len(want), i, got[min(i, len(got)-1)], want[i])
+		if got[i] != want[i] {
+			return fmt.Errorf("%s: %d elements, differ at %d: got %v, want %v", what, len(want), i, got[i], want[i])
 		}
 	}
-	return fmt.Errorf("%s: %d elements, want %d", what, len(got), len(want))
+	return nil
 }
 
 // algorithms of every operation, the free ones and those that keep order.
@@ -100,9 +105,13 @@ var algorithms = map[string][]string{
 	"AllGather": {"doubling", "bruck", "ring"}, "AllToAll": {"bruck", "pairwise"}, "Scan": {"doubling", "chain"}, "ExScan": {"doubling", "chain"},
 }
 
-// options returns those of every algorithm of an operation and of the choice by size.
-func options(op string) [][]Option {
+// options returns those of the choice by size and of every algorithm of an
+// operation; for very many ranks the former only.
+func options(op string, p int) [][]Option {
 	all := [][]Option{nil}
+	if p > 16 {
+		return all
+	}
 	for _, name := range algorithms[op] {
 		all = append(all, []Option{Algorithm(name)})
 	}
@@ -121,41 +130,43 @@ func (k kind[T]) everything(ctx context.Context, g rt.Group, n, root int) error 
 			errs = append(errs, fmt.Errorf("%s: %w", what, err))
 		}
 	}
-	for i, o := range options("Barrier") {
+	for i, o := range options("Barrier", p) {
 		check(fmt.Sprint("Barrier ", i), Barrier(ctx, g, o...), nil, nil)
 	}
-	for i, o := range options("Bcast") {
+	for i, o := range options("Bcast", p) {
 		x := k.data(r, n)
 		check(fmt.Sprint("Bcast ", i), Bcast(ctx, g, root, x, o...), x, k.data(root, n))
 	}
 	ordered := []Option{Ordered()}
-	for i, o := range append(options("Reduce"), ordered) {
+	total := k.fold(0, p, n)
+	for i, o := range append(options("Reduce", p), ordered) {
 		x := k.data(r, n)
 		err := Reduce(ctx, g, root, x, k.op, o...)
 		want := k.data(r, n)
 		if r == root {
-			want = k.fold(0, p, n)
+			want = total
 		}
 		check(fmt.Sprint("Reduce ", i), err, x, want)
 	}
-	for i, o := range append(options("AllReduce"), ordered) {
+	for i, o := range append(options("AllReduce", p), ordered) {
 		x := k.data(r, n)
-		check(fmt.Sprint("AllReduce ", i), AllReduce(ctx, g, x, k.op, o...), x, k.fold(0, p, n))
+		check(fmt.Sprint("AllReduce ", i), AllReduce(ctx, g, x, k.op, o...), x, total)
 	}
-	for i, o := range append(options("ReduceScatter"), ordered) {
+	block := k.foldFrom(0, p, r*n, n)
+	for i, o := range append(options("ReduceScatter", p), ordered) {
 		x, part := k.data(r, n*p), make([]T, n)
 		err := ReduceScatter(ctx, g, x, part, k.op, o...)
-		check(fmt.Sprint("ReduceScatter ", i), err, part, k.fold(0, p, n*p)[r*n:(r+1)*n])
+		check(fmt.Sprint("ReduceScatter ", i), err, part, block)
 		check("ReduceScatter's x", nil, x, k.data(r, n*p))
 	}
-	for i, o := range options("Gather") {
+	for i, o := range options("Gather", p) {
 		var all, want []T
 		if r == root {
 			all, want = make([]T, n*p), k.concat(p, n)
 		}
 		check(fmt.Sprint("Gather ", i), Gather(ctx, g, root, k.data(r, n), all, o...), all, want)
 	}
-	for i, o := range options("AllGather") {
+	for i, o := range options("AllGather", p) {
 		all := make([]T, n*p)
 		x := all[r*n : (r+1)*n] // in place
 		if i%2 == 0 {
@@ -164,7 +175,7 @@ func (k kind[T]) everything(ctx context.Context, g rt.Group, n, root int) error 
 		copy(x, k.data(r, n))
 		check(fmt.Sprint("AllGather ", i), AllGather(ctx, g, x, all, o...), all, k.concat(p, n))
 	}
-	for i, o := range options("Scatter") {
+	for i, o := range options("Scatter", p) {
 		var all []T
 		if r == root {
 			all = k.concat(p, n)
@@ -172,24 +183,25 @@ func (k kind[T]) everything(ctx context.Context, g rt.Group, n, root int) error 
 		x := make([]T, n)
 		check(fmt.Sprint("Scatter ", i), Scatter(ctx, g, root, all, x, o...), x, k.data(r, n))
 	}
-	for i, o := range options("AllToAll") {
+	var swapped []T
+	for q := range p {
+		swapped = append(swapped, k.from(q, r*n, n)...)
+	}
+	for i, o := range options("AllToAll", p) {
 		in := make([]T, n*p)
-		var want []T
-		for q := range p {
-			want = append(want, k.data(q, n*p)[r*n:(r+1)*n]...)
-		}
-		check(fmt.Sprint("AllToAll ", i), AllToAll(ctx, g, k.data(r, n*p), in, o...), in, want)
+		check(fmt.Sprint("AllToAll ", i), AllToAll(ctx, g, k.data(r, n*p), in, o...), in, swapped)
 	}
-	for i, o := range append(options("Scan"), ordered) {
+	upto, before := k.fold(0, r+1, n), k.data(r, n)
+	if r > 0 {
+		before = k.fold(0, r, n)
+	}
+	for i, o := range append(options("Scan", p), ordered) {
 		x := k.data(r, n)
-		check(fmt.Sprint("Scan ", i), Scan(ctx, g, x, k.op, o...), x, k.fold(0, r+1, n))
+		check(fmt.Sprint("Scan ", i), Scan(ctx, g, x, k.op, o...), x, upto)
 	}
-	for i, o := range append(options("ExScan"), ordered) {
-		x, want := k.data(r, n), k.data(r, n)
-		if r > 0 {
-			want = k.fold(0, r, n)
-		}
-		check(fmt.Sprint("ExScan ", i), ExScan(ctx, g, x, k.op, o...), x, want)
+	for i, o := range append(options("ExScan", p), ordered) {
+		x := k.data(r, n)
+		check(fmt.Sprint("ExScan ", i), ExScan(ctx, g, x, k.op, o...), x, before)
 	}
 	errs = append(errs, k.vectors(ctx, g, n, root)...)
 	return errors.Join(errs...)
@@ -214,7 +226,7 @@ func (k kind[T]) vectors(ctx context.Context, g rt.Group, n, root int) (errs []e
 			errs = append(errs, fmt.Errorf("%s: %w", what, err))
 		}
 	}
-	for i, o := range options("Gather") {
+	for i, o := range options("Gather", p) {
 		var got, want []T
 		if r == root {
 			got, want = make([]T, len(all)), all
@@ -225,7 +237,7 @@ func (k kind[T]) vectors(ctx context.Context, g rt.Group, n, root int) (errs []e
 		}
 		check(fmt.Sprint("GatherV ", i), GatherV(ctx, g, root, k.data(r, count(r)), got, mine, o...), got, want)
 	}
-	for i, o := range options("Scatter") {
+	for i, o := range options("Scatter", p) {
 		var from []T
 		if r == root {
 			from = all
@@ -233,7 +245,7 @@ func (k kind[T]) vectors(ctx context.Context, g rt.Group, n, root int) (errs []e
 		x := make([]T, count(r))
 		check(fmt.Sprint("ScatterV ", i), ScatterV(ctx, g, root, from, counts, x, o...), x, k.data(r, count(r)))
 	}
-	for i, o := range options("AllGather") {
+	for i, o := range options("AllGather", p) {
 		got := make([]T, len(all))
 		check(fmt.Sprint("AllGatherV ", i), AllGatherV(ctx, g, k.data(r, count(r)), got, counts, o...), got, all)
 	}
@@ -295,7 +307,7 @@ func TestTwinEveryType(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	for name, everything := range types {
 		t.Run(name, func(t *testing.T) {
-			for _, p := range sizes {
+			for _, p := range []int{1, 3, sizes[rng.IntN(len(sizes))]} {
 				n, root := []int{0, 1, 7, 33}[rng.IntN(4)], rng.IntN(p)
 				run(t, p, func(ctx context.Context, w *rt.World) error { return everything(ctx, w, n, root) })
 			}
@@ -306,18 +318,17 @@ func TestTwinEveryType(t *testing.T) {
 func TestTwinEveryLength(t *testing.T) {
 	k := kind[int32]{small[int32], Sum[int32]}
 	for _, p := range sizes {
-		for _, n := range []int{0, 1, 2, 3, 17, 1000} {
+		for _, n := range []int{0, 1, 2, 3, 170} {
 			root := (n + p/2) % p
 			run(t, p, func(ctx context.Context, w *rt.World) error { return k.everything(ctx, w, n, root) })
 		}
 	}
-	run(t, 3, func(ctx context.Context, w *rt.World) error { return k.everything(ctx, w, 70_001, 2) })
-	run(t, 8, func(ctx context.Context, w *rt.World) error { return k.everything(ctx, w, 40_003, 5) })
+	run(t, 3, func(ctx context.Context, w *rt.World) error { return k.everything(ctx, w, 18_001, 2) })
 }
 
 func TestNinetyThreeRanks(t *testing.T) {
 	k := kind[int64]{small[int64], Sum[int64]}
-	run(t, 93, func(ctx context.Context, w *rt.World) error { return k.everything(ctx, w, 3, 31) })
+	run(t, 93, func(ctx context.Context, w *rt.World) error { return k.everything(ctx, w, 2, 31) })
 }
 
 // An affine is the map v -> a*v+b over integers modulo 2^64; composing two
@@ -335,9 +346,12 @@ var affines = kind[affine]{
 
 func TestOrderedDoesNotCommute(t *testing.T) {
 	for _, p := range []int{1, 2, 3, 5, 8, 16, 93} {
-		lengths := []int{1, 6, 1500}
+		lengths := []int{1, 6}
 		if p <= 8 {
-			lengths = append(lengths, 20_000)
+			lengths = append(lengths, 1500) // too long for gather by choice
+		}
+		if p == 5 {
+			lengths = append(lengths, 9001) // several segments
 		}
 		run(t, p, func(ctx context.Context, w *rt.World) error {
 			r, k := w.Rank(), affines
@@ -364,7 +378,7 @@ func TestOrderedDoesNotCommute(t *testing.T) {
 				}
 				if n < 10 {
 					x, part := k.data(r, n*p), make([]affine, n)
-					errs = append(errs, ReduceScatter(ctx, w, x, part, k.op, Ordered()), expect("ReduceScatter", part, k.fold(0, p, n*p)[r*n:(r+1)*n]))
+					errs = append(errs, ReduceScatter(ctx, w, x, part, k.op, Ordered()), expect("ReduceScatter", part, k.foldFrom(0, p, r*n, n)))
 				}
 			}
 			return errors.Join(errs...)
@@ -403,10 +417,10 @@ func TestAllReduceSameBitsEverywhere(t *testing.T) {
 			}
 		}
 	}
-	for _, p := range []int{2, 3, 5, 8, 13, 16} {
-		for _, n := range []int{1, 50, 3001} {
+	for _, p := range []int{2, 3, 5, 8, 13} {
+		for _, n := range []int{1, 10, 301} {
 			for _, op := range []Op[float64]{Sum[float64], keepFirst} {
-				for _, o := range append(options("AllReduce"), []Option{Ordered()}) {
+				for _, o := range append(options("AllReduce", p), []Option{Ordered()}) {
 					run(t, p, func(ctx context.Context, w *rt.World) error {
 						x := rough.data(w.Rank(), n)
 						if err := AllReduce(ctx, w, x, op, o...); err != nil {
@@ -432,7 +446,7 @@ func TestAllReduceSameBitsEverywhere(t *testing.T) {
 func TestOrderedIsTheLoop(t *testing.T) {
 	plain := kind[float64]{func(r, i int) float64 { return math.Ldexp(float64(r*37+i*101+1), (r*13+i)%90-45) }, Sum[float64]}
 	for _, p := range []int{2, 3, 8, 13} {
-		for _, n := range []int{1, 700, 9001} {
+		for _, n := range []int{1, 2100} {
 			run(t, p, func(ctx context.Context, w *rt.World) error {
 				x := plain.data(w.Rank(), n)
 				if err := AllReduce(ctx, w, x, plain.op, Ordered()); err != nil {

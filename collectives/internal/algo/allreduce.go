@@ -88,10 +88,13 @@ func allReduceGather(c Net, x []byte, f Fold) error {
 	return Bcast(c, Choice{}, 0, x)
 }
 
-// allReduceChain is reduceChain to the last rank and a broadcast from there.
+// allReduceChain folds along the ranks to the last one and broadcasts from there.
 func allReduceChain(c Net, x []byte, f Fold) error {
+	if err := climb(c, 0); err != nil {
+		return err
+	}
 	last := c.Size() - 1
-	if err := reduceChain(c, last, x, f); err != nil {
+	if err := chainTo(c, last, x, f); err != nil {
 		return err
 	}
 	return Bcast(c, Choice{}, last, x)

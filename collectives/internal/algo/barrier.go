@@ -18,17 +18,8 @@ func barrierDissemination(c Net) error {
 // down: twice the rounds of dissemination, but 2(p-1) messages and p-1
 // connections where dissemination needs p*log2 p of both.
 func barrierTree(c Net) error {
-	t := treeOf(c, 0)
-	kids := t.children()
-	for _, kid := range kids {
-		if err := c.Recv(kid.rank, nil); err != nil {
-			return err
-		}
-	}
-	if !t.isRoot() {
-		if err := c.Send(t.parent(), nil); err != nil {
-			return err
-		}
+	if err := climb(c, 0); err != nil {
+		return err
 	}
 	return bcastBinomial(c, 0, nil)
 }

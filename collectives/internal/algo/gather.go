@@ -36,6 +36,9 @@ func gatherBinomial(c Net, root int, x, all []byte, off []int) error {
 // gatherLinear sends every block straight to root, into its place. Only root
 // needs off.
 func gatherLinear(c Net, root int, x, all []byte, off []int) error {
+	if err := climb(c, root); err != nil {
+		return err
+	}
 	if c.Rank() != root {
 		return c.Send(root, x)
 	}

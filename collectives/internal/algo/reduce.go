@@ -37,6 +37,9 @@ func reduceBinomial(c Net, root int, x []byte, f Fold) error {
 // n*log2 p that a binomial root takes in. Rabenseifner, "Optimization of
 // collective reduction operations", 2004.
 func reduceHalving(c Net, root int, x []byte, f Fold) error {
+	if err := climb(c, root); err != nil {
+		return err
+	}
 	k := coreOf(c)
 	sum, tmp := x, scratch(len(x))
 	if k.r != root {
@@ -96,6 +99,14 @@ func foldBlocks(x, all []byte, f Fold) error {
 // reduceChain folds along the ranks 0, 1, ... in segments, so that all ranks
 // work at once on different pieces; the last rank then sends the result to root.
 func reduceChain(c Net, root int, x []byte, f Fold) error {
+	if err := climb(c, root); err != nil {
+		return err
+	}
+	return chainTo(c, root, x, f)
+}
+
+// chainTo is the chain of reduceChain.
+func chainTo(c Net, root int, x []byte, f Fold) error {
 	r, last := c.Rank(), c.Size()-1
 	result := x
 	if r == last && r != root {

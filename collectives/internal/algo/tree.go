@@ -54,3 +54,21 @@ func toAll(kids []child, x []byte) []Part {
 	}
 	return parts
 }
+
+// climb sends empty messages up the tree, children before parents. Algorithms
+// that are chosen where a shorter buffer would go up the same tree begin with
+// it: a rank that disagrees about the length, and so about the algorithm, is
+// then noticed by its parent or its children. Otherwise all could end up
+// waiting, each for a rank that follows the other plan.
+func climb(c Net, root int) error {
+	t := treeOf(c, root)
+	for _, kid := range t.children() {
+		if err := c.Recv(kid.rank, nil); err != nil {
+			return err
+		}
+	}
+	if t.isRoot() {
+		return nil
+	}
+	return c.Send(t.parent(), nil)
+}
