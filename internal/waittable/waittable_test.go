@@ -1,0 +1,68 @@
+package waittable
+
+import (
+	"sync"
+	"testing"
+	"time"
+)
+
+func TestEnterReadLeave(t *testing.T) {
+	table := At(make([]byte, RankSize))
+	now := time.Now()
+	var slots []int
+	for i := range Slots {
+		slots = append(slots, table.Enter(Wait{Op: uint8(i), Peer: int32(-i), Tag: 7, Seq: 9, Group: 1 << 60, Since: now}))
+	}
+	if s := table.Enter(Wait{}); s != -1 {
+		t.Fatalf("slot %d of a full table", s)
+	}
+	got := table.Read()
+	if len(got) != Slots {
+		t.Fatalf("%d entries", len(got))
+	}
+	for i, w := range got {
+		if w.Op != uint8(i) || w.Peer != int32(-i) || w.Tag != 7 || w.Seq != 9 || w.Group != 1<<60 || !w.Since.Equal(time.Unix(0, now.UnixNano())) {
+			t.Fatalf("entry %d: %+v", i, w)
+		}
+	}
+	for _, s := range slots {
+		table.Leave(s)
+	}
+	table.Leave(-1)
+	if got := table.Read(); len(got) != 0 {
+		t.Fatalf("%d entries stay", len(got))
+	}
+}
+
+// A reader never sees half of one wait and half of another.
+func TestReadIsWhole(t *testing.T) {
+	table := New()
+	done := make(chan struct{})
+	var wg sync.WaitGroup
+	for g := range 4 {
+		wg.Go(func() {
+			for i := int32(g); ; i += 4 {
+				select {
+				case <-done:
+					return
+				default:
+				}
+				table.Leave(table.Enter(Wait{Op: uint8(i), Peer: i, Tag: i, Seq: uint32(i), Group: uint64(i)}))
+			}
+		})
+	}
+	seen := 0
+	for deadline := time.Now().Add(10 * time.Second); seen < 2000 && time.Now().Before(deadline); {
+		for _, w := range table.Read() {
+			seen++
+			if w.Peer != w.Tag || uint32(w.Peer) != w.Seq || uint64(w.Peer) != w.Group || w.Op != uint8(w.Peer) {
+				t.Fatalf("torn: %+v", w)
+			}
+		}
+	}
+	close(done)
+	wg.Wait()
+	if seen == 0 {
+		t.Fatal("nothing was seen")
+	}
+}
