@@ -2,7 +2,9 @@ package tcp
 
 import (
 	"fmt"
+	"io"
 	"testing"
+	"time"
 
 	"gridrun/internal/transport"
 	"gridrun/internal/wire"
@@ -78,5 +80,31 @@ func BenchmarkBandwidth(b *testing.B) {
 				<-a.sent
 			}
 		})
+	}
+}
+
+// What the same exchange costs without this package.
+func BenchmarkRoundTrip8Raw(b *testing.B) {
+	a, z := connPair()
+	defer a.Close()
+	defer z.Close()
+	a.SetDeadline(time.Time{})
+	z.SetDeadline(time.Time{})
+	const size = wire.HeaderSize + 8
+	go func() {
+		buf := make([]byte, size)
+		for {
+			if _, err := io.ReadFull(z, buf); err != nil {
+				return
+			}
+			z.Write(buf)
+		}
+	}()
+	buf := make([]byte, size)
+	for range b.N {
+		a.Write(buf)
+		if _, err := io.ReadFull(a, buf); err != nil {
+			b.Fatal(err)
+		}
 	}
 }

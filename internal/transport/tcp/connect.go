@@ -100,7 +100,7 @@ func (l *link) settle(a attempt) {
 	case l.state != dialing:
 		// The peer's connection has won.
 	case l.err != nil: // killed, or Close has run out of time
-		answer, failed = gone, true
+		failed = true
 	case a.err == nil && a.verdict == use:
 		l.attach(a.conn, nil)
 		a.conn = nil
@@ -108,10 +108,15 @@ func (l *link) settle(a attempt) {
 		l.attach(parked, []byte{byte(use)})
 		parked = nil
 	default:
-		answer, failed = gone, true
+		failed = true
 		if a.err == nil {
 			a.err = fmt.Errorf("%w: the peer has given up this link", ErrBroken)
 		}
+		l.err = l.explain(a.err)
+	}
+	if failed {
+		// Before mu is free: a connection offered from here on is refused.
+		answer, l.state = gone, down
 	}
 	l.mu.Unlock()
 	if a.conn != nil {
@@ -121,11 +126,7 @@ func (l *link) settle(a attempt) {
 		refuse(parked, answer)
 	}
 	if failed {
-		err := a.err
-		if err == nil {
-			err = ErrClosed
-		}
-		l.finish(err)
+		l.finish(a.err)
 	}
 }
 

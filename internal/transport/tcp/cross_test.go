@@ -243,3 +243,30 @@ func TestParkedConnectionYields(t *testing.T) {
 	m.close()
 	nothingFailed(t, recs)
 }
+
+// The higher process's own attempt fails about when the lower one's connection
+// arrives: the link is up or down, never both, and tells each frame's end once.
+func TestDialFailsWhilePeerConnects(t *testing.T) {
+	noGoroutineStays(t)
+	for round := range 200 {
+		recs, sinks := recorders(t, 2)
+		m := newMesh(t, sinks, func(_ *mesh, c *Config) {
+			if c.Proc == 1 {
+				c.Dial = func(context.Context, int) (net.Conn, error) {
+					time.Sleep(time.Duration(round*5) * time.Microsecond)
+					return nil, errors.New("filtered")
+				}
+			}
+		})
+		m.nets[0].Link(1).Post(eager(0, nil))
+		m.nets[1].Link(0).Post(eager(0, nil))
+		recs[0].UntilSent(1)
+		recs[1].UntilSent(1)
+		m.close()
+		for i, r := range recs {
+			if _, sent, _ := r.Counts(); sent != 1 {
+				t.Fatalf("round %d: process %d: %d frames came back, want 1", round, i, sent)
+			}
+		}
+	}
+}
