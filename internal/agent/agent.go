@@ -82,9 +82,6 @@ func (a *agent) adopt(start *wire.Start) error {
 	return nil
 }
 
-// sendSegment reports whether processes get the shared segment.
-func (a *agent) sendSegment() bool { return a.start.Transport != "tcp" }
-
 // startAll hands every process to the starting threads.
 func (a *agent) startAll() {
 	a.unended, a.pending = len(a.procs), len(a.procs)

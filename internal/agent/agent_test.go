@@ -29,10 +29,7 @@ func TestWelcome(t *testing.T) {
 		s.Transport = transport
 		h := startHost(t, s)
 		h.done()
-		want := `test proc=0 ranks=[0 1] args=["a" "b c"] segment=true bytes=true key=32 topology=3/2` + "\n"
-		if transport == "tcp" {
-			want = strings.ReplaceAll(want, "true", "false")
-		}
+		want := `test "` + transport + `" proc=0 ranks=[0 1] args=["a" "b c"] segment=true bytes=true key=32 topology=3/2` + "\n"
 		if got := h.output(0, false); got != want {
 			t.Errorf("%q: got %q, want %q", transport, got, want)
 		}

@@ -40,6 +40,10 @@
 //
 // The agent decides nothing about the job: it reports, the launcher answers.
 //
+// Guard, agent, launcher and any rank may be killed, one at a time, and nothing
+// is left. Guard and agent killed in the same instant still take the ranks with
+// them, but not what the ranks have started.
+//
 // Goroutines: the loop; the reader and writer of the launcher's stream; the
 // starting threads; for each process one reader for stdout, stderr and control
 // each, and short-lived writers for its control socket and its input; the

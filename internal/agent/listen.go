@@ -100,19 +100,13 @@ func (a *agent) meet(c net.Conn) {
 	if err != nil {
 		return
 	}
-	passed := make(chan struct{})
 	a.post(func() {
-		defer close(passed)
 		if p := a.byProc[proc]; p != nil {
 			a.tell(p, new(wire.Conn), fd)
 		} else {
 			syscall.Close(fd)
 		}
 	})
-	select {
-	case <-passed:
-	case <-a.quit:
-	}
 }
 
 // duplicate returns a descriptor of c of its own.
@@ -122,7 +116,7 @@ func duplicate(c syscall.Conn) (fd int, err error) {
 		return -1, err
 	}
 	ctlErr := raw.Control(func(from uintptr) {
-		fd, err = unix.FcntlInt(from, unix.F_DUPFD_CLOEXEC, 0)
+		fd, err = unix.FcntlInt(from, unix.F_DUPFD_CLOEXEC, 3)
 	})
 	if ctlErr != nil {
 		return -1, ctlErr

@@ -67,7 +67,7 @@ func playRank(job string, args []string) int {
 		if fd >= 0 && syscall.Fstat(fd, &st) == nil {
 			size = st.Size
 		}
-		fmt.Printf("%s proc=%d ranks=%v args=%q segment=%v bytes=%v key=%d topology=%d/%d\n", welcome.Job, welcome.Proc, welcome.Ranks,
+		fmt.Printf("%s %q proc=%d ranks=%v args=%q segment=%v bytes=%v key=%d topology=%d/%d\n", welcome.Job, welcome.Transport, welcome.Proc, welcome.Ranks,
 			welcome.Args, welcome.Segment, size > 0, len(welcome.Key), len(welcome.Topology.RankProc), len(welcome.Topology.ProcHost))
 		return 0
 	case "nothing":

@@ -70,16 +70,11 @@ func (a *agent) startProcess(spec *wire.ProcSpec) (c child, failed *startError) 
 	welcome, err := wire.Marshal(&wire.Welcome{
 		Version: wire.Version, Job: a.start.Job, Key: a.start.Key, Proc: spec.Proc, Ranks: spec.Ranks,
 		Topology: a.start.Topology, Args: spec.Args, Transport: a.start.Transport, Terminal: a.start.Terminal,
-		Keep: a.start.Keep, Segment: a.sendSegment(),
+		Keep: a.start.Keep, Segment: true,
 	})
 	if err != nil {
 		return child{}, &startError{refusal, err.Error()}
 	}
-	w := packet{data: welcome}
-	if a.sendSegment() {
-		w.fd = a.segmentFD
-	}
-
 	var fds fdSet
 	defer fds.closeTheirs()
 	stdin := a.devNull
@@ -95,7 +90,7 @@ func (a *agent) startProcess(spec *wire.ProcSpec) (c child, failed *startError) 
 	}
 	var socket int
 	if err == nil {
-		socket, c.control, err = fds.control(w, a)
+		socket, c.control, err = fds.control(packet{welcome, a.segmentFD}, a)
 	}
 	if err != nil {
 		fds.closeOurs()
