@@ -53,7 +53,7 @@ func TestReadAgainstPlain(t *testing.T) {
 	dir := t.TempDir()
 	var arrays []*plain
 	for i, dtype := range dtypes {
-		shape := [][]int{{3000}, {5, 6, 70, 9}, {1}, {40, 1000}, {7, 300, 11}}[i%5]
+		shape := [][]int{{3000}, {5, 6, 20, 9}, {1}, {15, 1000}, {7, 100, 11}}[i%5]
 		arrays = append(arrays, randomPlain(t, r, dir, dtype, dtype, shape))
 	}
 	for _, n := range sizes {
@@ -66,7 +66,7 @@ func TestReadAgainstPlain(t *testing.T) {
 						if err != nil {
 							return err
 						}
-						for range 15 {
+						for range 8 {
 							start, count, stride := p.randomBox(r)
 							want := p.at(start, count, stride)
 							got := make([]float64, len(want))
@@ -523,14 +523,14 @@ func TestConcurrentReads(t *testing.T) {
 // Reads that are cancelled in the middle leave nothing pinned: the tiny cache goes on working.
 func TestCancelledReads(t *testing.T) {
 	noLeaks(t)
-	p := randomPlain(t, rand.New(rand.NewPCG(2, 2)), t.TempDir(), "x", "float64", []int{400, 1000})
+	p := randomPlain(t, rand.New(rand.NewPCG(2, 2)), t.TempDir(), "x", "float64", []int{60, 1000})
 	one(t, Config{Memory: 64 << 10}, func(ctx context.Context, c *Cache) {
 		d, err := c.Open(ctx, p.ref)
 		if err != nil {
 			t.Fatal(err)
 		}
 		got := make([]float64, len(p.stored))
-		for i := range 50 {
+		for i := range 30 {
 			sub, cancel := context.WithCancel(ctx)
 			done := make(chan error, 1)
 			go func() {

@@ -56,14 +56,14 @@ func Open(stream io.ReadWriter, service string, version uint16) error {
 func readGreeting(r io.Reader) (service string, version uint16, err error) {
 	head := make([]byte, len(word)+3)
 	if _, err := io.ReadFull(r, head); err != nil {
-		return "", 0, fmt.Errorf("%w: %v", errGreeting, err)
+		return "", 0, fmt.Errorf("%w: %w", errGreeting, err)
 	}
 	if string(head[:len(word)]) != word {
 		return "", 0, fmt.Errorf("%w: it begins with %q", errGreeting, head[:len(word)])
 	}
 	name := make([]byte, head[len(word)+2])
 	if _, err := io.ReadFull(r, name); err != nil {
-		return "", 0, fmt.Errorf("%w: %v", errGreeting, err)
+		return "", 0, fmt.Errorf("%w: %w", errGreeting, err)
 	}
 	return string(name), binary.LittleEndian.Uint16(head[len(word):]), nil
 }

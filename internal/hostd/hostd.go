@@ -147,7 +147,7 @@ func (d *daemon) serve(ctx context.Context, c Conn) {
 	name, version, err := readGreeting(c)
 	if err != nil {
 		// A rank that was ended just then has not done anything wrong.
-		if !errors.Is(err, io.EOF) && ctx.Err() == nil {
+		if !errors.Is(err, io.EOF) && !errors.Is(err, syscall.ECONNRESET) && ctx.Err() == nil {
 			d.logf("rank %d: %v", c.Rank, err)
 		}
 		return
