@@ -48,6 +48,7 @@
 // starting threads; for each process one reader for stdout, stderr and control
 // each, and short-lived writers for its control socket and its input; the
 // listener with one goroutine for each connection that has not named its target
-// yet. All but the reader of the launcher's stream, which only the end of the
-// process interrupts, are joined before Main returns.
+// yet. All are joined before Main returns but two: the reader of the launcher's
+// stream, which only the end of the process interrupts, and its writer when the
+// launcher has not read for two seconds.
 package agent
