@@ -6,6 +6,7 @@ import (
 	"image/color"
 	"image/png"
 	"math"
+	"strings"
 	"testing"
 )
 
@@ -137,6 +138,20 @@ func TestContourOfASaddle(t *testing.T) {
 	}
 }
 
+func TestFit(t *testing.T) {
+	p, err := newPen(10, 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	long := strings.Repeat("wind ", 100)
+	if got := p.fit(p.label, long, 300); !strings.HasSuffix(got, "…") || p.width(p.label, got) > 300 || p.width(p.label, got) < 250 {
+		t.Errorf("fitted to %g: %q", p.width(p.label, got), got)
+	}
+	if got := p.fit(p.label, "wind", 300); got != "wind" {
+		t.Errorf("a short text became %q", got)
+	}
+}
+
 func TestGraticule(t *testing.T) {
 	if got := degreeStep(360, 14); got != 30 {
 		t.Errorf("step over the globe: %g", got)
@@ -177,7 +192,7 @@ func TestDraw(t *testing.T) {
 		if len(values) > 4 {
 			values[3] = math.NaN()
 		}
-		m := Map{Lat: tc.lat, Lon: tc.lon, Values: values, Title: tc.name, Subtitle: "test", Unit: "m/s", Contour: 8, Boxes: boxes}
+		m := Map{Lat: tc.lat, Lon: tc.lon, Values: values, Title: tc.name, Subtitle: strings.Repeat("a long line ", 20), Unit: "m/s", Contour: 8, Boxes: boxes}
 		var out bytes.Buffer
 		if err := m.WritePNG(&out); err != nil {
 			t.Fatalf("%s: %v", tc.name, err)
@@ -199,5 +214,24 @@ func TestDraw(t *testing.T) {
 	}
 	if _, err := (Map{Lat: []float64{1}, Lon: []float64{1}}).Draw(); err == nil {
 		t.Error("a map without values was drawn")
+	}
+}
+
+// TestCoasts: the embedded lines are whole, and each piece of coast is short and on the map or just beyond its edge.
+func TestCoasts(t *testing.T) {
+	for _, f := range []field{
+		newField(axis(-90, 10, 19), axis(0, 10, 36), make([]float64, 19*36)),
+		newField(axis(20, 1, 41), axis(220, 1, 90), make([]float64, 41*90)), // North America, counted eastward
+	} {
+		l := newLayout(f)
+		shore := coasts(l)
+		if len(shore) < 300 {
+			t.Errorf("%g to %g: only %d pieces of coast", l.west, l.east, len(shore))
+		}
+		for _, s := range shore {
+			if lon := l.lon(s.b.x) - l.lon(s.a.x); math.Abs(lon) > 20 || math.Abs(l.lat(s.b.y)-l.lat(s.a.y)) > 10 {
+				t.Errorf("a piece of coast from %g, %g spans %g degrees", l.lon(s.a.x), l.lat(s.a.y), lon)
+			}
+		}
 	}
 }

@@ -34,6 +34,8 @@ var (
 	white   = color.NRGBA{255, 255, 255, 255}
 	shadow  = color.NRGBA{10, 12, 24, 170}
 	plate   = color.NRGBA{14, 16, 32, 150}
+	coast   = color.NRGBA{6, 6, 16, 220}
+	halo    = color.NRGBA{255, 255, 255, 70} // shows the coast on dark shades
 	grid    = color.NRGBA{255, 255, 255, 62}
 )
 
@@ -61,6 +63,9 @@ func (m Map) Draw() (*image.RGBA, error) {
 	p.fill(box{0, 0, float64(l.width), float64(l.height)}, paper)
 	s := newScale(f.values)
 	shade(p.img, f, l, s)
+	shore := coasts(l)
+	p.stroke(shore, 4, halo, l.frame)
+	p.stroke(shore, 1.6, coast, l.frame)
 	drawGraticule(p, l)
 	if !math.IsNaN(m.Contour) {
 		drawContour(p, f, l, m.Contour)
@@ -69,8 +74,8 @@ func (m Map) Draw() (*image.RGBA, error) {
 		drawBox(p, l, b)
 	}
 	drawFrame(p, l)
-	p.text(p.title, m.Title, marginLeft, 52, start, ink)
-	p.text(p.label, m.Subtitle, marginLeft, 86, start, faint)
+	p.text(p.title, p.fit(p.title, m.Title, float64(l.width-marginLeft-marginRight)), marginLeft, 52, start, ink)
+	p.text(p.label, p.fit(p.label, m.Subtitle, float64(l.width-marginLeft-marginRight)), marginLeft, 86, start, faint)
 	drawBar(p, l, s, m.Unit, m.Contour, anyMissing(f.values))
 	return p.img, nil
 }

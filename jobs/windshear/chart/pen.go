@@ -98,3 +98,15 @@ func (p *pen) text(face font.Face, s string, x, y, anchor float64, c color.Color
 func (p *pen) width(face font.Face, s string) float64 {
 	return float64(font.MeasureString(face, s)) / 64
 }
+
+// fit cuts a text that is wider than room, and says so with an ellipsis.
+func (p *pen) fit(face font.Face, s string, room float64) string {
+	if p.width(face, s) <= room {
+		return s
+	}
+	runes := []rune(s)
+	for len(runes) > 0 && p.width(face, string(runes)+"…") > room {
+		runes = runes[:len(runes)-1]
+	}
+	return string(runes) + "…"
+}
