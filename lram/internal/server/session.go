@@ -87,7 +87,7 @@ func ended(ctx context.Context, err error) error {
 
 // run reads frames until the stream ends, then gives everything back.
 func (s *session) run(ctx context.Context) error {
-	ctx, cancel := context.WithCancel(ctx)
+	tasks, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var writer sync.WaitGroup
 	writer.Go(s.write)
@@ -96,7 +96,7 @@ func (s *session) run(ctx context.Context) error {
 	for err == nil {
 		var f proto.Frame
 		if f, err = proto.Read(r); err == nil {
-			err = s.take(ctx, f)
+			err = s.take(tasks, f)
 		}
 	}
 	cancel()
