@@ -57,7 +57,9 @@ func meet(c *packet.Conn) (*agentLink, error) {
 		if f == nil {
 			return nil, errors.New("the host's agent sent no shared segment")
 		}
-		a.segment, err = shm.Attach(f)
+		if a.segment, err = shm.Attach(f); err == nil {
+			f = nil // the segment's now
+		}
 	}
 	if f != nil {
 		f.Close()

@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"sync"
+	"syscall"
 	"testing"
 
 	"gridrun/internal/engine"
@@ -89,10 +91,8 @@ func RunOver(t *testing.T, l Layout, n int, body Body) error {
 		procs = make([]*engine.Proc, len(ranks))
 	)
 	for q := range ranks {
-		seg, err := shm.Attach(segments[topo.ProcHost[q]].File())
-		if err != nil {
-			t.Fatal(err)
-		}
+		seg := attach(t, segments[topo.ProcHost[q]])
+		defer seg.Close()
 		p := engine.NewProc(engine.Config{Job: "test", Proc: q, Ranks: ranks[q], Topology: topo,
 			Table: func(r int) waittable.Table { return seg.Waits(r) }})
 		procs[q] = p
@@ -161,6 +161,20 @@ func RunOver(t *testing.T, l Layout, n int, body Body) error {
 		return first.err
 	}
 	return nil
+}
+
+// attach maps the segment anew, as a process that inherits its descriptor does.
+func attach(t *testing.T, s *shm.Segment) *shm.Segment {
+	t.Helper()
+	fd, err := syscall.Dup(int(s.File().Fd()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	seg, err := shm.Attach(os.NewFile(uintptr(fd), "segment"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return seg
 }
 
 // A port hands connections on to one process's network, as an agent does.

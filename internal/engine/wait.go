@@ -93,8 +93,14 @@ func (rk *Rank) await(ctx context.Context, c condition) error {
 	w.ringer.Store(holds)
 	c.arm(w)
 	if ctx.Done() != nil {
-		stop := context.AfterFunc(ctx, w.wake)
-		defer stop()
+		woken := make(chan struct{})
+		stop := context.AfterFunc(ctx, func() { w.wake(); close(woken) })
+		// A wake-up under way must not outlive the wait: it touches the network.
+		defer func() {
+			if !stop() {
+				<-woken
+			}
+		}()
 	}
 	entry := c.wait()
 	entry.Since = time.Now()
