@@ -4,7 +4,7 @@ package algo
 // ranks pair up: the odd one of a pair is in the core and works for both, so
 // neighbours stay neighbours and core rank i covers a contiguous run of ranks.
 // Thakur, Rabenseifner, Gropp, "Optimization of collective communication
-// operations in MPICH", 2005, section 4.
+// operations in MPICH", 2005.
 type core struct {
 	n   int // ranks in the core
 	rem int // ranks outside
