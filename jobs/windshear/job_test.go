@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"gridrun/internal/needs"
 	"gridrun/rt"
 )
 
@@ -85,20 +86,24 @@ func TestJobWritesTheSameForEverySize(t *testing.T) {
 				}
 			}
 		}
-		dump(t, filepath.Join(root, "1", "shear.nc"))
 	}
 }
 
-// dump has ncdump, the reader of reference, look at a file.
-func dump(t *testing.T, path string) {
-	t.Helper()
-	if _, err := exec.LookPath("ncdump"); err != nil {
-		t.Log("SKIP-NEEDS: ncdump, to read shear.nc with another program")
-		return
+// TestNcdumpReadsTheField has the reader of reference look at shear.nc.
+func TestNcdumpReadsTheField(t *testing.T) {
+	ncdump := needs.Command(t, "ncdump", "netcdf-bin")
+	dir := t.TempDir()
+	if err := runJob(t, 3, plainReader(t), append([]string{"--out", dir}, stormArgs...)...); err != nil {
+		t.Fatal(err)
 	}
-	out, err := exec.Command("ncdump", "-h", path).CombinedOutput()
-	if err != nil || !strings.Contains(string(out), "float shear(time, lat, lon)") || !strings.Contains(string(out), `shear:units = "m s-1"`) {
-		t.Errorf("ncdump: %v\n%s", err, out)
+	out, err := exec.Command(ncdump, filepath.Join(dir, "shear.nc")).CombinedOutput()
+	if err != nil {
+		t.Fatalf("ncdump: %v\n%s", err, out)
+	}
+	for _, want := range []string{"time = UNLIMITED ; // (64 currently)", "float shear(time, lat, lon)", `shear:units = "m s-1"`, " 378 ;", "_, _, _"} {
+		if !strings.Contains(string(out), want) {
+			t.Errorf("ncdump's text has no %q", want)
+		}
 	}
 }
 

@@ -147,6 +147,7 @@ func period(g Grid) string {
 }
 
 // inputError makes a mistake of the user's out of errors about what the user named: a file that is not there, or a variable that it does not have.
+// The latter reaches a rank from the host service as text only.
 func inputError(err error) error {
 	if errors.Is(err, fs.ErrNotExist) || strings.Contains(err.Error(), "no variable") {
 		return usageErrorf("%v", err)
