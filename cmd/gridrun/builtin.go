@@ -3,27 +3,24 @@ package main
 import (
 	"context"
 
+	"gridrun/bench/launch"
 	"gridrun/collectives"
+	"gridrun/jobs"
 	"gridrun/rt"
 )
 
-// A job is a rank program that is part of this binary. Names that start with _
-// are for gridrun's own measurements and are not listed.
-type builtin struct {
-	name, summary string
-	body          rt.Body
-}
-
-func builtins() []builtin {
-	return []builtin{
-		{"__hello", "every rank takes part in one barrier", hello},
-	}
+// builtins are the jobs of this binary: the sample workloads, and those of
+// gridrun's own measurements, whose names start with _ and are not listed.
+func builtins() []jobs.Job {
+	return append(jobs.All(),
+		jobs.Job{Name: launch.HelloJob, Body: hello},
+		jobs.Job{Name: launch.ParkJob, Body: park})
 }
 
 func findJob(name string) rt.Body {
 	for _, j := range builtins() {
-		if j.name == name {
-			return j.body
+		if j.Name == name {
+			return j.Body
 		}
 	}
 	return nil
@@ -31,10 +28,18 @@ func findJob(name string) rt.Body {
 
 func jobNames() (names []string) {
 	for _, j := range builtins() {
-		names = append(names, j.name)
+		names = append(names, j.Name)
 	}
 	return names
 }
 
-// hello is what `gridrun bench launch` times.
+// hello is the job whose start `gridrun bench launch` times: wired up once.
 func hello(ctx context.Context, w *rt.World) error { return collectives.Barrier(ctx, w) }
+
+// park says hello and stays until it is stopped, so that its memory can be measured.
+func park(ctx context.Context, w *rt.World) error {
+	if err := collectives.Barrier(ctx, w); err != nil {
+		return err
+	}
+	return launch.Park(ctx, w.Stdout())
+}

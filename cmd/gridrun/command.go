@@ -15,39 +15,37 @@ import (
 )
 
 // verbs are the first words that are not programs.
-var verbs = []string{"run", "jobs", "version"}
+var verbs = []string{"run", "jobs", "bench", "version"}
 
 // command runs the command line and returns the exit code.
 func command(args []string) int {
-	verb := "run"
-	if len(args) > 0 && slices.Contains(verbs, args[0]) {
-		verb, args = args[0], args[1:]
-	} else if len(args) == 0 {
+	if len(args) == 0 {
 		help(os.Stderr)
 		return launcher.CodeRefused
 	}
-	err := errUsage
-	if len(args) == 0 || verb == "run" {
-		err = nil
+	verb := "run"
+	if slices.Contains(verbs, args[0]) {
+		verb, args = args[0], args[1:]
 	}
-	code := 0
-	switch {
-	case len(args) > 0 && slices.Contains([]string{"-h", "-help", "--help"}, args[0]):
-		help(os.Stdout)
-		return 0
-	case verb == "run" && len(args) == 1 && args[0] == "--version":
-		verb = "version"
+	if len(args) > 0 && verb != "bench" {
+		switch args[0] {
+		case "-h", "-help", "--help":
+			help(os.Stdout)
+			return 0
+		case "--version":
+			verb, args = "version", nil
+		}
 	}
+	code, err := 0, error(nil)
 	switch {
-	case err != nil:
 	case verb == "run":
 		code, err = run(args)
+	case verb == "bench":
+		err = bench(args)
+	case len(args) > 0:
+		err = fmt.Errorf("%s takes no arguments; `gridrun run %s` would run a program of that name", verb, verb)
 	case verb == "jobs":
-		for _, j := range builtins() {
-			if !strings.HasPrefix(j.name, "_") {
-				fmt.Printf("%-12s %s\n", j.name, j.summary)
-			}
-		}
+		listJobs(os.Stdout)
 	case verb == "version":
 		fmt.Println(version())
 	}
@@ -58,7 +56,13 @@ func command(args []string) int {
 	return code
 }
 
-var errUsage = errors.New("this verb takes no arguments; see `gridrun --help`")
+func listJobs(w io.Writer) {
+	for _, j := range builtins() {
+		if !strings.HasPrefix(j.Name, "_") {
+			fmt.Fprintf(w, "%-12s %s\n", j.Name, j.Summary)
+		}
+	}
+}
 
 // model is kong's view of the flags of run.
 func model(flags *runFlags) (*kong.Kong, []flagSpec, error) {
@@ -165,7 +169,7 @@ func app(flags runFlags, command []string) (launcher.App, error) {
 func help(w io.Writer) {
 	fmt.Fprint(w, `Usage: gridrun [flags] program [arguments...]
        gridrun [flags] program [arguments...] : [-np N] program ...
-       gridrun jobs | version
+       gridrun jobs | version | bench launch
 
 Runs a program as a parallel job. The program is an executable, a directory with
 a Go main package, or a built-in job (gridrun jobs). All that follows its name

@@ -16,7 +16,10 @@ import (
 	"os"
 
 	"gridrun/internal/agent"
+	"gridrun/internal/hostd"
+	"gridrun/jobs"
 	"gridrun/launcher"
+	"gridrun/lram"
 	"gridrun/rt"
 )
 
@@ -30,6 +33,8 @@ func main() {
 			os.Exit(agent.Guard())
 		case "__agent":
 			os.Exit(agent.Main())
+		case "__hostd":
+			os.Exit(hostd.Main(map[string]hostd.Handler{"lram": lram.Handler(jobs.Stores())}))
 		case "__job":
 			os.Exit(runJob(args[1:]))
 		}

@@ -1,0 +1,10 @@
+// Package bench holds the C programs that measure other launchers, MPICH's and
+// Open MPI's, on the same tasks as gridrun; its rooms are the measurements.
+package bench
+
+import _ "embed"
+
+// Hello is a C program of one barrier; its argument "park" makes it stay.
+//
+//go:embed peers/hello.c
+var Hello string
