@@ -105,11 +105,11 @@ func convertFrom[S, T Real](d *Dataset) (convertFunc[T], error) {
 					f = f*scale + offset
 				}
 				if f != f || slices.Contains(missing, v) {
-					return i, fmt.Errorf("%w: %v cannot be a %s", ErrMissing, v, kindOf[T]())
+					return i, fmt.Errorf("%w: stored as %v, which %s cannot express", ErrMissing, v, kindOf[T]())
 				}
 				x, fits := truncated[T](f)
 				if !fits {
-					return i, fmt.Errorf("%w: %v cannot be a %s", ErrRange, f, kindOf[T]())
+					return i, fmt.Errorf("%w: %v does not fit %s", ErrRange, f, kindOf[T]())
 				}
 				dst[i] = x
 			}
@@ -122,11 +122,11 @@ func convertFrom[S, T Real](d *Dataset) (convertFunc[T], error) {
 			v := src[from]
 			from += step
 			if slices.Contains(missing, v) {
-				return i, fmt.Errorf("%w: %v stands for none, a %s cannot say that", ErrMissing, v, kindOf[T]())
+				return i, fmt.Errorf("%w: stored as %v, which %s cannot express", ErrMissing, v, kindOf[T]())
 			}
 			x := T(v)
 			if S(x) != v || (x < 0) != (v < 0) {
-				return i, fmt.Errorf("%w: %v cannot be a %s", ErrRange, v, kindOf[T]())
+				return i, fmt.Errorf("%w: %v does not fit %s", ErrRange, v, kindOf[T]())
 			}
 			dst[i] = x
 		}

@@ -95,7 +95,7 @@ func fold(all []share) share {
 	for r, x := range all {
 		errs[r] = x.Error
 		sum.Stats.add(x.Stats)
-		if seen, ok := latest[x.Server]; !ok || seen.Decodes < x.Served.Decodes {
+		if seen, ok := latest[x.Server]; !ok || seen.age() < x.Served.age() {
 			latest[x.Server] = x.Served
 		}
 	}
@@ -105,6 +105,9 @@ func fold(all []share) share {
 	sum.Error = firstOf(errs)
 	return sum
 }
+
+// age grows with all that a server does.
+func (s Stats) age() int64 { return s.Decodes + s.Evictions + s.BytesRead }
 
 func (s *Stats) add(x Stats) {
 	s.Requests += x.Requests

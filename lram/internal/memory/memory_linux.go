@@ -22,7 +22,12 @@ func New(size int64) (*Region, error) {
 		unix.Close(fd)
 		return nil, fmt.Errorf("shared memory for the cache: sealing: %w", err)
 	}
-	return mapped(fd, size, true)
+	r, err := mapped(fd, size, true)
+	if err == nil {
+		// From here on nobody else can map it for writing; kernels before 5.1 do not know the seal.
+		unix.FcntlInt(uintptr(fd), unix.F_ADD_SEALS, unix.F_SEAL_FUTURE_WRITE)
+	}
+	return r, err
 }
 
 // Map maps a region made by another process, for reading. It owns fd from now on, also when it fails.

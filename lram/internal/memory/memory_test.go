@@ -34,6 +34,10 @@ func TestRegion(t *testing.T) {
 	if other.Size() != 1<<30 || other.Bytes()[8192] != 7 {
 		t.Errorf("the other mapping has %d bytes and reads %d", other.Size(), other.Bytes()[8192])
 	}
+	if b, err := mmapForWriting(r.Descriptor()); err == nil {
+		b[0] = 1
+		t.Error("a client may write to the cache's memory")
+	}
 	again := other.Share()
 	if err := other.Close(); err != nil {
 		t.Error(err)
