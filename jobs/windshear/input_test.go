@@ -193,15 +193,16 @@ func TestCalendarAndNames(t *testing.T) {
 // TestNCFile reads shear.nc back with a reader that knows nothing of the writer.
 func TestNCFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "shear.nc")
-	if err := os.WriteFile(path, nil, 0o644); err != nil {
-		t.Fatal(err)
-	}
-	g := Grid{TimeUnit: "hours since 2000-01-01", Calendar: "standard", Lat: []float64{10, 5, 0}, Lon: []float64{-5, 0, 5, 10}}
-	nc, err := createNC(path, g, "title", "source", "200 minus 850 hPa")
+	f, err := os.Create(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer nc.abandon()
+	defer f.Close()
+	g := Grid{TimeUnit: "hours since 2000-01-01", Calendar: "standard", Lat: []float64{10, 5, 0}, Lon: []float64{-5, 0, 5, 10}}
+	nc, err := createNC(f, g, "title", "source", "200 minus 850 hPa")
+	if err != nil {
+		t.Fatal(err)
+	}
 	var want []float64
 	for step := range 3 {
 		record := make([]float32, 12)

@@ -147,7 +147,6 @@ func compute(ctx context.Context, w *rt.World, o Options, out *output, open open
 		if rep, err = newReport(in, o, out); err != nil {
 			return nil, nil, err
 		}
-		defer rep.abandon()
 	}
 	if err := c.run(ctx, w, res, rep); err != nil {
 		return nil, nil, err

@@ -22,12 +22,8 @@ type ncFile struct {
 	scratch []byte
 }
 
-// createNC writes the header and the coordinates to the file at path.
-func createNC(path string, g Grid, title, source, levels string) (*ncFile, error) {
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_TRUNC, 0)
-	if err != nil {
-		return nil, err
-	}
+// createNC writes the header and the coordinates to an empty file, which stays the caller's to close.
+func createNC(f *os.File, g Grid, title, source, levels string) (*ncFile, error) {
 	timeAttrs := []netcdf.Attr{{Name: "long_name", Value: "time"}, {Name: "axis", Value: "T"}}
 	if g.TimeUnit != "" {
 		timeAttrs = append(timeAttrs, netcdf.Attr{Name: "units", Value: g.TimeUnit})
@@ -36,7 +32,7 @@ func createNC(path string, g Grid, title, source, levels string) (*ncFile, error
 		timeAttrs = append(timeAttrs, netcdf.Attr{Name: "calendar", Value: g.Calendar})
 	}
 	n := &ncFile{f: f, points: len(g.Lat) * len(g.Lon), out: bufio.NewWriterSize(f, 1<<18)}
-	err = netcdf.Write(n.out, &netcdf.Content{
+	return n, netcdf.Write(n.out, &netcdf.Content{
 		Dims: []netcdf.Dim{{Name: "time", Record: true}, {Name: "lat", Len: len(g.Lat)}, {Name: "lon", Len: len(g.Lon)}},
 		Attrs: []netcdf.Attr{
 			{Name: "Conventions", Value: "CF-1.8"}, {Name: "title", Value: title}, {Name: "source", Value: source}, {Name: "history", Value: "computed by gridrun windshear"},
@@ -54,11 +50,6 @@ func createNC(path string, g Grid, title, source, levels string) (*ncFile, error
 			}},
 		},
 	})
-	if err != nil {
-		f.Close()
-		return nil, err
-	}
-	return n, nil
 }
 
 // append adds the record of a time step: as the format has it, the values of the record variables one after the other, big-endian. Both sizes are multiples of four, so there is no padding.
@@ -76,9 +67,8 @@ func (n *ncFile) append(time float64, values []float32) error {
 	return err
 }
 
-// finish writes the number of records, which stands behind the four bytes of the magic number, and closes the file.
+// finish writes the number of records, which stands behind the four bytes of the magic number.
 func (n *ncFile) finish() error {
-	defer n.f.Close()
 	if err := n.out.Flush(); err != nil {
 		return err
 	}
@@ -89,11 +79,6 @@ func (n *ncFile) finish() error {
 	if magic[3] == 5 { // there the number has 8 bytes; coordinates and floats never need this version
 		return fmt.Errorf("unexpected version of the format")
 	}
-	if _, err := n.f.WriteAt(binary.BigEndian.AppendUint32(nil, n.records), int64(len(magic))); err != nil {
-		return err
-	}
-	return n.f.Close()
+	_, err := n.f.WriteAt(binary.BigEndian.AppendUint32(nil, n.records), int64(len(magic)))
+	return err
 }
-
-// abandon closes a file that will not be finished. After finish it does nothing harmful.
-func (n *ncFile) abandon() { n.f.Close() }

@@ -2,8 +2,6 @@ package windshear
 
 import (
 	"errors"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -147,62 +145,6 @@ func TestTimeLabels(t *testing.T) {
 		if got := (Grid{TimeUnit: tc.unit, Calendar: tc.calendar, Times: []float64{tc.v}}).timeLabel(0); got != tc.want {
 			t.Errorf("%g %s: %s, want %s", tc.v, tc.unit, got, tc.want)
 		}
-	}
-}
-
-func listing(t *testing.T, dir string) string {
-	t.Helper()
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var names []string
-	for _, e := range entries {
-		names = append(names, e.Name())
-	}
-	return strings.Join(names, " ")
-}
-
-func TestOutputIsAllOrNothing(t *testing.T) {
-	root := t.TempDir()
-	dir := filepath.Join(root, "a", "b")
-	o, err := openOutput(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := o.write("one", []byte("1")); err != nil {
-		t.Fatal(err)
-	}
-	o.discard()
-	if got := listing(t, root); got != "" {
-		t.Errorf("after discard %q is left", got)
-	}
-
-	if o, err = openOutput(dir); err != nil {
-		t.Fatal(err)
-	}
-	for _, name := range []string{"one", "two"} {
-		if err := o.write(name, []byte(name)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := o.commit(); err != nil {
-		t.Fatal(err)
-	}
-	o.discard()
-	if got := listing(t, dir); got != "one two" {
-		t.Errorf("after commit there are %q", got)
-	}
-
-	file := filepath.Join(dir, "one")
-	if _, err := openOutput(file); err == nil || !strings.Contains(err.Error(), "--out names a directory") {
-		t.Errorf("a file as --out: %v", err)
-	}
-	if _, err := openOutput(filepath.Join(file, "sub")); err == nil {
-		t.Error("a directory below a file was made")
-	}
-	if content, err := os.ReadFile(file); err != nil || string(content) != "one" {
-		t.Errorf("the file has %q, %v", content, err)
 	}
 }
 

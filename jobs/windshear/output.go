@@ -9,14 +9,20 @@ import (
 	"syscall"
 )
 
-// An output is the directory of --out. Files are written under temporary names and get their real ones together, at the end; until then discard takes everything back.
+// An output is the directory of --out. Its files get their names together, at the end; until then discard takes everything back. Where the system has files
+// without a name they have none before, so that even a killed process leaves nothing; elsewhere they have temporary ones.
 type output struct {
 	dir     string
 	made    []string // directories that did not exist before, outermost first
 	pending []pending
+	named   bool // use temporary names even where there are files without one
 }
 
-type pending struct{ temporary, final string }
+// A pending file has a temporary name, or none.
+type pending struct {
+	file             *os.File
+	temporary, final string
+}
 
 // openOutput makes the directory where needed and tries it with a small file, so that a read-only or full disk shows before the computation.
 func openOutput(dir string) (*output, error) {
@@ -42,8 +48,12 @@ func openOutput(dir string) (*output, error) {
 // outputError says in one line what is wrong with the directory.
 func outputError(dir string, err error) error {
 	var path *fs.PathError
-	if errors.As(err, &path) {
-		err = path.Err // its temporary name would tell the user nothing
+	var link *os.LinkError
+	switch { // temporary names would tell the user nothing
+	case errors.As(err, &path):
+		err = path.Err
+	case errors.As(err, &link):
+		err = link.Err
 	}
 	hint := ""
 	switch {
@@ -57,35 +67,44 @@ func outputError(dir string, err error) error {
 	return fmt.Errorf("windshear: cannot write to --out %s: %w%s", dir, err, hint)
 }
 
-// temporary reserves a name for a file to be, and returns the name to write it under.
-func (o *output) temporary(name string) (string, error) {
-	f, err := os.CreateTemp(o.dir, "."+name+".*")
+// create opens a file that commit will call name. The output closes it.
+func (o *output) create(name string) (*os.File, error) {
+	p := pending{final: filepath.Join(o.dir, name)}
+	err := errors.ErrUnsupported
+	if !o.named {
+		p.file, err = unnamedFile(o.dir)
+	}
+	if errors.Is(err, errors.ErrUnsupported) {
+		if p.file, err = os.CreateTemp(o.dir, "."+name+".*"); err == nil {
+			p.temporary = p.file.Name()
+			err = p.file.Chmod(0o644)
+		}
+	}
+	if p.file != nil {
+		o.pending = append(o.pending, p)
+	}
 	if err != nil {
-		return "", outputError(o.dir, err)
+		return nil, outputError(o.dir, err)
 	}
-	o.pending = append(o.pending, pending{f.Name(), filepath.Join(o.dir, name)})
-	if err := errors.Join(f.Chmod(0o644), f.Close()); err != nil {
-		return "", outputError(o.dir, err)
-	}
-	return f.Name(), nil
+	return p.file, nil
 }
 
-// write keeps a whole file ready under a temporary name.
+// write keeps a whole file ready.
 func (o *output) write(name string, content []byte) error {
-	path, err := o.temporary(name)
+	f, err := o.create(name)
 	if err != nil {
 		return err
 	}
-	if err := os.WriteFile(path, content, 0o644); err != nil {
+	if _, err := f.Write(content); err != nil {
 		return outputError(o.dir, err)
 	}
 	return nil
 }
 
-// commit gives all files their names.
+// commit gives all files their names, in place of older ones.
 func (o *output) commit() error {
 	for len(o.pending) > 0 {
-		if err := os.Rename(o.pending[0].temporary, o.pending[0].final); err != nil {
+		if err := o.pending[0].publish(); err != nil {
 			return outputError(o.dir, err)
 		}
 		o.pending = o.pending[1:]
@@ -94,10 +113,35 @@ func (o *output) commit() error {
 	return nil
 }
 
-// forget removes the files that have no name yet.
+func (p *pending) publish() error {
+	if p.temporary == "" {
+		err := nameFile(p.file, p.final)
+		if errors.Is(err, fs.ErrExist) { // a link cannot replace a file, a rename can
+			aside := fmt.Sprintf("%s.%d", p.final, os.Getpid())
+			if err = nameFile(p.file, aside); err == nil {
+				p.temporary = aside
+			}
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if err := p.file.Close(); err != nil {
+		return err
+	}
+	if p.temporary == "" {
+		return nil
+	}
+	return os.Rename(p.temporary, p.final)
+}
+
+// forget drops the files that have no name yet.
 func (o *output) forget() {
 	for _, p := range o.pending {
-		os.Remove(p.temporary)
+		p.file.Close()
+		if p.temporary != "" {
+			os.Remove(p.temporary)
+		}
 	}
 	o.pending = nil
 }

@@ -28,11 +28,11 @@ func newReport(in *input, o Options, out *output) (*report, error) {
 	if out == nil {
 		return r, nil
 	}
-	name, err := out.temporary("shear.nc")
+	f, err := out.create("shear.nc")
 	if err != nil {
 		return nil, err
 	}
-	if r.nc, err = createNC(name, in.grid, "Vertical wind shear", r.files, r.levels); err != nil {
+	if r.nc, err = createNC(f, in.grid, "Vertical wind shear", r.files, r.levels); err != nil {
 		return nil, outputError(out.dir, err)
 	}
 	return r, nil
@@ -60,13 +60,6 @@ func (r *report) finishField() error {
 		return outputError(r.out.dir, err)
 	}
 	return nil
-}
-
-// abandon closes shear.nc if the run did not get to its end.
-func (r *report) abandon() {
-	if r.nc != nil {
-		r.nc.abandon()
-	}
 }
 
 // publish writes the other files, gives all of them their names, and prints the table.
