@@ -73,7 +73,7 @@ func (rk *Rank) envelope(h *wire.Header, body []byte) {
 		return
 	}
 	err := r.accept(h)
-	answer := wire.Header{Kind: wire.CTS, Dst: h.Src, Send: h.Send}
+	answer := wire.Header{Kind: wire.CTS, Dst: h.Src, Group: h.Group, Send: h.Send}
 	if err == nil {
 		r.id = rk.id()
 		answer.Recv = r.id

@@ -64,21 +64,23 @@ func (c *Comm) Revoke(cause error) {
 	if !c.rank.revoked(c.id, revocation(cause)) {
 		return
 	}
-	text := cause.Error()
+	for i := range c.size {
+		if w := c.WorldRank(i); w != c.rank.world && c.rank.proc.gone[w].Load() == nil {
+			c.rank.tellRevoked(w, c.id, cause)
+		}
+	}
+}
+
+// tellRevoked tells world rank w that the group is revoked, and why.
+func (rk *Rank) tellRevoked(w int, group uint64, cause error) {
+	text := revocation(cause).text
 	if len(text) > maxCause {
 		text = text[:maxCause]
 	}
-	for i := range c.size {
-		w := c.WorldRank(i)
-		if w == c.rank.world || c.rank.proc.gone[w].Load() != nil {
-			continue
-		}
-		f := &transport.Frame{Header: wire.Header{
-			Kind: wire.Revoke, Src: int32(c.rank.world), Dst: int32(w), Group: c.id,
-			Flags: causeFlags(cause), Len: uint64(len(text)), Body: uint32(len(text)),
-		}, Body: []byte(text)}
-		c.rank.proc.post(f)
-	}
+	rk.proc.post(&transport.Frame{Header: wire.Header{
+		Kind: wire.Revoke, Src: int32(rk.world), Dst: int32(w), Group: group,
+		Flags: causeFlags(cause), Len: uint64(len(text)), Body: uint32(len(text)),
+	}, Body: []byte(text)})
 }
 
 // maxCause bounds the text that a Revoke frame carries.
@@ -105,7 +107,7 @@ type revokedError struct {
 func (e *revokedError) Error() string   { return "group revoked: " + e.text }
 func (e *revokedError) Unwrap() []error { return e.is }
 
-func revocation(cause error) error {
+func revocation(cause error) *revokedError {
 	var r *revokedError
 	if errors.As(cause, &r) {
 		return r

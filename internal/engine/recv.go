@@ -41,7 +41,7 @@ func (r *Request) post() {
 		return
 	}
 	err := r.accept(&msg.header)
-	answer := wire.Header{Kind: wire.CTS, Dst: m.Src, Send: msg.header.Send}
+	answer := wire.Header{Kind: wire.CTS, Dst: m.Src, Group: m.Group, Send: msg.header.Send}
 	if err == nil {
 		r.id = rk.id()
 		answer.Recv = r.id

@@ -104,8 +104,15 @@ func (rk *Rank) clearedToSend(h *wire.Header) {
 	rk.mu.Lock()
 	r := rk.sends[h.Send]
 	if r == nil || r.peer != h.Src {
+		var cause error
+		if g := rk.groups[h.Group&^collective]; g != nil {
+			cause = g.revoked
+		}
 		rk.mu.Unlock()
 		if h.Recv != 0 {
+			if cause != nil { // Cancelled alone would be an end without a cause
+				rk.tellRevoked(int(h.Src), h.Group&^collective, cause)
+			}
 			rk.control(&wire.Header{Kind: wire.Cancelled, Dst: h.Src, Recv: h.Recv})
 		}
 		return
