@@ -5,7 +5,7 @@
 // All ranks of a group call the same collectives in the same order, with the
 // same root, lengths where the operation asks it, and options. Collectives on
 // different groups may run at the same time. Slices of one call must not share
-// memory, except that AllGather's x may be its own place in all.
+// memory, except that the x of a gather or scatter may be its own place in all.
 //
 // # How a call works
 //

@@ -7,20 +7,19 @@ func chain(c Net, x []byte, f Fold, visit func(lo int, before, upto []byte)) err
 	r, last := c.Rank(), c.Size()-1
 	size := min(len(x), max(segment, f.Elem))
 	upto := scratch(size)
-	var before, next []byte
+	var before []byte
 	if r > 0 {
-		before, next = scratch(size), scratch(size)
+		before = scratch(size)
 	}
 	var passing []Part // the piece before, on its way to the next rank
 	err := pieces(len(x), f.Elem, func(lo, hi int) error {
 		var in []Part
 		if r > 0 {
-			in = []Part{{Peer: r - 1, Bytes: next[:hi-lo]}}
+			in = []Part{{Peer: r - 1, Bytes: before[:hi-lo]}}
 		}
 		if err := c.Exchange(passing, in); err != nil {
 			return err
 		}
-		before, next = next, before
 		mine := upto[:hi-lo]
 		var lower []byte
 		if r > 0 {
