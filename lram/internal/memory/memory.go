@@ -9,6 +9,7 @@ package memory
 
 import (
 	"fmt"
+	"strings"
 	"sync/atomic"
 )
 
@@ -71,8 +72,5 @@ func FormatBytes(n int64) string {
 		f /= 1024
 		i++
 	}
-	if f == float64(int64(f)) {
-		return fmt.Sprintf("%d %s", int64(f), units[i])
-	}
-	return fmt.Sprintf("%.1f %s", f, units[i])
+	return strings.TrimSuffix(fmt.Sprintf("%.1f", f), ".0") + " " + units[i]
 }
