@@ -64,6 +64,19 @@ type (
 		Transport string // "" (shm inside the host), "tcp" (TCP even inside the host)
 		Terminal  int    // columns of the launcher's terminal; 0: not one
 		Keep      bool   // --on-failure continue
+		// Jobs of several hosts: where the agent listens, and how ranks connect.
+		Net     []string  // CIDRs: only addresses within; empty: every interface that is no loopback
+		Ports   PortRange // the listening port is one of these
+		Encrypt bool      // TLS on every TCP connection
+	}
+	// A PortRange is Lo to Hi, both included; zeros mean any port.
+	PortRange struct{ Lo, Hi int }
+	// Located answers Locate: where the agent of Host listens, or why nobody will know.
+	Located struct {
+		Host  int
+		Name  string
+		Addrs []string
+		Error string
 	}
 	// Input is standard input for process Proc; an empty Data is its end.
 	Input struct {
@@ -101,7 +114,10 @@ type (
 		Host    string // the host's own name
 		Pid     int
 		CPUs    int
+		Addrs   []string // host:port, where connections to this host's processes may try; the likeliest first
 	}
+	// Locate asks for another host's Addrs; the answer may wait for its Ready.
+	Locate struct{ Host int }
 	// Started says that a process runs.
 	Started struct{ Proc, Pid int }
 	// Output is a piece of a process's output, as read: lines are the launcher's.
@@ -173,17 +189,21 @@ type (
 		Transport string
 		Terminal  int
 		Keep      bool
+		Encrypt   bool // TLS on every TCP connection
 		Segment   bool // a descriptor comes with this packet
 	}
-	// Lookup asks where process Proc listens; Address answers.
+	// Lookup asks where process Proc listens; Address answers. The host service
+	// of host h is process -1-h.
 	Lookup  struct{ Proc int }
 	Address struct {
 		Proc  int
+		Host  string // where it runs, as the launcher calls it
 		Addrs []string
 		Error string
 	}
 	// Conn brings a connection accepted for this process, as a descriptor.
-	Conn struct{}
+	// Process From has opened it and proved that it knows the job's key.
+	Conn struct{ From int }
 	// Service asks for a connection to the host service; it comes back in a
 	// Service packet, as a descriptor, or with Error.
 	Service struct {
@@ -229,6 +249,8 @@ var messages = []func() Message{
 	func() Message { return new(Failed) },
 	func() Message { return new(Cause) },
 	func() Message { return new(Progress) },
+	func() Message { return new(Locate) },
+	func() Message { return new(Located) },
 }
 
 func (*Start) kind() byte    { return 1 }
@@ -256,6 +278,8 @@ func (*Service) kind() byte  { return 22 }
 func (*Failed) kind() byte   { return 23 }
 func (*Cause) kind() byte    { return 24 }
 func (*Progress) kind() byte { return 25 }
+func (*Locate) kind() byte   { return 26 }
+func (*Located) kind() byte  { return 27 }
 
 // ErrControl is what bytes that no gridrun would send decode to.
 var ErrControl = errors.New("malformed control message")
