@@ -1,5 +1,3 @@
-//go:build unix
-
 package hostd
 
 import (
@@ -19,6 +17,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"gridrun/internal/packet"
 	"gridrun/internal/wire"
 )
 
@@ -49,7 +48,7 @@ func pair(t *testing.T, kind int) (*net.UnixConn, *os.File) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	conn, err := streamConn(fds[0])
+	conn, err := streamConn(os.NewFile(uintptr(fds[0]), "one end"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -102,7 +101,7 @@ func start(t *testing.T) (a *agent, log *bytes.Buffer, stop func() error) {
 		t.Fatal(err)
 	}
 	other.Close()
-	theirs, err := controlConn(uintptr(fd))
+	theirs, err := packet.Open(fd)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,25 +16,9 @@ import (
 	"syscall"
 	"time"
 
+	"gridrun/internal/packet"
 	"gridrun/internal/wire"
 )
-
-// A Conn is a rank's stream to a service.
-type Conn struct {
-	*net.UnixConn
-	Rank    int          // world rank
-	Job     wire.Welcome // of the job this process belongs to
-	Version uint16       // that the rank asked for
-}
-
-// A Handler is what a service's name stands for.
-type Handler struct {
-	Version uint16 // ranks must ask for exactly this one
-	// Serve serves one stream until the rank closes it or ctx ends (the stream
-	// is then closed under it). Its error goes to stderr: it is not the rank's
-	// doing. The end of the stream is no error.
-	Serve func(ctx context.Context, c Conn) error
-}
 
 // controlFD is the descriptor the agent leaves to this process.
 const controlFD = 3
@@ -46,8 +30,10 @@ const greetingTime = 30 * time.Second
 func Main(handlers map[string]Handler) int {
 	// The agent decides when this process ends; a Ctrl-C on the terminal is for the job.
 	signal.Ignore(syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT)
-	control, err := controlConn(controlFD)
-	if err == nil {
+	control, err := packet.Open(controlFD)
+	if err != nil {
+		err = fmt.Errorf("this command is for gridrun's own use: %w", err)
+	} else {
 		err = Serve(context.Background(), control, handlers, os.Stderr)
 	}
 	if err != nil {
@@ -57,23 +43,8 @@ func Main(handlers map[string]Handler) int {
 	return 0
 }
 
-func controlConn(fd uintptr) (*net.UnixConn, error) {
-	f := os.NewFile(fd, "control")
-	defer f.Close()
-	c, err := net.FileConn(f)
-	if err != nil {
-		return nil, fmt.Errorf("descriptor %d is not the agent's socket (this command is for gridrun's own use): %w", fd, err)
-	}
-	u, ok := c.(*net.UnixConn)
-	if !ok {
-		c.Close()
-		return nil, fmt.Errorf("descriptor %d is not a Unix socket (this command is for gridrun's own use)", fd)
-	}
-	return u, nil
-}
-
 // Serve is Main on a given control socket, which it closes. ctx ends it as the end of that socket does.
-func Serve(ctx context.Context, control *net.UnixConn, handlers map[string]Handler, log io.Writer) error {
+func Serve(ctx context.Context, control *packet.Conn, handlers map[string]Handler, log io.Writer) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer control.Close()
@@ -101,10 +72,10 @@ func (d *daemon) logf(format string, args ...any) {
 }
 
 // control reads the agent's packets until the socket ends.
-func (d *daemon) control(ctx context.Context, control *net.UnixConn) error {
+func (d *daemon) control(ctx context.Context, control *packet.Conn) error {
 	var job wire.Welcome
 	for n := 0; ; n++ {
-		m, fds, err := receive(control)
+		m, f, err := control.Receive()
 		if err != nil {
 			if errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || ctx.Err() != nil {
 				return nil
@@ -114,17 +85,17 @@ func (d *daemon) control(ctx context.Context, control *net.UnixConn) error {
 		if n == 0 {
 			w, ok := m.(*wire.Welcome)
 			if !ok || w.Version != wire.Version {
-				closeAll(fds)
+				drop(f)
 				return fmt.Errorf("the agent's first packet is %T, not a welcome of version %d", m, wire.Version)
 			}
 			job = *w
 		}
 		s, ok := m.(*wire.Service)
-		if !ok || len(fds) != 1 {
-			closeAll(fds)
+		if !ok || f == nil {
+			drop(f)
 			continue
 		}
-		stream, err := streamConn(fds[0])
+		stream, err := streamConn(f)
 		if err != nil {
 			d.logf("rank %d: %v", s.Rank, err)
 			continue
@@ -168,4 +139,26 @@ func (d *daemon) serve(ctx context.Context, c Conn) {
 	if err := h.Serve(ctx, c); err != nil && ctx.Err() == nil {
 		d.logf("%s for rank %d: %v", name, c.Rank, err)
 	}
+}
+
+// drop closes a descriptor that came with a packet, if one did.
+func drop(f *os.File) {
+	if f != nil {
+		f.Close()
+	}
+}
+
+// streamConn takes over a socket that came with a packet.
+func streamConn(f *os.File) (*net.UnixConn, error) {
+	defer f.Close()
+	c, err := net.FileConn(f)
+	if err != nil {
+		return nil, fmt.Errorf("the descriptor received is no socket: %w", err)
+	}
+	u, ok := c.(*net.UnixConn)
+	if !ok {
+		c.Close()
+		return nil, fmt.Errorf("the descriptor received is a %T, not a Unix socket", c)
+	}
+	return u, nil
 }
