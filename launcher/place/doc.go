@@ -5,5 +5,5 @@
 //     [CPUs] counts the slots of this machine.
 //  2. [Place] gives every rank a host (by slot, by node or so many a host) and
 //     gathers the ranks of a host into processes.
-//  3. [Plan.String] is what --dry-run prints.
+//  3. [Plan.Text] is what --dry-run prints.
 package place

@@ -1,0 +1,89 @@
+package main
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// exits is the table of exit codes that users rely on.
+var exits = []struct {
+	when string
+	args string
+	code int
+	says string // on standard error
+}{
+	{"success", "-np 2 true", 0, ""},
+	{"a rank's own code", "-np 2 sh -c 'exit 3'", 3, "exited with code 3"},
+	{"any code of a rank, also ours", "-np 1 sh -c 'exit 124'", 124, "exited with code 124"},
+	{"killed by a signal", "-np 2 sh -c 'kill -9 $$'", 137, "killed by signal 9 (SIGKILL)"},
+	{"out of time", "-np 1 --timeout 0.1 sleep 100", 124, "not finished after 100ms (--timeout)"},
+	{"no arguments", "", 125, "Usage: gridrun"},
+	{"no program", "-np 2", 125, "no program to run"},
+	{"unknown flag", "--nproc 2 true", 125, "unknown flag --nproc; `gridrun --help` lists them"},
+	{"misspelt flag", "--tag-ouput -np 2 true", 125, "unknown flag --tag-ouput; did you mean --tag-output?"},
+	{"misspelt flag of mpirun", "-hostfiel f true", 125, "did you mean --hostfile?"},
+	{"a flag without its value", "-np", 125, "-np needs a value"},
+	{"no number", "-np many true", 125, `"many" is not a number of at least 1`},
+	{"no ranks", "-np 0 true", 125, `"0" is not a number of at least 1`},
+	{"too many ranks", "-np 2000000 --dry-run true", 125, "has 2000000 ranks"},
+	{"no time", "--timeout soon true", 125, `"soon" is no time`},
+	{"no policy", "--map-by core true", 125, "--map-by core is not understood"},
+	{"no transport", "--transport pigeon true", 125, "it is shm or tcp"},
+	{"too few slots", "-H localhost:2 -np 3 true", 125, "3 ranks do not fit in the 2 slots of host localhost"},
+	{"no hostfile", "--hostfile nosuch true", 125, "nosuch: no such file"},
+	{"no hosts in it", "--hostfile /dev/null true", 125, "/dev/null names no host"},
+	{"a verb with arguments", "jobs now", 125, "jobs takes no arguments"},
+	{"no directory", "-np 1 --wdir /nosuch true", 125, "/nosuch: no such file"},
+	{"no variable", "-np 1 -x NOSUCH true", 125, "there is no such variable"},
+	{"a Go package that does not build", "-np 1 ./broken", 125, "undefined: nonsense"},
+	{"not executable", "-np 2 ./data", 126, "./data is not executable"},
+	{"not a program", "-np 2 ./garbage", 126, "garbage is not a program for this host"},
+	{"a directory without Go files", "-np 2 ./empty", 126, "without Go files"},
+	{"a Go package that is no program", "-np 1 ./lib", 126, "no main package"},
+	{"not found by path", "-np 2 ./nosuch", 127, "./nosuch: no such file or directory"},
+	{"not found by name", "-np 93 windsheer", 127, "did you mean windshear?"},
+}
+
+func TestExitCodes(t *testing.T) {
+	dir := t.TempDir()
+	for name, text := range map[string]string{
+		"data":           "x",
+		"garbage":        "\x7fELF but not really",
+		"go.mod":         "module example\n",
+		"broken/main.go": "package main\n\nfunc main() { nonsense }\n",
+		"lib/lib.go":     "package lib\n",
+		"empty/readme":   "",
+	} {
+		path := filepath.Join(dir, name)
+		mode := os.FileMode(0o644)
+		if name == "garbage" {
+			mode = 0o755
+		}
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), mode); err != nil {
+			t.Fatal(err)
+		}
+	}
+	path := bin(t)
+	for _, c := range exits {
+		cmd := exec.Command("sh", "-c", "gridrun "+c.args)
+		cmd.Dir = dir
+		cmd.Env = append(os.Environ(), "PATH="+path+":"+os.Getenv("PATH"), "XDG_CONFIG_HOME="+dir, "GOFLAGS=")
+		var stderr strings.Builder
+		cmd.Stderr = &stderr
+		cmd.Run()
+		text := stderr.String()
+		if got := cmd.ProcessState.ExitCode(); got != c.code || !strings.Contains(text, c.says) {
+			t.Errorf("%s: gridrun %s: code %d, want %d and %q:\n%s", c.when, c.args, got, c.code, c.says, text)
+		}
+		// One message, not one for every rank: its own line, and perhaps the notice of shared CPUs.
+		if n := strings.Count(text, "gridrun: "); n > 2 && c.code != 124 {
+			t.Errorf("%s: %d messages:\n%s", c.when, n, text)
+		}
+	}
+}

@@ -1,0 +1,19 @@
+# The first failure ends the others, and one line says whose it was.
+run gridrun -np 4 sh -c 'if [ $GRIDRUN_RANK = 2 ]; then exit 7; fi; sleep 100'
+code 7
+has err 'gridrun: rank 2 (host .*, pid [0-9]*) exited with code 7; 3 other ranks stopped$'
+run gridrun -np 4 sh -c 'if [ $GRIDRUN_RANK = 3 ]; then kill -SEGV $$; fi; sleep 100'
+code 139
+has err 'rank 3 .* was killed by signal 11 (SIGSEGV); 3 other ranks stopped$'
+
+# Time is over.
+run gridrun -np 2 --timeout 0.3 sleep 100
+code 124
+has err 'what every rank is blocked in:'
+has err 'ranks 0-1  computing'
+has err 'gridrun: not finished after 300ms (--timeout); 2 ranks stopped$'
+
+# A grandchild that keeps the output open holds up nobody, and does not stay.
+ok timeout 20 gridrun -np 1 sh -c 'sleep 1000 & echo started'
+has out started
+

@@ -1,0 +1,27 @@
+# A directory with a Go main package is built; so is a changed one.
+mkdir -p src/prog src/broken src/lib
+cd src
+echo 'module example' >go.mod
+printf 'package main\n\nimport "fmt"\n\nfunc main() { fmt.Println("version one") }\n' >prog/main.go
+printf 'package main\n\nfunc main() { nonsense }\n' >broken/main.go
+printf 'package lib\n' >lib/lib.go
+ok gridrun -np 3 ./prog
+count 3 out '^version one$'
+sed -i 's/one/two/' prog/main.go
+ok gridrun -np 1 ./prog
+has out '^version two$'
+run gridrun -np 1 ./broken
+code 125
+has err 'undefined: nonsense'
+run gridrun -np 1 ./lib
+code 126
+has err 'no main package'
+
+# Ranks of a built-in job are this binary.
+ok gridrun -np 5 __hello
+ok gridrun -np 5 --ranks-per-process 2 __hello
+ok gridrun -np 3 --transport tcp __hello
+
+# A rank program of ours, and one that knows nothing of gridrun, side by side.
+ok gridrun -np 3 "$EXAMPLES/hello"
+has out '^hello from rank 2 of 3 on '
