@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/bits"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -323,6 +324,25 @@ func TestCuts(t *testing.T) {
 					}
 				}
 			}
+		}
+	}
+}
+
+// TestDocs looks for every algorithm in docs/algorithms.md.
+func TestDocs(t *testing.T) {
+	text, err := os.ReadFile("../../../docs/algorithms.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	sections := strings.Split(string(text), "\n## ")
+	for name := range trials() {
+		op, algorithm, _ := strings.Cut(name, "/")
+		found := slices.ContainsFunc(sections, func(s string) bool {
+			title, body, _ := strings.Cut(s, "\n")
+			return slices.Contains(strings.Split(title, ", "), op) && strings.Contains(body, "| `"+algorithm+"` |")
+		})
+		if !found {
+			t.Errorf("docs/algorithms.md has no row %q under %q", algorithm, op)
 		}
 	}
 }
