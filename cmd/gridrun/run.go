@@ -31,8 +31,13 @@ func run(args []string) (int, error) {
 	signals := catch()
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	job, err := launcher.Prepare(ctx, spec)
+	interrupted := ctx.Err() != nil
 	stop()
-	if err != nil {
+	switch {
+	case interrupted: // building the program, and the signal is in the queue as well
+		s, _ := (<-signals).(syscall.Signal)
+		return 128 + int(s), nil
+	case err != nil:
 		return 0, err
 	}
 	if flags.DryRun {

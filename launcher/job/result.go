@@ -53,6 +53,10 @@ func (m *Machine) Result() Result {
 	return Result{Code: c.code, Summary: m.summary(*c)}
 }
 
+// maxWho is the longest list of ranks in a summary; a longer one gives way to
+// their number.
+const maxWho = 32
+
 func (m *Machine) summary(c cause) string {
 	switch c.kind {
 	case bySignal:
@@ -78,6 +82,9 @@ func (m *Machine) summary(c cause) string {
 		}
 	}
 	who := rankset.Label(same.ranks)
+	if len(who) > maxWho {
+		who = fmt.Sprintf("%d of %d ranks", len(same.ranks), len(m.holder))
+	}
 	switch {
 	case c.aborted:
 		return fmt.Sprintf("%s ended the job with code %d: %s", who, c.code, c.text)

@@ -13,10 +13,10 @@ import (
 
 // waitTable shows what every rank is doing, ranks with the same wait in one line:
 //
-//	ranks 0-2,4  Barrier #17, group 1, for 4.2s
+//	ranks 0-2,4  Barrier #17, group 1, for 4.2s; rank 5 missing
 //	rank 3       Recv from rank 5, tag 7, for 4.1s
-//	rank 5       computing or in calls of its own
-//	rank 6       finished
+//	rank 5       computing, or in calls that gridrun does not see
+//	rank 6       ended
 //
 // and below it the ranks that wait for each other in a circle.
 func (m *Machine) waitTable() string {
@@ -24,9 +24,10 @@ func (m *Machine) waitTable() string {
 		what  string
 		ranks []int
 		since time.Duration // of the one that waits longest
+		peers []int         // whom a collective waits for right now
 	}
 	var lines []*line
-	add := func(what string, rank int, since time.Duration) {
+	add := func(what string, rank int, since time.Duration) *line {
 		i := slices.IndexFunc(lines, func(l *line) bool { return l.what == what })
 		if i < 0 {
 			i = len(lines)
@@ -34,13 +35,17 @@ func (m *Machine) waitTable() string {
 		}
 		lines[i].ranks = append(lines[i].ranks, rank)
 		lines[i].since = max(lines[i].since, since)
+		return lines[i]
 	}
 	blocked := map[int]bool{}
 	slices.SortStableFunc(m.waits, func(a, b wire.Wait) int { return a.Rank - b.Rank })
 	for _, w := range m.waits {
 		if _, ok := m.holder[w.Rank]; ok {
 			blocked[w.Rank] = true
-			add(waitText(w, len(m.holder)), w.Rank, time.Duration(w.Since))
+			l := add(waitText(w, len(m.holder)), w.Rank, time.Duration(w.Since))
+			if w.Seq > 0 && w.Peer >= 0 {
+				l.peers = append(l.peers, w.Peer)
+			}
 		}
 	}
 	for rank := range len(m.holder) {
@@ -59,11 +64,15 @@ func (m *Machine) waitTable() string {
 	var b strings.Builder
 	t := tabwriter.NewWriter(&b, 0, 8, 2, ' ', 0)
 	for _, l := range lines {
-		for_ := ""
+		since := ""
 		if l.since > 0 {
-			for_ = ", for " + l.since.Round(100*time.Millisecond).String()
+			since = ", for " + l.since.Round(100*time.Millisecond).String()
 		}
-		fmt.Fprintf(t, "  %s\t%s%s\n", rankset.Label(l.ranks), l.what, for_)
+		missing := ""
+		if peers := slices.DeleteFunc(l.peers, func(p int) bool { return slices.Contains(l.ranks, p) }); len(peers) > 0 {
+			missing = "; " + rankset.Label(peers) + " missing"
+		}
+		fmt.Fprintf(t, "  %s\t%s%s%s\n", rankset.Label(l.ranks), l.what, since, missing)
 	}
 	t.Flush()
 	for _, c := range cycles(m.waits) {
@@ -73,14 +82,15 @@ func (m *Machine) waitTable() string {
 }
 
 // waitText says what w is blocked in. Peers are given relative to the rank
-// where that folds more: in a ring everybody waits for the rank before it.
+// where that folds more: in a ring everybody waits for the rank before it. The
+// peer of a collective depends on its algorithm and is left out.
 func waitText(w wire.Wait, size int) string {
 	var b strings.Builder
 	b.WriteString(w.Op)
 	if w.Seq > 0 {
 		fmt.Fprintf(&b, " #%d", w.Seq)
 	}
-	if w.Peer >= 0 {
+	if w.Peer >= 0 && w.Seq == 0 {
 		word := "with"
 		switch {
 		case strings.Contains(w.Op, "Recv") || strings.Contains(w.Op, "Probe"):
