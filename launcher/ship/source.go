@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 )
 
@@ -25,7 +26,7 @@ type File struct {
 // ReadFile describes the file at path, which it reads once for the hash.
 func ReadFile(path, name string) (File, error) {
 	f := File{Name: name, Path: path}
-	if name == "" || name == "." || name == ".." || name != filepath.Base(name) {
+	if name == "" || name == "." || name == ".." || strings.Contains(name, "/") {
 		return f, fmt.Errorf("%q cannot name a file in a directory of a host", name)
 	}
 	in, err := os.Open(path)
