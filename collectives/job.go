@@ -114,8 +114,8 @@ func (j *job) length(name string, got, want int, rule string) {
 
 // perRank checks a buffer of one block for every rank.
 func (j *job) perRank(name string, got int, blockName string, block int) {
-	if j.err == nil {
-		j.length(name, got, j.g.Size()*block, fmt.Sprintf("%d ranks times len(%s)", j.g.Size(), blockName))
+	if j.err == nil && got != j.g.Size()*block {
+		j.failf("len(%s) is %d; %d ranks times len(%s) is %d", name, got, j.g.Size(), blockName, j.g.Size()*block)
 	}
 }
 
@@ -164,18 +164,22 @@ func (j *job) signature() engine.Signature {
 	return j.elem ^ engine.Signature(h)
 }
 
-// run runs body as the call, unless an argument was wrong: the peers, who may
-// already be waiting for this rank, must learn of that too.
+// run runs body as the call. If an argument was wrong the call begins all the
+// same, and fails: the peers, who may already be waiting for this rank, must
+// learn of it.
 func (j *job) run(ctx context.Context, body func(c algo.Net) error) error {
 	if j.g == nil {
 		return &rt.Error{Op: j.op.String(), Peer: rt.AnyRank, Tag: rt.AnyTag, Err: j.err}
 	}
 	call, err := j.begin(ctx)
+	if j.err != nil {
+		if err == nil {
+			call.End(j.err)
+		}
+		return &rt.Error{Op: j.op.String(), Rank: j.g.Rank(), Peer: rt.AnyRank, Tag: rt.AnyTag, Err: j.err}
+	}
 	if err != nil {
 		return err
-	}
-	if j.err != nil {
-		return call.End(j.err)
 	}
 	return call.End(body(&network{Call: call, part: j.part}))
 }
