@@ -191,7 +191,7 @@ is its own.
 		if !f.IsBool() {
 			value = "=" + f.PlaceHolder
 		}
-		fmt.Fprintf(w, "  %s --%-26s %s\n", short, f.Name+value, f.Help)
+		fmt.Fprintf(w, "  %s --%-24s %s\n", short, f.Name+value, f.Help)
 	}
 	fmt.Fprint(w, `
 mpirun's single dashes work too (-np 4, -hostfile f). Each flag is also a

@@ -16,11 +16,11 @@ type runFlags struct {
 	Hostfile        string   `placeholder:"FILE" help:"File with a host a line: name slots=N."`
 	Export          []string `short:"x" sep:"none" placeholder:"VAR[=VALUE]" help:"Variable for every rank (repeatable)."`
 	Wdir            string   `placeholder:"DIR" help:"Directory that ranks start in."`
-	MapBy           string   `placeholder:"slot|node|ppr:N" help:"Fill hosts by slots, in turn, or N ranks each."`
+	MapBy           string   `placeholder:"slot|node|ppr:N" help:"Fill hosts in order, in turn, or N ranks each."`
 	Oversubscribe   bool     `help:"Allow more ranks than slots."`
 	RanksPerProcess count    `placeholder:"K" help:"Ranks that one process holds (default: 1)."`
 	TagOutput       bool     `help:"Put the rank before each line of output."`
-	Timeout         *seconds `placeholder:"S" help:"End the job after S seconds, with exit code 124."`
+	Timeout         *seconds `placeholder:"S" help:"End the job after S seconds (exit code 124)."`
 	Grace           *seconds `placeholder:"S" help:"Seconds between SIGTERM and SIGKILL (default: 2)."`
 	DryRun          bool     `help:"Show where every rank would run, and stop."`
 	Transport       string   `hidden:"" placeholder:"shm|tcp" help:"How ranks of one host talk."`

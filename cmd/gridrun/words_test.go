@@ -1,0 +1,125 @@
+package main
+
+import (
+	"reflect"
+	"strings"
+	"testing"
+)
+
+func knownFlags(t testing.TB) []flagSpec {
+	t.Helper()
+	_, known, err := model(new(runFlags))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return known
+}
+
+func TestSplit(t *testing.T) {
+	known := knownFlags(t)
+	for line, want := range map[string][]section{
+		"prog -np 3":                 {{command: []string{"prog", "-np", "3"}}},
+		"-np 3 prog":                 {{[]string{"--np=3"}, []string{"np"}, []string{"prog"}}},
+		"-np=3 -n3 -n 3 --np 3 prog": {{[]string{"--np=3", "--np=3", "--np=3", "--np=3"}, []string{"np", "np", "np", "np"}, []string{"prog"}}},
+		"-tag-output -v -x A=-n p":   {{[]string{"--tag-output", "--verbose", "--export=A=-n"}, []string{"tag-output", "verbose", "export"}, []string{"p"}}},
+		"--tag-output=false p":       {{[]string{"--tag-output=false"}, []string{"tag-output"}, []string{"p"}}},
+		"-machinefile f -wd d -hosts a p": {{[]string{"--hostfile=f", "--wdir=d", "--host=a"},
+			[]string{"hostfile", "wdir", "host"}, []string{"p"}}},
+		"a : -np 2 b : c": {{command: []string{"a"}}, {[]string{"--np=2"}, []string{"np"}, []string{"b"}}, {command: []string{"c"}}},
+		"-- a : b":        {{command: []string{"a", ":", "b"}}},
+		"a : -- b : c":    {{command: []string{"a"}}, {command: []string{"b", ":", "c"}}},
+		"-np 2":           {{flags: []string{"--np=2"}, names: []string{"np"}}},
+		"-":               {{command: []string{"-"}}},
+	} {
+		got, err := split(strings.Fields(line), known)
+		for i := range got {
+			if len(got[i].command) == 0 {
+				got[i].command = nil
+			}
+		}
+		if err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("%q: %+v, %v, want %+v", line, got, err, want)
+		}
+	}
+	for line, part := range map[string]string{
+		"--nope p":      "unknown flag --nope",
+		"-nope p":       "unknown flag -nope",
+		"-vx p":         "unknown flag -vx",
+		"--dryrun p":    "did you mean --dry-run?",
+		"-np":           "-np needs a value",
+		": b":           "no program before the colon",
+		"a : : b":       "no program before the colon",
+		"-np 2 : -np 3": "no program before the colon",
+	} {
+		if got, err := split(strings.Fields(line), known); err == nil || !strings.Contains(err.Error(), part) {
+			t.Errorf("%q: %+v, %v, want %q", line, got, err, part)
+		}
+	}
+}
+
+func TestParseConfig(t *testing.T) {
+	known := knownFlags(t)
+	got, err := parseConfig("f", strings.NewReader("# text\n np=2 \n\ntag-output\nexport = A = b\n"), known)
+	want := section{flags: []string{"--np=2", "--tag-output", "--export=A = b"}, names: []string{"np", "tag-output", "export"}}
+	if err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("%+v, %v, want %+v", got, err, want)
+	}
+	for text, part := range map[string]string{"nope = 1": "f:1: unknown flag nope", "\nnp": "f:2: np needs a value", "=": "f:1: unknown flag"} {
+		if _, err := parseConfig("f", strings.NewReader(text), known); err == nil || !strings.Contains(err.Error(), part) {
+			t.Errorf("%q: %v, want %q", text, err, part)
+		}
+	}
+}
+
+// TestEveryFlagIsExplained keeps the help honest.
+func TestEveryFlagIsExplained(t *testing.T) {
+	var text strings.Builder
+	help(&text)
+	for _, f := range knownFlags(t) {
+		if shown := strings.Contains(text.String(), "--"+f.name); shown == f.hidden {
+			t.Errorf("--%s: in the help %v, hidden %v", f.name, shown, f.hidden)
+		}
+	}
+	for line := range strings.Lines(text.String()) {
+		if len(line) > 81 {
+			t.Errorf("longer than 80 columns: %s", line)
+		}
+	}
+}
+
+func FuzzSplit(f *testing.F) {
+	for _, s := range []string{"-np 2 a b : -x A=b c", "--", "-- :", "-n", "--np=", "-=", "a : b :"} {
+		f.Add(s)
+	}
+	known := knownFlags(f)
+	f.Fuzz(func(t *testing.T, line string) {
+		words := strings.Fields(line)
+		sections, err := split(words, known)
+		if err != nil {
+			return
+		}
+		n := 0
+		for _, s := range sections {
+			n += len(s.command)
+			for _, flag := range s.flags {
+				if !strings.HasPrefix(flag, "--") {
+					t.Fatalf("%q gives flag %q", line, flag)
+				}
+			}
+		}
+		if n > len(words) {
+			t.Fatalf("%q: %d words of programs from %d", line, n, len(words))
+		}
+	})
+}
+
+func FuzzConfig(f *testing.F) {
+	f.Add("np = 3\n# x\ntag-output\n")
+	known := knownFlags(f)
+	f.Fuzz(func(t *testing.T, text string) {
+		s, err := parseConfig("f", strings.NewReader(text), known)
+		if err == nil && len(s.flags) != len(s.names) {
+			t.Fatalf("%q: %+v", text, s)
+		}
+	})
+}
