@@ -1,0 +1,141 @@
+//go:build linux
+
+package testnet
+
+import (
+	"fmt"
+	"os/exec"
+	"strings"
+	"syscall"
+)
+
+// frontNumber is the front's place in the address plan.
+const frontNumber = 255
+
+// setAddress gives the host number k of the address plan: 10.93.0.k,
+// fd93::k (in decimal digits) and a hardware address that ends in k.
+func (h *Host) setAddress(k int) {
+	h.Addr = fmt.Sprintf("10.93.0.%d", k)
+	if k == frontNumber {
+		h.Addr = "10.93.1.1"
+	}
+	if h.net.cfg.IPv6 {
+		h.Addr6 = fmt.Sprintf("fd93::%d", k)
+	}
+	h.mac = fmt.Sprintf("02:93:00:00:00:%02x", k)
+}
+
+// port is the name of the host's end at the switch.
+func (h *Host) port() string {
+	if h.index < 0 {
+		return "front"
+	}
+	return fmt.Sprintf("port%d", h.index+1)
+}
+
+// links are the commands for ip that make the host's interfaces.
+func (h *Host) links() string {
+	var b strings.Builder
+	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
+	line("link set lo up")
+	line("link add eth0 address %s type veth peer name %s netns %d", h.mac, h.port(), h.net.sw.Process.Pid)
+	line("link set eth0 addrgenmode none")
+	line("link set eth0 up")
+	line("addr add %s/16 dev eth0", h.Addr)
+	if h.Addr6 != "" {
+		line("-6 addr add %s/64 dev eth0 nodad", h.Addr6)
+	}
+	for _, other := range append([]*Host{h.net.front}, h.net.hosts...) {
+		if other != h {
+			line("%s", other.neighbour(other.mac))
+			if other.Addr6 != "" {
+				line("%s", other.neighbour6(other.mac))
+			}
+		}
+	}
+	if h.net.cfg.ExtraBridge != "" && h.index >= 0 {
+		// A bridge without a port would be down; one end of a pair keeps it up.
+		line("link add docker0 type bridge")
+		line("link add container0 type veth peer name container1")
+		line("link set container0 master docker0 up")
+		line("link set container1 up")
+		line("link set docker0 up")
+		line("addr add %s dev docker0", h.net.cfg.ExtraBridge)
+	}
+	return b.String()
+}
+
+// neighbour is the command that makes other hosts find h at hardware address mac.
+func (h *Host) neighbour(mac string) string {
+	return fmt.Sprintf("neigh replace %s lladdr %s dev eth0 nud permanent", h.Addr, mac)
+}
+
+func (h *Host) neighbour6(mac string) string {
+	return fmt.Sprintf("-6 neigh replace %s lladdr %s dev eth0 nud permanent", h.Addr6, mac)
+}
+
+// startSwitch makes the namespace of the bridge and its holder.
+func (n *Net) startSwitch() error {
+	cmd := exec.Command(n.tools.cat)
+	cmd.Stdin = n.stdin
+	cmd.Dir = "/"
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET, Setpgid: true}
+	if err := cmd.Start(); err != nil {
+		return fmt.Errorf("testnet: start the switch: %w", err)
+	}
+	n.sw = cmd
+	return n.ip("link set lo up", "link add switch type bridge mcast_snooping 0", "link set switch addrgenmode none", "link set switch up")
+}
+
+// ip runs ip commands in the switch.
+func (n *Net) ip(lines ...string) error {
+	return inNet(n.sw.Process.Pid, strings.Join(lines, "\n")+"\n", n.tools.ip, "-batch", "-")
+}
+
+// plugIn connects all hosts with the switch.
+func (n *Net) plugIn() error {
+	var lines []string
+	for _, h := range append([]*Host{n.front}, n.hosts...) {
+		lines = append(lines,
+			fmt.Sprintf("link set %s addrgenmode none", h.port()),
+			fmt.Sprintf("link set %s master switch up", h.port()))
+	}
+	return n.ip(lines...)
+}
+
+// Cut takes the link of host i down: from now on it neither hears nor is heard.
+func (n *Net) Cut(i int) error { return n.ip("link set " + n.hosts[i].port() + " down") }
+
+// Restore ends what Cut did.
+func (n *Net) Restore(i int) error { return n.ip("link set " + n.hosts[i].port() + " up") }
+
+// CutBetween loses all that hosts i and j send each other. Their links to all
+// other hosts and to the front stay up.
+func (n *Net) CutBetween(i, j int) error {
+	// A frame to one's own hardware address does not pass the switch.
+	return n.between(i, j, n.hosts[i].mac, n.hosts[j].mac)
+}
+
+// RestoreBetween ends what CutBetween did.
+func (n *Net) RestoreBetween(i, j int) error {
+	return n.between(i, j, n.hosts[j].mac, n.hosts[i].mac)
+}
+
+// between makes host i find j at macOfJ, and j find i at macOfI.
+func (n *Net) between(i, j int, macOfJ, macOfI string) error {
+	if i == j {
+		return fmt.Errorf("testnet: %s has no link to itself", n.hosts[i].Name)
+	}
+	if err := n.hosts[i].learn(n.hosts[j], macOfJ); err != nil {
+		return err
+	}
+	return n.hosts[j].learn(n.hosts[i], macOfI)
+}
+
+func (h *Host) learn(other *Host, mac string) error {
+	lines := other.neighbour(mac) + "\n"
+	if other.Addr6 != "" {
+		lines += other.neighbour6(mac) + "\n"
+	}
+	return inNet(h.PID(), lines, h.net.tools.ip, "-batch", "-")
+}
