@@ -54,7 +54,7 @@ func parseConfig(r io.Reader) (fileConfig, error) {
 	if err := d.Decode(&f); err != nil {
 		return f, err
 	}
-	if _, err := d.Token(); err != io.EOF {
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
 		return f, errors.New("more text behind the closing brace")
 	}
 	return f, nil

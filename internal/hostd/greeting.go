@@ -12,9 +12,8 @@ const word = "gridrun-service "
 // errGreeting is a stream that does not begin as Open would.
 var errGreeting = errors.New("not a request for a service")
 
-// Greet is the rank's half of opening a service that needs no answer yet:
-// what the rank sends behind it travels along. Answer reads the answer.
-func Greet(w io.Writer, service string, version uint16) error {
+// greet is the rank's word.
+func greet(w io.Writer, service string, version uint16) error {
 	if len(service) > 255 {
 		return fmt.Errorf("a service's name of %d bytes", len(service))
 	}
@@ -28,8 +27,8 @@ func Greet(w io.Writer, service string, version uint16) error {
 	return nil
 }
 
-// Answer reads the service's answer to Greet.
-func Answer(r io.Reader, service string) error {
+// answer reads what the service says to it.
+func answer(r io.Reader, service string) error {
 	var n [2]byte
 	if _, err := io.ReadFull(r, n[:]); err != nil {
 		return fmt.Errorf("asking the host service for %s: no answer: %w", service, err)
@@ -44,15 +43,16 @@ func Answer(r io.Reader, service string) error {
 	return nil
 }
 
-// Open is both halves.
+// Open asks for a service on a stream to the host service, and returns when the
+// stream is the service's.
 func Open(stream io.ReadWriter, service string, version uint16) error {
-	if err := Greet(stream, service, version); err != nil {
+	if err := greet(stream, service, version); err != nil {
 		return err
 	}
-	return Answer(stream, service)
+	return answer(stream, service)
 }
 
-// readGreeting reads what Greet sent, and not a byte more.
+// readGreeting reads what greet sent, and not a byte more.
 func readGreeting(r io.Reader) (service string, version uint16, err error) {
 	head := make([]byte, len(word)+3)
 	if _, err := io.ReadFull(r, head); err != nil {

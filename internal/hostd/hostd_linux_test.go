@@ -256,7 +256,7 @@ func TestMainAsProcess(t *testing.T) {
 
 func FuzzGreeting(f *testing.F) {
 	var ok bytes.Buffer
-	Greet(&ok, "lram", 1)
+	greet(&ok, "lram", 1)
 	f.Add(ok.Bytes())
 	f.Add([]byte(word))
 	f.Add([]byte("GET / HTTP/1.1\r\n\r\n"))
@@ -266,7 +266,7 @@ func FuzzGreeting(f *testing.F) {
 			return
 		}
 		var again bytes.Buffer
-		if err := Greet(&again, name, version); err != nil || !bytes.HasPrefix(b, again.Bytes()) {
+		if err := greet(&again, name, version); err != nil || !bytes.HasPrefix(b, again.Bytes()) {
 			t.Fatalf("%q is %q %d, which is %q (%v)", b, name, version, again.Bytes(), err)
 		}
 	})

@@ -128,7 +128,7 @@ func (c *Cache) fill(ctx context.Context, b *Block, off int64) (err error) {
 func (c *Cache) finish(b *Block, off int64, err error) {
 	c.mu.Lock()
 	waiters := b.waiters
-	if err == errNoRoom && len(waiters) > 0 {
+	if errors.Is(err, errNoRoom) && len(waiters) > 0 {
 		// Somebody has asked for it just now: it is no prefetch any more.
 		b.state, b.demanded = queued, true
 		c.demand = append(c.demand, b)

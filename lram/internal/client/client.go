@@ -83,7 +83,7 @@ func Dial(ctx context.Context, l link.Link, hello proto.Hello) (*Client, error) 
 	if !stop() {
 		err = context.Cause(ctx)
 	} else if err != nil {
-		err = fmt.Errorf("%w: %v", ErrLost, err)
+		err = fmt.Errorf("%w: %w", ErrLost, err)
 	}
 	welcome, ok := f.(*proto.Welcome)
 	switch {
@@ -128,7 +128,7 @@ func (c *Client) read() {
 	for {
 		f, err := proto.Read(r)
 		if err != nil {
-			c.end(fmt.Errorf("%w: %v", ErrLost, err))
+			c.end(fmt.Errorf("%w: %w", ErrLost, err))
 			return
 		}
 		number, err := numberOf(f)
@@ -211,7 +211,7 @@ func (c *Client) send(f proto.Frame) error {
 		if c.err != nil {
 			return c.err
 		}
-		return fmt.Errorf("%w: %v", ErrLost, err)
+		return fmt.Errorf("%w: %w", ErrLost, err)
 	}
 	return nil
 }

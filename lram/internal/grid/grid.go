@@ -147,9 +147,6 @@ func New(shape, block []int, elem int) (*Grid, error) {
 // Blocks is how many blocks the array has.
 func (g *Grid) Blocks() int64 { return g.blocks }
 
-// Block is the shape of a block that no edge clips.
-func (g *Grid) Block() []int { return g.block }
-
 // Box returns where block b lies: its first element and its extent, clipped at the edges.
 func (g *Grid) Box(b int64) (start, count []int) {
 	n := len(g.shape)

@@ -68,7 +68,7 @@ func (r *Region) Ensure(off, n int64) error {
 		if err == nil {
 			return nil
 		}
-		if err != unix.EINTR {
+		if !errors.Is(err, unix.EINTR) {
 			return fmt.Errorf("no memory for a block of %s in the cache of %s: %w", FormatBytes(n), FormatBytes(r.Size()), err)
 		}
 	}

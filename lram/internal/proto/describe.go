@@ -41,7 +41,7 @@ func (d *Description) Encode() ([]byte, error) {
 func DecodeDescription(b []byte) (*Description, error) {
 	d := new(Description)
 	if err := msgpack.Unmarshal(b, d); err != nil {
-		return nil, fmt.Errorf("%w: description of an array: %v", ErrMalformed, err)
+		return nil, fmt.Errorf("%w: description of an array: %w", ErrMalformed, err)
 	}
 	if len(d.Dims) != len(d.Shape) || len(d.Block) != len(d.Shape) {
 		return nil, fmt.Errorf("%w: description of an array: %d lengths, %d names, %d block lengths", ErrMalformed, len(d.Shape), len(d.Dims), len(d.Block))
@@ -111,7 +111,7 @@ func (a Attr) Value() (any, error) {
 	}
 	slice, first := place(n)
 	if _, err := binary.Decode(a.Data, binary.LittleEndian, slice); err != nil {
-		return nil, fmt.Errorf("%w: attribute %s: %v", ErrMalformed, a.Name, err)
+		return nil, fmt.Errorf("%w: attribute %s: %w", ErrMalformed, a.Name, err)
 	}
 	if scalar {
 		return first(), nil
