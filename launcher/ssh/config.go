@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/netip"
 	"os"
 	"os/user"
 	"path/filepath"
@@ -24,17 +25,14 @@ type Target struct {
 }
 
 func (t Target) String() string {
-	name := t.Name
-	if t.User != "" {
-		name = t.User + "@" + name
-	}
+	text := t.Name
 	if t.Port != 0 {
-		if strings.Contains(t.Name, ":") {
-			name = strings.Replace(name, t.Name, "["+t.Name+"]", 1)
-		}
-		name += ":" + strconv.Itoa(t.Port)
+		text = joinHostPort(t.Name, t.Port)
 	}
-	return name
+	if t.User != "" {
+		text = t.User + "@" + text
+	}
+	return text
 }
 
 // ParseTarget reads [user@]host[:port], ssh://[user@]host[:port], and IPv6
@@ -70,10 +68,17 @@ func ParseTarget(text string) (Target, error) {
 	default:
 		t.Name = rest
 	}
-	if t.Name == "" || t.Name[0] == '-' || strings.ContainsAny(t.Name, " \t\r\n\x00'\"`$\\;&<>|()/") {
+	// These go into commands of OpenSSH and into what the user is told to try.
+	const never = " \t\r\n\x00'\"`$;&<>|()/[]"
+	if t.Name == "" || t.Name[0] == '-' || strings.ContainsAny(t.Name, never+"\\@") {
 		return t, fmt.Errorf("%q names no host", text)
 	}
-	if t.User != "" && (t.User[0] == '-' || strings.ContainsAny(t.User, " \t\r\n\x00'\"`$;&<>|()")) {
+	if strings.Contains(t.Name, ":") {
+		if _, err := netip.ParseAddr(t.Name); err != nil {
+			return t, fmt.Errorf("%q: %q is no IPv6 address", text, t.Name)
+		}
+	}
+	if t.User != "" && (t.User[0] == '-' || strings.ContainsAny(t.User, never)) {
 		return t, fmt.Errorf("%q names no user", text)
 	}
 	if port != "" {

@@ -1,0 +1,191 @@
+package ssh
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os/exec"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/pkg/sftp"
+
+	"gridrun/launcher/ship"
+)
+
+// openssh is a connection by the system's OpenSSH: one process for the agent,
+// and one for each SFTP client.
+type openssh struct {
+	arguments []string // up to and including the host
+
+	mu      sync.Mutex
+	closed  bool
+	running map[*process]func() // with what ends each
+}
+
+func (s *Starter) openssh(t Target) *openssh {
+	return &openssh{arguments: s.opensshCommand(t), running: map[*process]func(){}}
+}
+
+// opensshCommand is the command up to and including the host.
+func (s *Starter) opensshCommand(t Target) []string {
+	arguments := append(strings.Fields(s.options.Command), "-o", "BatchMode=yes", "-T")
+	if s.options.Config.path != "" {
+		arguments = append(arguments, "-F", s.options.Config.path)
+	}
+	return append(arguments, opensshTarget(t)...)
+}
+
+func opensshTarget(t Target) (arguments []string) {
+	if t.Port != 0 {
+		arguments = append(arguments, "-p", strconv.Itoa(t.Port))
+	}
+	if t.User != "" {
+		arguments = append(arguments, "-l", t.User)
+	}
+	return append(arguments, t.Name)
+}
+
+func (o *openssh) exec(command string) (*process, error) { return o.run(nil, command) }
+
+// run starts OpenSSH with flags before the host and words after it. It has a
+// session of its own: a terminal's signals are the launcher's, and nothing may
+// ask there for a password.
+func (o *openssh) run(flags []string, words ...string) (*process, error) {
+	arguments := append([]string{}, o.arguments[1:len(o.arguments)-1]...)
+	arguments = append(append(arguments, flags...), "--", o.arguments[len(o.arguments)-1])
+	cmd := exec.Command(o.arguments[0], append(arguments, words...)...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	p := &process{said: new(tail)}
+	cmd.Stderr = p.said
+	// A ProxyCommand may hold standard error for longer than ssh lives.
+	cmd.WaitDelay = time.Second
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		return nil, err
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.closed {
+		return nil, errLost
+	}
+	if err := cmd.Start(); err != nil {
+		return nil, fmt.Errorf("running %s: %w", o.arguments[0], err)
+	}
+	p.in, p.out = in, &ended{r: out}
+	o.running[p] = func() {
+		cmd.Process.Kill()
+		in.Close()
+		out.Close()
+	}
+	p.wait = sync.OnceValue(func() error {
+		err := cmd.Wait()
+		o.mu.Lock()
+		delete(o.running, p)
+		closed := o.closed
+		o.mu.Unlock()
+		var exit *exec.ExitError
+		switch {
+		case errors.Is(err, exec.ErrWaitDelay):
+			return nil
+		case errors.As(err, &exit) && (closed || exit.ExitCode() == 255):
+			return fmt.Errorf("%w (%s: %v)", errLost, o.arguments[0], exit) // OpenSSH's own failure, which it has explained
+		}
+		return err
+	})
+	return p, nil
+}
+
+// ended reads until the end; a pipe that we closed ourselves has ended too.
+type ended struct{ r io.Reader }
+
+func (e *ended) Read(b []byte) (int, error) {
+	n, err := e.r.Read(b)
+	if err != nil {
+		err = io.EOF
+	}
+	return n, err
+}
+
+func (o *openssh) sftp() (*sftp.Client, func(), error) {
+	p, err := o.run([]string{"-s"}, "sftp")
+	if err != nil {
+		return nil, nil, err
+	}
+	client, err := sftp.NewClientPipe(&afterNoise{r: p.out}, p.in, ship.Options()...)
+	if err != nil {
+		p.in.Close()
+		io.Copy(io.Discard, p.out)
+		p.wait()
+		if said := p.said.String(); said != "" {
+			err = fmt.Errorf("%w; ssh said: %s", err, said)
+		}
+		return nil, nil, err
+	}
+	return client, func() {
+		client.Close()
+		p.wait()
+	}, nil
+}
+
+func (o *openssh) close() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.closed = true
+	for _, end := range o.running {
+		end()
+	}
+}
+
+func (o *openssh) join() {
+	o.close()
+	o.mu.Lock()
+	left := slices.Collect(maps.Keys(o.running))
+	o.mu.Unlock()
+	for _, p := range left {
+		p.wait()
+	}
+}
+
+// opensshName asks OpenSSH which name it would look up for t. "" when it goes
+// through a proxy or another host.
+func (s *Starter) opensshName(ctx context.Context, t Target) (string, error) {
+	arguments := s.opensshCommand(t)
+	last := len(arguments) - 1
+	arguments = append(append(arguments[:last:last], "-G", "--"), arguments[last])
+	ctx, cancel := context.WithTimeout(ctx, s.options.Deadlines.Resolve)
+	defer cancel()
+	text, err := exec.CommandContext(ctx, arguments[0], arguments[1:]...).Output()
+	if err != nil {
+		var exit *exec.ExitError
+		if errors.As(err, &exit) {
+			err = fmt.Errorf("%s -G: %s", arguments[0], bytes.TrimSpace(exit.Stderr))
+		}
+		return "", err
+	}
+	name := ""
+	for lines := bufio.NewScanner(bytes.NewReader(text)); lines.Scan(); {
+		key, value, _ := strings.Cut(lines.Text(), " ")
+		switch key {
+		case "hostname":
+			name = value
+		case "proxyjump", "proxycommand":
+			if value != "none" {
+				return "", nil
+			}
+		}
+	}
+	return name, nil
+}

@@ -1,0 +1,105 @@
+package ssh
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+
+	"github.com/pkg/sftp"
+)
+
+// A connection to a host, by either way to connect.
+type connection interface {
+	exec(command string) (*process, error)
+	// sftp opens a client; its second result ends it.
+	sftp() (*sftp.Client, func(), error)
+	// close wakes everybody who waits for the host. It may be called often.
+	close()
+	// join closes, and waits until nothing is left.
+	join()
+}
+
+// A process runs on a host.
+type process struct {
+	in   io.WriteCloser
+	out  io.Reader
+	said *tail // what it wrote to standard error
+	// wait says how it ended, after out has ended. errLost: not known.
+	wait func() error
+}
+
+// errLost is the end of a process whose connection ended first.
+var errLost = errors.New("the connection to the host was lost")
+
+func exitError(status int, signal string) error {
+	if signal != "" {
+		return fmt.Errorf("killed by SIG%s", signal)
+	}
+	return fmt.Errorf("exit status %d", status)
+}
+
+// maxTail is how much of a host's standard error is kept, in bytes.
+const maxTail = 8 << 10
+
+// tail keeps the end of what is written to it.
+type tail struct {
+	mu   sync.Mutex
+	text []byte
+}
+
+func (t *tail) Write(b []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.text = append(t.text, b...)
+	if over := len(t.text) - maxTail; over > 0 {
+		t.text = append(t.text[:0], t.text[over:]...)
+	}
+	return len(b), nil
+}
+
+func (t *tail) String() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return strings.TrimSpace(string(t.text))
+}
+
+// maxNoise bounds what start-up files may print before anything of ours.
+const maxNoise = 64 << 10
+
+// versionReply is an SFTP server's first packet, of version 3, after two bytes
+// of its length: the only version that OpenSSH and pkg/sftp speak.
+var versionReply = [5]byte{2, 0, 0, 0, 3}
+
+// afterNoise drops what comes before an SFTP server's first packet: start-up
+// files of the login shell run before sftp-server too.
+type afterNoise struct {
+	r      io.Reader
+	window []byte // what was read and has not been passed on
+	found  bool
+}
+
+func (a *afterNoise) Read(b []byte) (int, error) {
+	for dropped := 0; !a.found; dropped++ {
+		if len(a.window) == 9 { // length (4 bytes, at most 64 KiB), type, version
+			if dropped > maxNoise {
+				return 0, errors.New("no SFTP server answers, only other output")
+			}
+			a.window = a.window[1:]
+		}
+		one := make([]byte, 9-len(a.window))
+		n, err := io.ReadFull(a.r, one)
+		a.window = append(a.window, one[:n]...)
+		if err != nil {
+			return 0, err
+		}
+		a.found = a.window[0] == 0 && a.window[1] == 0 && [5]byte(a.window[4:]) == versionReply
+	}
+	if len(a.window) > 0 {
+		n := copy(b, a.window)
+		a.window = a.window[n:]
+		return n, nil
+	}
+	return a.r.Read(b)
+}

@@ -1,0 +1,122 @@
+package ssh
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"gridrun/launcher/ship"
+)
+
+// command is what sshd gives to the user's login shell. It reads the same in
+// sh, bash, csh and fish: one pair of single quotes, and in them no quote,
+// backslash, exclamation mark or newline. `read` takes no byte past the newline.
+const command = `exec /bin/sh -c 'read -r s; eval "$s"'`
+
+// script finds or asks for the agent, in these steps; its lines begin with the
+// marker $m. $1.. are the candidates for the cache directory, $h is the agent's
+// hash on a host of this platform where it is known before, $k its size in KiB.
+//
+//	have SYSTEM MACHINE DIR    it is there; what follows is the agent's output
+//	skip DIR REASON            DIR cannot be used (DIR ends with a tab)
+//	need SYSTEM MACHINE DIR    waits for `go HASH`, or `next` for another DIR
+//	none SYSTEM MACHINE        no candidate is left
+//
+// A directory is ours, and under /tmp and the like no symbolic link either; a
+// script in it must run (noexec); df must find room. The file `used` beside the
+// binary shows ship.Prune when it was used.
+const script = `
+umask 077;
+own() {
+  case $1 in */gridrun-"$u") [ -L "$1" ] && return 1;; esac;
+  [ -d "$1" ] && [ -O "$1" ];
+};
+fit() {
+  r="there is no home directory";
+  case $1 in "${HOME:-/none}"/*) [ -d "$HOME" ] || return 1;; esac;
+  [ -d "$1" ] || w=$(mkdir -p "$1" 2>&1) || { r="it cannot be made ($w)"; return 1; };
+  r="it belongs to somebody else"; own "$1" || return 1;
+  f=$(df -Pk "$1" 2>/dev/null | { read -r w; read -r w w w f w; echo "$f"; });
+  r="it is full ($k KiB needed, $f free)";
+  [ "${f:-$k}" -lt "$k" ] 2>/dev/null && return 1;
+  t=$1/.try-$$;
+  w=$( { echo "#!/bin/sh" >"$t" && chmod 700 "$t"; } 2>&1) || { rm -f "$t" 2>/dev/null; r="it cannot be written (${w##*: })"; return 1; };
+  r="programs may not run there (noexec)"; "$t" 2>/dev/null; w=$?; rm -f "$t"; [ $w = 0 ];
+};
+run() { { true >"$1/used"; } 2>/dev/null; exec "$1/NAME" __guard; };
+for d in "$@"; do
+  if [ -n "$h" ] && [ -x "$d/$h/NAME" ] && own "$d"; then
+    echo "$m have $p $d"; run "$d/$h";
+  fi;
+done;
+for d in "$@"; do
+  case $d in /*) ;; *) continue;; esac;
+  if fit "$d"; then
+    echo "$m need $p $d";
+    read -r g h || exit 0;
+    if [ "$g" = go ]; then run "$d/$h"; fi;
+  else
+    echo "$m skip $d	$r" | tr "\n" " "; echo;
+  fi;
+done;
+echo "$m none $p"; exit 125
+`
+
+// agentName is the binary's name in the cache.
+const agentName = "gridrun"
+
+// firstLine is the script for a host, in one line. known are the agents whose
+// hash needs no work to find out.
+func firstLine(marker, dir string, known map[ship.Platform]ship.File) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "m=%s; p=$(uname -sm); u=$(id -u); h=; k=1024; case $p in ", marker)
+	var cases []string
+	for platform, f := range known {
+		if uname := platform.Uname(); uname != "" {
+			cases = append(cases, fmt.Sprintf("%s) h=%s; k=%d;; ", shellQuote(uname), f.Hash, (f.Size+1023)/1024+64))
+		}
+	}
+	slices.Sort(cases)
+	b.WriteString(strings.Join(cases, ""))
+	fmt.Fprintf(&b, `esac; set -- %s "${GRIDRUN_HOME:-}" "${HOME:+$HOME/.cache/gridrun}" "/var/tmp/gridrun-$u" "/tmp/gridrun-$u" "/dev/shm/gridrun-$u"; `, shellQuote(dir))
+	b.WriteString(strings.Join(strings.Fields(strings.ReplaceAll(strings.ReplaceAll(script, "NAME", agentName), "\t", "\x00")), " "))
+	b.WriteString("\n")
+	return strings.ReplaceAll(b.String(), "\x00", "\t")
+}
+
+// shellQuote makes one word of text for any POSIX shell.
+func shellQuote(text string) string {
+	if text != "" && !strings.ContainsFunc(text, func(c rune) bool {
+		return !strings.ContainsRune("%+,-./:=@_~", c) && (c < '0' || c > '9') && (c < 'A' || c > 'Z') && (c < 'a' || c > 'z')
+	}) {
+		return text
+	}
+	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
+}
+
+// An answer is a line of the script.
+type answer struct {
+	word            string // have, need, skip or none
+	system, machine string
+	dir, reason     string
+}
+
+// parseAnswer reads a line that may carry other output before the marker; ok is
+// false when it is not one of ours.
+func parseAnswer(line, marker string) (a answer, ok bool) {
+	_, text, ok := strings.Cut(strings.TrimRight(line, "\r\n "), marker+" ")
+	if !ok {
+		return a, false
+	}
+	a.word, text, _ = strings.Cut(text, " ")
+	switch a.word {
+	case "skip":
+		a.dir, a.reason, _ = strings.Cut(text, "\t")
+		return a, true
+	case "have", "need", "none":
+		a.system, text, _ = strings.Cut(text, " ")
+		a.machine, a.dir, _ = strings.Cut(text, " ")
+		return a, a.system != "" && a.machine != "" && (a.word == "none" || strings.HasPrefix(a.dir, "/"))
+	}
+	return a, false
+}

@@ -1,0 +1,214 @@
+package ssh
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"gridrun/launcher"
+	"gridrun/launcher/place"
+	"gridrun/launcher/ship"
+)
+
+// Options of a Starter. Only Agent is needed.
+type Options struct {
+	// Agent is the agent's binary for the platform of a host.
+	Agent ship.Source
+	// Config says how to reach hosts; nil: the user's own.
+	Config *Config
+	// Command is the OpenSSH client to run, as a command with arguments (`ssh`);
+	// "": connect with x/crypto/ssh.
+	Command string
+	// Parallel is how many hosts are being started at once, PerAddress how many
+	// of those connections to one address are not yet authenticated: sshd drops
+	// some when there are ten (MaxStartups). 0: 64 and 8.
+	Parallel, PerAddress int
+	Deadlines            Deadlines
+	// Dir is the first choice for the cache directory on hosts; "": the host's
+	// $GRIDRUN_HOME, or ~/.cache/gridrun.
+	Dir string
+	// Notice is given a line that the user should see; nil: nobody is told.
+	Notice func(text string)
+	// Progress is told of bytes shipped to a host; nil: nobody is told.
+	Progress func(host string, done, total int64)
+}
+
+// A Starter starts agents through ssh. It is a launcher.Starter.
+type Starter struct {
+	options Options
+	names   *names
+	dialer  *dialer
+	limit   chan struct{}
+
+	mu     sync.Mutex
+	timing []Timing
+}
+
+// A Timing says how long one host took to have its agent.
+type Timing struct {
+	Host    string
+	Connect time.Duration // name, connection, handshake and authentication
+	Total   time.Duration
+	Shipped bool
+}
+
+var _ launcher.Starter = (*Starter)(nil)
+
+// New makes a Starter.
+func New(options Options) (*Starter, error) {
+	if options.Agent == nil {
+		return nil, errors.New("ssh: Options.Agent is missing")
+	}
+	if options.Config == nil {
+		var err error
+		if options.Config, err = LoadConfig(""); err != nil {
+			if options.Command == "" {
+				return nil, err
+			}
+			options.Config = &Config{} // OpenSSH reads its own
+		}
+	}
+	if options.Parallel <= 0 {
+		options.Parallel = 64
+	}
+	if options.PerAddress <= 0 {
+		options.PerAddress = 8
+	}
+	if options.Notice == nil {
+		options.Notice = func(string) {}
+	}
+	options.Deadlines = options.Deadlines.withDefaults()
+	n := &names{lookup: systemLookup}
+	return &Starter{
+		options: options,
+		names:   n,
+		dialer:  &dialer{options: options, names: n},
+		limit:   make(chan struct{}, options.Parallel),
+	}, nil
+}
+
+// target is the host as ssh knows it.
+func (s *Starter) target(h place.Host) (Target, error) {
+	if a, err := netip.ParseAddr(h.Name); err == nil {
+		return Target{Name: a.String()}, nil
+	}
+	return ParseTarget(h.Name)
+}
+
+// Start connects to the host and starts the agent there, after bringing it where
+// it is missing. What comes back is an *Agent.
+func (s *Starter) Start(ctx context.Context, host place.Host) (launcher.Agent, error) {
+	select {
+	case s.limit <- struct{}{}:
+		defer func() { <-s.limit }()
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+	began := time.Now()
+	w := newWatch(ctx)
+	defer w.stop()
+	w.enter(StageConfig, 0)
+	fail := func(address string, err error) error {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		e := &Error{Host: host.Name, Stage: w.now(), Address: address, Err: err}
+		var whole *Error
+		if errors.As(err, &whole) {
+			return err
+		}
+		var said *saying
+		if errors.As(err, &said) {
+			e.Err, e.Said = said.error, said.said
+		}
+		e.Try = s.advice(e, host)
+		return e
+	}
+	t, err := s.target(host)
+	if err != nil {
+		return nil, fail("", err)
+	}
+	var conn connection
+	address := ""
+	if s.options.Command != "" {
+		conn = s.openssh(t)
+	} else {
+		route, err := s.options.Config.Route(t)
+		if err != nil {
+			return nil, fail("", err)
+		}
+		var l *native
+		if l, address, err = s.dialer.dial(w, route); err != nil {
+			return nil, fail(address, err)
+		}
+		conn = l
+	}
+	connected := time.Since(began)
+	stop := context.AfterFunc(w.ctx, conn.close)
+	agent, shipped, err := s.boot(w, conn, host.Name)
+	if !stop() && err == nil {
+		err = context.Cause(w.ctx)
+	}
+	if err != nil {
+		conn.join()
+		return nil, fail(address, err)
+	}
+	s.mu.Lock()
+	s.timing = append(s.timing, Timing{Host: host.Name, Connect: connected, Total: time.Since(began), Shipped: shipped})
+	s.mu.Unlock()
+	return agent, nil
+}
+
+// Slowest is how long the n slowest of the started hosts took, slowest first.
+func (s *Starter) Slowest(n int) []Timing {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all := slices.Clone(s.timing)
+	slices.SortStableFunc(all, func(a, b Timing) int { return int(b.Total - a.Total) })
+	return all[:min(max(n, 0), len(all))]
+}
+
+// advice is what the user may do about e.
+func (s *Starter) advice(e *Error, host place.Host) string {
+	var key *HostKeyError
+	if errors.As(e.Err, &key) {
+		return "" // the message has the command
+	}
+	t, err := s.target(host)
+	if err != nil {
+		return ""
+	}
+	var command []string
+	switch {
+	case s.options.Command != "":
+		command = s.opensshCommand(t)
+	default:
+		command = []string{"ssh", "-o", "BatchMode=yes"}
+		if s.options.Config.path != "" {
+			command = append(command, "-F", s.options.Config.path)
+		}
+		command = append(command, opensshTarget(t)...)
+	}
+	if e.Stage == StageConnect || e.Stage == StageHandshake {
+		command = slices.Insert(command, 1, "-v")
+	}
+	for i, word := range command {
+		command[i] = shellQuote(word)
+	}
+	probe := strings.Join(command, " ")
+	switch e.Stage {
+	case StageResolve:
+		return "check the spelling in the host list, and HostName in ~/.ssh/config"
+	case StageConnect, StageHandshake:
+		return probe + " true"
+	case StageAuth:
+		return probe + " true; ssh-copy-id brings a key to the host, ssh-add opens one for ssh-agent"
+	case StageExec:
+		return probe + " uname -a"
+	}
+	return ""
+}
