@@ -152,6 +152,20 @@ func TestPanicOfADecoderIsAnError(t *testing.T) {
 	}
 }
 
+// A host without memory for a block: an error, not a signal, and the place in the arena is free again.
+func TestNoMemory(t *testing.T) {
+	c := start(t, 4, 1)
+	if err := c.region.Close(); err != nil { // from now on no page can be made
+		t.Fatal(err)
+	}
+	for range 3 {
+		a := get(c, Key{1, 1}, 4*arena.Unit, func(context.Context, []byte) error { t.Error("loaded without memory"); return nil })
+		if a.err == nil || !strings.Contains(a.err.Error(), "no memory for a block of 16 KiB") {
+			t.Errorf("err = %v", a.err)
+		}
+	}
+}
+
 func TestTooLarge(t *testing.T) {
 	c := start(t, 4, 1)
 	if a := get(c, Key{1, 1}, 5*arena.Unit, nil); a.err == nil || !strings.Contains(a.err.Error(), "20 KiB") {
