@@ -14,7 +14,10 @@ import (
 //
 // Of a rank: Requests are calls of Read, HitsLocal, Waits and Misses the blocks they touched, BytesAsked the elements asked for
 // in their stored type, StallNanos the time spent waiting for blocks. HitsRemote and BytesMoved are blocks and bytes that came
-// from another host. Decodes, Evictions, BytesRead and BytesPrefetchedUnused are the servers' and stand in a Total only.
+// from another host.
+//
+// Decodes, Evictions, BytesRead and BytesPrefetchedUnused are the servers' and stand in a Total only. BytesRead leaves out what
+// opening files took.
 type Stats struct {
 	Requests, HitsLocal, HitsRemote, Waits, Misses, Evictions, Decodes          int64
 	BytesAsked, BytesMoved, BytesRead /* from storage */, BytesPrefetchedUnused int64

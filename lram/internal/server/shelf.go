@@ -26,7 +26,7 @@ type shelf struct {
 	byKey   map[string]*book  // by what the file is
 	byRef   map[string]*book  // by the reference that led there last
 	opening map[string]*visit // by reference
-	read    int64             // bytes read from files that are closed
+	read    int64             // bytes read from files that are closed, as bytesRead counts
 }
 
 // A book is an array that has been opened. Its id names its blocks in the cache for ever.
@@ -45,6 +45,7 @@ type book struct {
 	// guarded by shelf.mu
 	users int             // sessions that have it open, and loads under way
 	data  *format.Dataset // nil when nobody uses it
+	head  int64           // bytes that opening data read: header, description
 }
 
 type coordinate struct {
@@ -150,9 +151,8 @@ func (s *shelf) visit(ctx context.Context, ref string, known *book) (*book, erro
 		b = fresh
 		s.byKey[b.key] = b
 	case b.data == nil:
-		b.data = d
+		b.data, b.head = d, fresh.head
 	default:
-		s.read += d.File.BytesRead()
 		d.Close()
 	}
 	s.byRef[ref] = b
@@ -194,7 +194,7 @@ func (s *shelf) describe(ref string, d *format.Dataset) (*book, error) {
 	for name, value := range d.Attrs {
 		desc.Attrs = append(desc.Attrs, proto.MakeAttr(name, value))
 	}
-	b := &book{shelf: s, key: d.Key(), ref: ref, grid: g, data: d, dims: d.Dims, coords: map[string]coordinate{}}
+	b := &book{shelf: s, key: d.Key(), ref: ref, grid: g, data: d, head: d.File.BytesRead(), dims: d.Dims, coords: map[string]coordinate{}}
 	if b.desc, err = desc.Encode(); err != nil {
 		return nil, fmt.Errorf("open %s: %w", ref, err)
 	}
@@ -206,7 +206,7 @@ func (b *book) put() {
 	b.shelf.mu.Lock()
 	defer b.shelf.mu.Unlock()
 	if b.users--; b.users == 0 && b.data != nil {
-		b.shelf.read += b.data.File.BytesRead()
+		b.shelf.read += b.data.File.BytesRead() - b.head
 		b.data.Close()
 		b.data = nil
 	}
@@ -269,14 +269,14 @@ func (b *book) load(block int64) cache.Load {
 	}
 }
 
-// bytesRead is what came from storage so far.
+// bytesRead is what came from storage so far, for blocks and coordinates: not what opening files took.
 func (s *shelf) bytesRead() int64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	n := s.read
 	for _, b := range s.byKey {
 		if b.data != nil {
-			n += b.data.File.BytesRead()
+			n += b.data.File.BytesRead() - b.head
 		}
 	}
 	return n
