@@ -94,7 +94,7 @@ func (h *Host) mounts() error {
 	if h.index >= 0 {
 		disks["/tmp"], disks["/var/tmp"] = "1777", "1777"
 	} else {
-		keep = append(goCaches(), keep...)
+		keep = append(append(goDirs(), h.net.dir), keep...)
 	}
 	passwd, err := os.ReadFile(filepath.Join(h.net.dir, "etc", "passwd"))
 	if err != nil {
@@ -149,15 +149,18 @@ func (h *Host) ownFiles(passwd string) error {
 	return bind(confDir+"/passwd", "/etc/passwd")
 }
 
-// goCaches lists the directories below the home that the Go toolchain needs,
-// so that programs can be built on the front.
-func goCaches() []string {
-	var dirs []string
-	cache, err := os.UserCacheDir()
-	if err == nil {
-		dirs = append(dirs, filepath.Join(cache, "go-build"))
+// goDirs lists the directories below the home that the Go toolchain needs, so
+// that programs can be built on the front.
+func goDirs() []string {
+	candidates := []string{os.Getenv("GOCACHE"), os.Getenv("GOMODCACHE"), filepath.Join(home, "go")}
+	if cache, err := os.UserCacheDir(); err == nil {
+		candidates = append(candidates, filepath.Join(cache, "go-build"))
 	}
-	for _, dir := range append(dirs, os.Getenv("GOCACHE"), os.Getenv("GOMODCACHE"), filepath.Join(home, "go")) {
+	if config, err := os.UserConfigDir(); err == nil {
+		candidates = append(candidates, filepath.Join(config, "go"))
+	}
+	var dirs []string
+	for _, dir := range candidates {
 		if info, err := os.Stat(dir); err == nil && info.IsDir() {
 			dirs = append(dirs, dir)
 		}

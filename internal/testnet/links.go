@@ -43,7 +43,7 @@ func (h *Host) links() string {
 	line("link set eth0 up")
 	line("addr add %s/16 dev eth0", h.Addr)
 	if h.Addr6 != "" {
-		line("-6 addr add %s/64 dev eth0 nodad", h.Addr6)
+		line("addr add %s/64 dev eth0 nodad", h.Addr6)
 	}
 	for _, other := range append([]*Host{h.net.front}, h.net.hosts...) {
 		if other != h {
@@ -71,7 +71,7 @@ func (h *Host) neighbour(mac string) string {
 }
 
 func (h *Host) neighbour6(mac string) string {
-	return fmt.Sprintf("-6 neigh replace %s lladdr %s dev eth0 nud permanent", h.Addr6, mac)
+	return fmt.Sprintf("neigh replace %s lladdr %s dev eth0 nud permanent", h.Addr6, mac)
 }
 
 // startSwitch makes the namespace of the bridge and its holder.

@@ -208,7 +208,7 @@ func (n *Net) close() error {
 	var errs []error
 	for _, h := range append([]*Host{n.front}, n.hosts...) {
 		if h != nil && h.holder != nil {
-			errs = append(errs, h.awaitEnd())
+			errs = append(errs, awaitExit(h.holder)) // and with process 1, by the kernel's rule, all others
 		}
 	}
 	if n.sw != nil {
