@@ -21,7 +21,7 @@ type runFlags struct {
 	RanksPerProcess count    `placeholder:"K" help:"Ranks that one process holds (default: 1)."`
 	TagOutput       bool     `help:"Put the rank before each line of output."`
 	Timeout         *seconds `placeholder:"S" help:"End the job after S seconds (exit code 124)."`
-	Grace           *seconds `placeholder:"S" help:"Seconds between SIGTERM and SIGKILL (default: 2)."`
+	Grace           *seconds `placeholder:"S" help:"Seconds from SIGTERM to SIGKILL (default: 2)."`
 	DryRun          bool     `help:"Show where every rank would run, and stop."`
 	Transport       string   `hidden:"" placeholder:"shm|tcp" help:"How ranks of one host talk."`
 	Verbose         bool     `short:"v" help:"Tell what happens on the way."`
