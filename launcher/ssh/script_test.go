@@ -1,0 +1,215 @@
+package ssh
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/iotest"
+
+	"gridrun/internal/needs"
+	"gridrun/launcher/ship"
+)
+
+// talk runs the script under a login shell with input after its first line.
+func talk(t *testing.T, shell []string, home, first, input string) (out, said string) {
+	t.Helper()
+	cmd := exec.Command(shell[0], append(shell[1:], "-c", command)...)
+	cmd.Env = []string{"PATH=" + os.Getenv("PATH")}
+	if home != "" {
+		cmd.Env = append(cmd.Env, "HOME="+home)
+	}
+	// One byte at a time must do as well as all at once.
+	cmd.Stdin = iotest.OneByteReader(strings.NewReader(first + input))
+	var o, e bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &o, &e
+	cmd.Run()
+	return o.String(), e.String()
+}
+
+func TestScriptInShells(t *testing.T) {
+	if strings.ContainsAny(strings.NewReplacer("'read -r s; eval \"$s\"'", "").Replace(command), "'!\\\n\"$") {
+		t.Fatalf("the command is not plain: %s", command)
+	}
+	for _, shell := range [][]string{{"sh"}, {"bash"}, {"bash", "--posix"}, {"dash"}} {
+		t.Run(strings.Join(shell, " "), func(t *testing.T) {
+			needs.Command(t, shell[0], shell[0])
+			home := t.TempDir()
+			cache := filepath.Join(home, ".cache", "gridrun")
+			known := map[ship.Platform]ship.File{ship.Here(): {Hash: "cafe", Size: 10}}
+			first := firstLine("@m", "", known)
+			if strings.Count(first, "\n") != 1 || !strings.HasSuffix(first, "\n") {
+				t.Fatalf("not one line: %q", first)
+			}
+			out, said := talk(t, shell, home, first, "")
+			if want := "@m need " + ship.Here().Uname() + " " + cache + "\n"; out != want || said != "" {
+				t.Fatalf("%q %q, want %q", out, said, want)
+			}
+			write(t, filepath.Join(cache, "cafe", "gridrun"), "#!/bin/sh\necho I am $0 $1\ncat\n")
+			os.Chmod(filepath.Join(cache, "cafe", "gridrun"), 0o700)
+			const rest = "bytes for the agent\n"
+			agent := "I am " + filepath.Join(cache, "cafe", "gridrun") + " __guard\n" + rest
+			out, said = talk(t, shell, home, first, rest)
+			if want := "@m have " + ship.Here().Uname() + " " + cache + "\n" + agent; out != want || said != "" {
+				t.Fatalf("%q %q, want %q", out, said, want)
+			}
+			if _, err := os.Stat(filepath.Join(cache, "cafe", "used")); err != nil {
+				t.Error(err)
+			}
+			// A hash that only the launcher's answer tells.
+			out, said = talk(t, shell, home, firstLine("@m", "", nil), "go cafe\n"+rest)
+			if want := "@m need " + ship.Here().Uname() + " " + cache + "\n" + agent; out != want || said != "" {
+				t.Fatalf("%q %q, want %q", out, said, want)
+			}
+			// Every directory is turned down.
+			out, _ = talk(t, shell, home, firstLine("@m", filepath.Join(home, "own"), nil), strings.Repeat("next\n", 6))
+			lines := strings.Split(strings.TrimSpace(out), "\n")
+			if a, ok := parseAnswer(lines[len(lines)-1], "@m"); !ok || a.word != "none" || len(lines) < 4 {
+				t.Fatalf("%q", out)
+			}
+			if a, ok := parseAnswer(lines[0], "@m"); !ok || a.dir != filepath.Join(home, "own") {
+				t.Fatalf("%q", out)
+			}
+			// No home at all.
+			out, _ = talk(t, shell, "", first, "")
+			if a, ok := parseAnswer(strings.TrimSpace(out), "@m"); !ok || a.word != "need" || !strings.HasPrefix(a.dir, "/var/tmp/gridrun-") {
+				t.Fatalf("%q", out)
+			}
+			// A file in the way.
+			os.RemoveAll(cache)
+			write(t, cache, "")
+			out, _ = talk(t, shell, home, first, "")
+			line, _, _ := strings.Cut(out, "\n")
+			if a, ok := parseAnswer(line, "@m"); !ok || a.word != "skip" || a.dir != cache || !strings.Contains(a.reason, "cannot be made") {
+				t.Fatalf("%q", out)
+			}
+		})
+	}
+	os.Remove("/var/tmp/gridrun-" + uid())
+	os.Remove("/tmp/gridrun-" + uid())
+	os.Remove("/dev/shm/gridrun-" + uid())
+}
+
+func uid() string {
+	out, err := exec.CommandContext(context.Background(), "id", "-u").Output()
+	if err != nil {
+		return "none"
+	}
+	return strings.TrimSpace(string(out))
+}
+
+// Under /tmp, what somebody else has made is not taken.
+func TestForeignDirectories(t *testing.T) {
+	needs.Root(t, "files of another user")
+	for _, c := range []struct {
+		name string
+		make func(dir string) error
+	}{
+		{"another user's", func(dir string) error {
+			if err := os.Mkdir(dir, 0o777); err != nil {
+				return err
+			}
+			return os.Chown(dir, 65534, 65534)
+		}},
+		{"a link", func(dir string) error { return os.Symlink(t.TempDir(), dir) }},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			home := t.TempDir()
+			// The same test that the script makes of /tmp/gridrun-UID.
+			dir := filepath.Join(home, "gridrun-"+uid())
+			if err := c.make(dir); err != nil {
+				t.Fatal(err)
+			}
+			out, _ := talk(t, []string{"sh"}, home, firstLine("@m", dir, nil), "")
+			line, _, _ := strings.Cut(out, "\n")
+			if a, ok := parseAnswer(line, "@m"); !ok || a.word != "skip" || !strings.Contains(a.reason, "somebody else") {
+				t.Fatalf("%q", out)
+			}
+			// Nor is a binary there run.
+			write(t, filepath.Join(dir, "cafe", "gridrun"), "#!/bin/sh\necho mine\n")
+			os.Chmod(filepath.Join(dir, "cafe", "gridrun"), 0o777)
+			first := firstLine("@m", dir, map[ship.Platform]ship.File{ship.Here(): {Hash: "cafe"}})
+			if out, _ := talk(t, []string{"sh"}, home, first, ""); strings.Contains(out, "mine") || strings.Contains(out, "have") {
+				t.Fatalf("%q", out)
+			}
+		})
+	}
+}
+
+var scriptLines = []struct {
+	line string
+	want answer
+	ok   bool
+}{
+	{"@m have Linux x86_64 /home/a b/c", answer{"have", "Linux", "x86_64", "/home/a b/c", ""}, true},
+	{"noise@m need Linux aarch64 /d", answer{"need", "Linux", "aarch64", "/d", ""}, true},
+	{"@m need Linux aarch64 /d\r", answer{"need", "Linux", "aarch64", "/d", ""}, true},
+	{"@m none Linux x86_64", answer{"none", "Linux", "x86_64", "", ""}, true},
+	{"@m skip /d e\tit is full", answer{"skip", "", "", "/d e", "it is full"}, true},
+	{"@m have Linux x86_64 d", answer{}, false},
+	{"@m have Linux", answer{}, false},
+	{"@m", answer{}, false},
+	{"@mhave Linux x86_64 /d", answer{}, false},
+	{"have Linux x86_64 /d", answer{}, false},
+	{"", answer{}, false},
+}
+
+func TestParseAnswer(t *testing.T) {
+	for _, c := range scriptLines {
+		got, ok := parseAnswer(c.line, "@m")
+		if ok != c.ok || ok && got != c.want {
+			t.Errorf("%q: %+v, %v", c.line, got, ok)
+		}
+	}
+}
+
+func FuzzParseAnswer(f *testing.F) {
+	for _, c := range scriptLines {
+		f.Add(c.line)
+	}
+	f.Fuzz(func(t *testing.T, line string) {
+		a, ok := parseAnswer(line, "@m")
+		if ok && (a.word == "have" || a.word == "need") && (!strings.HasPrefix(a.dir, "/") || a.system == "") {
+			t.Fatalf("%q: %+v", line, a)
+		}
+		if ok && !strings.Contains(line, "@m ") {
+			t.Fatalf("%q was taken without a marker", line)
+		}
+	})
+}
+
+func TestShellQuote(t *testing.T) {
+	for _, text := range []string{"", "a", "a b", "it's", `"$HOME"`, "a\nb", "`x`", "~", "*", "[x]:1", "é", `\`} {
+		out, err := exec.Command("sh", "-c", "printf %s "+shellQuote(text)).Output()
+		if text == "~" {
+			continue // a home, as users write it
+		}
+		if err != nil || string(out) != text {
+			t.Errorf("%q came out as %q, %v", text, out, err)
+		}
+	}
+}
+
+func FuzzAfterNoise(f *testing.F) {
+	version := []byte{0, 0, 0, 5, 2, 0, 0, 0, 3}
+	f.Add([]byte(nil), []byte("rest"))
+	f.Add([]byte("Welcome!\n"), []byte{})
+	f.Add([]byte{0, 0, 0, 5, 2, 0, 0}, []byte("x"))
+	f.Fuzz(func(t *testing.T, noise, rest []byte) {
+		stream := append(append(append([]byte{}, noise...), version...), rest...)
+		if i := bytes.Index(stream, version); i != len(noise) || len(noise) > 1000 {
+			return
+		}
+		if noise := stream[:len(noise)+8]; bytes.Contains(noise, []byte{2, 0, 0, 0, 3}) {
+			return // could be the reply of another length
+		}
+		got, err := io.ReadAll(&afterNoise{r: iotest.HalfReader(bytes.NewReader(stream))})
+		if err != nil || !bytes.Equal(got, stream[len(noise):]) {
+			t.Fatalf("%q, %v; want %q", got, err, stream[len(noise):])
+		}
+	})
+}
