@@ -135,9 +135,9 @@ func (r *relay) sleepUntil(due time.Time) bool {
 			return false
 		}
 	}
-	if wait := time.Until(due); wait > 0 {
+	for wait := time.Until(due); wait > 0; wait = time.Until(due) { // signals wake it early
 		ts := unix.NsecToTimespec(wait.Nanoseconds())
-		unix.Nanosleep(&ts, nil) // woken early by a signal, the frame is a little early
+		unix.Nanosleep(&ts, nil)
 	}
 	select {
 	case <-r.done:
