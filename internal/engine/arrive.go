@@ -57,6 +57,10 @@ func (rk *Rank) envelope(h *wire.Header, body []byte) {
 	rk.mu.Lock()
 	rv := rk.queues.Take(h.Group, h.Src, h.Tag)
 	if rv == nil {
+		if g := rk.groups[h.Group&^collective]; g != nil && g.revoked != nil {
+			rk.tooLate(h, g.revoked)
+			return
+		}
 		call := rk.keep(h, body)
 		rk.mu.Unlock()
 		if call != nil {
@@ -86,13 +90,23 @@ func (rk *Rank) envelope(h *wire.Header, body []byte) {
 	rk.control(&answer)
 }
 
+// tooLate drops a message of a revoked group, which nobody can receive any more:
+// an eager one's credit goes back, an RTS's sender learns why. It unlocks rk.mu.
+func (rk *Rank) tooLate(h *wire.Header, cause error) {
+	if h.Kind == wire.RTS {
+		rk.mu.Unlock()
+		rk.tellRevoked(int(h.Src), h.Group&^collective, cause)
+		return
+	}
+	owed := rk.consumed(h)
+	rk.mu.Unlock()
+	rk.repay(h.Src, owed)
+}
+
 // keep queues an unexpected message and wakes who probes for it. It returns
 // the collective call in progress that the message contradicts, if any.
 // Called with rk.mu held.
 func (rk *Rank) keep(h *wire.Header, body []byte) *Call {
-	if g := rk.groups[h.Group&^collective]; g != nil && g.revoked != nil {
-		return nil // nobody can receive it any more; the sender learns of the revocation
-	}
 	m := &message{Msg: match.Msg{Group: h.Group, Src: h.Src, Tag: h.Tag}, header: *h}
 	m.Value = m
 	if h.Kind == wire.Eager && len(body) > 0 {

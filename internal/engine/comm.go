@@ -4,9 +4,13 @@ import (
 	"cmp"
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"slices"
 	"sync/atomic"
+
+	"gridrun/internal/engine/match"
+	"gridrun/internal/wire"
 )
 
 // collective is the bit of a message space that sets a group's collective
@@ -70,17 +74,63 @@ func (c *Comm) groupRank(world int) int {
 	return -1
 }
 
-// Close forgets the group on this rank; what was not received is dropped.
+var errClosed = errors.New("this rank has closed the group")
+
+// Close forgets the group on this rank: what was buffered and not received is
+// dropped, receives and probes that still wait fail. The envelope of a message
+// whose data is at its sender stays, so that the sender can take it back.
 func (c *Comm) Close() error {
-	c.rank.mu.Lock()
-	defer c.rank.mu.Unlock()
 	if c.id == worldID {
 		return nil
 	}
-	c.rank.queues.Drop(c.id)
-	c.rank.queues.Drop(c.id | collective)
-	delete(c.rank.groups, c.id)
+	rk := c.rank
+	rk.mu.Lock()
+	ended, envelopes, credit := rk.clear(c.id)
+	if len(envelopes) == 0 {
+		rk.queues.Drop(c.id)
+		rk.queues.Drop(c.id | collective)
+	}
+	delete(rk.groups, c.id)
+	rk.mu.Unlock()
+	for _, r := range ended {
+		r.finish(errClosed)
+	}
+	for peer, owed := range credit {
+		rk.repay(peer, owed)
+	}
 	return nil
+}
+
+// clear takes the receives and probes that wait in a group out of the tables,
+// for the caller to finish, and drops its eager messages. It returns the
+// messages that are left, all RTS, and the credit to repay to whom. Called with
+// rk.mu held.
+func (rk *Rank) clear(group uint64) (ended []*Request, envelopes []*match.Msg, credit map[int32]uint32) {
+	for _, rv := range rk.queues.Recvs(func(rv *match.Recv) bool { return rv.Group&^collective == group }) {
+		rk.queues.Cancel(rv)
+		ended = append(ended, rv.Value.(*Request))
+	}
+	rk.probes = slices.DeleteFunc(rk.probes, func(r *Request) bool {
+		if r.comm.id == group {
+			ended = append(ended, r)
+		}
+		return r.comm.id == group
+	})
+	for _, m := range rk.queues.Msgs(func(m *match.Msg) bool { return m.Group&^collective == group }) {
+		h := &m.Value.(*message).header
+		if h.Kind == wire.RTS {
+			envelopes = append(envelopes, m)
+			continue
+		}
+		rk.queues.Remove(m)
+		if owed := rk.consumed(h); owed > 0 {
+			if credit == nil {
+				credit = make(map[int32]uint32)
+			}
+			credit[h.Src] += owed
+		}
+	}
+	return ended, envelopes, credit
 }
 
 func (c *Comm) checkPeer(op Op, peer int, tag Tag, any bool) error {

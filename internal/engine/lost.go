@@ -137,16 +137,7 @@ func (rk *Rank) revoked(id uint64, err error) bool {
 		return false
 	}
 	g.revoked = err
-	var ended []*Request
-	for _, rv := range rk.queues.Recvs(func(rv *match.Recv) bool { return rv.Group&^collective == id }) {
-		rk.queues.Cancel(rv)
-		ended = append(ended, rv.Value.(*Request))
-	}
-	for _, r := range append([]*Request(nil), rk.probes...) {
-		if r.comm.id == id && rk.dropProbe(r) {
-			ended = append(ended, r)
-		}
-	}
+	ended, envelopes, credit := rk.clear(id)
 	for sid, r := range rk.sends {
 		if r.comm.id == id {
 			delete(rk.sends, sid)
@@ -158,6 +149,14 @@ func (rk *Rank) revoked(id uint64, err error) bool {
 	rk.mu.Unlock()
 	for _, r := range ended {
 		r.finish(err)
+	}
+	for peer, owed := range credit {
+		rk.repay(peer, owed)
+	}
+	// Their senders wait for an answer; who began the revocation may have died
+	// before it told them.
+	for _, m := range envelopes {
+		rk.tellRevoked(int(m.Src), id, err)
 	}
 	return true
 }

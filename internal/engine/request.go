@@ -28,7 +28,8 @@ const (
 
 // A Request is one transfer, or one look for a message. Whoever completes it
 // writes the result first and the state last; nobody touches it afterwards but
-// its waiter.
+// its waiter. At most one goroutine at a time waits for it; it may be waited for
+// again later.
 type Request struct {
 	rank *Rank
 	comm *Comm
@@ -100,7 +101,7 @@ func (r *Request) count(bytes uint64) int {
 	return int(bytes) / r.size
 }
 
-// wrap says who failed at what. An error that is one already stays.
+// wrap says who failed at what.
 func (r *Request) wrap(err error) error {
 	if err == nil {
 		return nil
