@@ -113,6 +113,11 @@ func (rk *Rank) await(ctx context.Context, c condition) error {
 		if holds {
 			p.poller.Sleep(0, 0)
 			p.poller.Poll()
+			if p.closing.Load() { // Close waits for the token
+				w.ringer.Store(false)
+				p.releaseToken(true)
+				holds = false
+			}
 			continue
 		}
 		<-w.ch
@@ -160,7 +165,7 @@ func (p *Proc) spin(ctx context.Context, c condition, holds bool) bool {
 // takeToken makes the caller the one that polls, if there is something to poll
 // and nobody else does.
 func (p *Proc) takeToken() bool {
-	if p.poller == nil || !p.token.TryLock() {
+	if p.poller == nil || p.closing.Load() || !p.token.TryLock() {
 		return false
 	}
 	p.poller.Watch(true)

@@ -1,0 +1,82 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+	"time"
+
+	"gridrun/internal/transport"
+)
+
+// A dozer is a network that is polled and brings nothing: its sleepers sleep
+// until somebody rings.
+type dozer struct {
+	void
+	bell   [2]chan struct{}
+	asleep [2]chan struct{} // told of every Sleep
+}
+
+func newDozer(p *Proc) *dozer {
+	d := &dozer{void: void{p}}
+	for i := range d.bell {
+		d.bell[i], d.asleep[i] = make(chan struct{}, 1), make(chan struct{}, 100)
+	}
+	return d
+}
+
+func (d *dozer) Link(int) transport.Link { return d }
+func (d *dozer) Poll() int               { return 0 }
+func (d *dozer) Watch(bool) bool         { return false }
+func (d *dozer) Wake()                   { d.ring(0); d.ring(1) }
+func (d *dozer) Sleep(which int, _ int64) {
+	d.asleep[which] <- struct{}{}
+	<-d.bell[which]
+}
+
+func (d *dozer) ring(which int) {
+	select {
+	case d.bell[which] <- struct{}{}:
+	default:
+	}
+}
+
+// Close returns though a goroutine of the program is still in a receive, holds
+// the poll token, and the background poller waits for that.
+func TestCloseWhileSomebodyWaits(t *testing.T) {
+	p := NewProc(Config{Topology: topology(0, 1), Ranks: []int{0}})
+	d := newDozer(p)
+	p.Use(d, []int{1})
+	if err := p.Start(); err != nil {
+		t.Fatal(err)
+	}
+	<-d.asleep[1]
+	ctx, cancel := context.WithCancel(context.Background())
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		r, err := p.Rank(0).World().Recv(ctx, OpRecv, 1, 0, Payload{Bytes: make([]byte, 1), Size: 1}, false)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		if _, err := r.Finish(ctx); !errors.Is(err, context.Canceled) {
+			t.Error(err)
+		}
+	})
+	<-d.asleep[0]
+	d.ring(1) // the background poller now wants the token
+	time.Sleep(time.Millisecond)
+	closed := make(chan error)
+	go func() { closed <- p.Close() }()
+	select {
+	case err := <-closed:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(20 * time.Second):
+		t.Fatal("Close hangs")
+	}
+	cancel()
+	wg.Wait()
+}
