@@ -2,6 +2,7 @@ package rt
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -37,35 +38,17 @@ func program() string { return filepath.Base(os.Args[0]) }
 
 // alone runs body as a world of one rank.
 func alone(body Body) int {
-	var code int
 	err := Run(context.Background(), 1, func(ctx context.Context, w *World) error {
 		w.args, w.stdout = os.Args[1:], os.Stdout
-		abort := w.abort
-		w.abort = func(c int, err error) { code = c; abort(c, err) }
 		return body(ctx, w)
 	})
 	if err == nil {
 		return 0
 	}
 	fmt.Fprintf(os.Stderr, "%s: %v\n", program(), err)
-	if code == 0 {
-		code = exitCode(err)
+	var aborted *rankError
+	if errors.As(err, &aborted) {
+		return aborted.f.code
 	}
-	return code
-}
-
-// first returns the failure that decides the exit code: see cause.
-func (t *team) first() *failure {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	var found *failure
-	for _, f := range t.failed {
-		if f.aborted {
-			return f
-		}
-		if found == nil || found.collateral && !f.collateral {
-			found = f
-		}
-	}
-	return found
+	return exitCode(err)
 }

@@ -78,18 +78,28 @@ func (t *team) run(body Body, fill func(*World)) {
 		wg.Add(1)
 		go func() {
 			defer wg.Done()
-			rk := t.proc.Rank(r)
-			err := call(t.ctx, body, w)
-			if err == nil {
-				rk.Finish()
-				return
-			}
-			// Report before the peers can notice: the first report is the cause.
-			t.fail(&failure{rank: r, err: err, code: exitCode(err)})
-			rk.Fail(fmt.Errorf("%w: rank %d failed: %v", ErrPeerLost, r, err))
+			err := errGoexit
+			defer func() { t.over(r, err) }()
+			err = call(t.ctx, body, w)
 		}()
 	}
 	wg.Wait()
+}
+
+// errGoexit is the failure of a body that does not return: it has ended its
+// goroutine, as a test's FailNow does.
+var errGoexit = errors.New("the body has ended its goroutine (runtime.Goexit)")
+
+// over lets the others know how rank r has ended.
+func (t *team) over(r int, err error) {
+	rk := t.proc.Rank(r)
+	if err == nil {
+		rk.Finish()
+		return
+	}
+	// Report before the peers can notice: the first report is the cause.
+	t.fail(&failure{rank: r, err: err, code: exitCode(err)})
+	rk.Fail(fmt.Errorf("%w: rank %d failed: %v", ErrPeerLost, r, err))
 }
 
 // call is body, with a panic as an error. A panic keeps its stack.
@@ -127,6 +137,12 @@ func (t *team) world(r int) *World {
 		}
 	}
 	w.abort = func(code int, err error) {
+		if err == nil {
+			err = errors.New("no reason given")
+		}
+		if code < 1 || code > 255 { // an aborted job never looks like success
+			code = exitCode(err)
+		}
 		t.fail(&failure{rank: r, err: err, code: code, aborted: true})
 	}
 	return w
@@ -171,22 +187,32 @@ func (e *rankError) Unwrap() []error {
 	return []error{e.f.err}
 }
 
-// cause returns the first failure that no other one explains.
-func (t *team) cause() error {
+// first returns the first failure that no other one explains: it decides the
+// exit code.
+func (t *team) first() *failure {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for _, f := range t.failed {
-		if f.aborted {
-			return &rankError{f}
-		}
 		if !f.collateral {
-			return f.err
+			return f
 		}
 	}
 	if len(t.failed) > 0 {
-		return t.failed[0].err
+		return t.failed[0]
 	}
 	return nil
+}
+
+// cause is first as an error.
+func (t *team) cause() error {
+	switch f := t.first(); {
+	case f == nil:
+		return nil
+	case f.aborted:
+		return &rankError{f}
+	default:
+		return f.err
+	}
 }
 
 // exitCode is what the process of a failed rank exits with.
