@@ -40,10 +40,11 @@ func (r *rankWriter) Write(b []byte) (int, error) {
 		end = len(r.rest)
 	}
 	if end > 0 {
-		if _, err := l.w.Write(r.rest[:end]); err != nil {
+		_, err := l.w.Write(r.rest[:end])
+		r.rest = append(r.rest[:0], r.rest[end:]...)
+		if err != nil {
 			return 0, err
 		}
-		r.rest = append(r.rest[:0], r.rest[end:]...)
 	}
 	return len(b), nil
 }
