@@ -38,7 +38,10 @@ func bench(args []string) error {
 			args[i] = "--np"
 		}
 	}
-	if _, err := k.Parse(args); helped || err != nil {
+	switch _, err := k.Parse(args); {
+	case helped:
+		return nil
+	case err != nil:
 		return err
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"sync"
 	"syscall"
 	"time"
 
@@ -29,14 +30,10 @@ func run(args []string) (int, error) {
 	spec.Apps, spec.Builtins = apps, jobNames()
 
 	signals := catch()
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
-	job, err := launcher.Prepare(ctx, spec)
-	interrupted := ctx.Err() != nil
-	stop()
+	job, ended, err := prepare(spec, signals)
 	switch {
-	case interrupted: // building the program, and the signal is in the queue as well
-		s, _ := (<-signals).(syscall.Signal)
-		return 128 + int(s), nil
+	case ended != 0:
+		return 128 + int(ended), nil
 	case err != nil:
 		return 0, err
 	}
@@ -49,6 +46,32 @@ func run(args []string) (int, error) {
 		io.Columns = columns
 	}
 	return job.Run(context.Background(), launcher.Local{}, io), nil
+}
+
+// prepare places the job and finds or builds its programs; a signal that asks to
+// end is returned, and ends a build.
+func prepare(spec launcher.Spec, signals <-chan os.Signal) (job *launcher.Job, ended syscall.Signal, err error) {
+	ctx, cancel := context.WithCancel(context.Background())
+	var watcher sync.WaitGroup
+	watcher.Go(func() {
+		for {
+			select {
+			case s := <-signals:
+				switch s {
+				case syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP:
+					ended = s.(syscall.Signal)
+					cancel()
+					return
+				}
+			case <-ctx.Done():
+				return
+			}
+		}
+	})
+	job, err = launcher.Prepare(ctx, spec)
+	cancel()
+	watcher.Wait()
+	return job, ended, err
 }
 
 // catch has the signals that concern a job delivered; those that were ignored

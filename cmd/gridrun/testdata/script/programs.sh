@@ -25,3 +25,18 @@ ok gridrun -np 3 --transport tcp __hello
 # A rank program of ours, and one that knows nothing of gridrun, side by side.
 ok gridrun -np 3 "$EXAMPLES/hello"
 has out '^hello from rank 2 of 3 on '
+
+# A build can be interrupted.
+mkdir -p bin slow
+cp prog/main.go slow
+printf '#!/bin/sh\necho building >>building\nexec sleep 100\n' >bin/go
+chmod +x bin/go
+PATH="$PWD/bin:$PATH" gridrun -np 1 ./slow >out 2>err & job=$!
+await slow/building
+kill -TERM $job
+ended $job
+code 143
+
+# The measurements explain themselves.
+ok gridrun bench launch --help
+has out '--rounds'
