@@ -78,15 +78,16 @@ func spaces(n *Net) []string {
 	return all
 }
 
-// users lists the processes that are in one of the namespaces.
+// users lists the processes, and threads of this one, that are in one of the namespaces.
 func users(spaces []string) []string {
 	mine := map[string]bool{}
 	for _, space := range spaces {
 		mine[space] = true
 	}
 	var found []string
-	links, _ := filepath.Glob("/proc/[0-9]*/task/*/ns/*")
-	for _, path := range links {
+	links, _ := filepath.Glob("/proc/[0-9]*/ns/*")
+	threads, _ := filepath.Glob("/proc/self/task/*/ns/*") // a thread of ours may have stayed
+	for _, path := range append(links, threads...) {
 		if link, err := os.Readlink(path); err == nil && mine[link] {
 			found = append(found, path)
 		}

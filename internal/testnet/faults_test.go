@@ -128,7 +128,7 @@ func TestDisks(t *testing.T) {
 		if err := h.Remount(step.dir, step.options); err != nil {
 			t.Fatal(err)
 		}
-		if out, _ := sshTo(n, "node1", step.command); !strings.Contains(out, step.want) {
+		if out, _ := h.Command("sh", "-c", step.command).CombinedOutput(); !strings.Contains(string(out), step.want) {
 			t.Errorf("%s with %s: %q: want %q", step.dir, step.options, out, step.want)
 		}
 	}
