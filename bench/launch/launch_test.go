@@ -57,8 +57,10 @@ func TestTimes(t *testing.T) {
 func TestMemory(t *testing.T) {
 	// Ranks of this launcher are shells that stay until the launcher ends.
 	good := Contender{Name: "gridrun", park: []string{script(t, `
-trap 'kill $pids; exit 1' TERM
+trap 'stop=1' TERM
 for i in $(seq $2); do sh -c 'echo $$; exec sleep 100' & pids="$pids $!"; done
+while [ -z "$stop" ]; do sleep 0.01; done
+kill $pids
 wait`), "prog"}}
 	report, err := Memory(context.Background(), []Contender{good}, 3)
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // Park says which process this is and stays until ctx ends: the rank's half of Memory.
@@ -44,6 +45,7 @@ func parked(ctx context.Context, c Contender, ranks int) (total int64, err error
 	cmd := c.command(ctx, c.park, ranks)
 	var said bytes.Buffer
 	cmd.Stderr = &said
+	cmd.WaitDelay = 5 * time.Second // for ranks that a launcher leaves behind
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		return 0, err
@@ -69,8 +71,6 @@ func parked(ctx context.Context, c Contender, ranks int) (total int64, err error
 		total, err = total+pss, errors.Join(err, e)
 	}
 	cmd.Process.Signal(syscall.SIGTERM)
-	for lines.Scan() { // until all have gone
-	}
 	cmd.Wait() // ended by the signal: the code says so
 	return total, err
 }
