@@ -12,6 +12,8 @@ import (
 
 	"gridrun/internal/engine"
 	"gridrun/internal/packet"
+	"gridrun/internal/transport/reach"
+	"gridrun/internal/transport/seal"
 	"gridrun/internal/transport/shm"
 	"gridrun/internal/transport/tcp"
 	"gridrun/internal/waittable"
@@ -25,6 +27,7 @@ type agentLink struct {
 	segment *shm.Segment
 	proc    *engine.Proc
 	tcp     *tcp.Net
+	dialer  *reach.Dialer
 	team    *team
 
 	mu        sync.Mutex
@@ -94,14 +97,39 @@ func (a *agentLink) build() (*engine.Proc, error) {
 		p.Use(n, local)
 	}
 	if len(remote) > 0 {
-		n, err := tcp.Open(tcp.Config{Proc: w.Proc, Procs: len(w.Topology.ProcHost), Job: w.Job, Key: w.Key, Dial: a.dial}, p)
+		n, err := a.openTCP()
 		if err != nil {
 			return nil, err
 		}
-		a.tcp = n
 		p.Use(n, remote)
 	}
 	return p, nil
+}
+
+// Bounds of a connection that is coming up. Looking up a process of a host that
+// is still being prepared takes as long as that takes, and the launcher bounds
+// it. Hosts where a hundred processes start at once answer late.
+const (
+	connectTime   = time.Hour
+	handshakeTime = 30 * time.Second
+)
+
+func (a *agentLink) openTCP() (*tcp.Net, error) {
+	w := a.welcome
+	host := func(proc int) string { return w.Topology.Hosts[w.Topology.ProcHost[proc]] }
+	cfg := tcp.Config{
+		Proc: w.Proc, Procs: len(w.Topology.ProcHost), Job: w.Job, Key: w.Key,
+		Dial: a.dial, Host: host, Connect: connectTime, Handshake: handshakeTime,
+	}
+	var err error
+	if w.Encrypt {
+		if cfg.Seal, err = seal.New(w.Job, w.Key, w.Proc); err != nil {
+			return nil, err
+		}
+	}
+	a.dialer = reach.NewDialer(w.Job, w.Key, w.Proc, host(w.Proc))
+	a.tcp, err = tcp.Open(cfg, a.proc)
+	return a.tcp, err
 }
 
 // start begins to fetch frames and to listen to the agent. The listener ends
@@ -263,15 +291,7 @@ func (a *agentLink) dial(ctx context.Context, proc int) (net.Conn, error) {
 		if at.Error != "" {
 			return nil, errors.New(at.Error)
 		}
-		var errs []error
-		for _, addr := range at.Addrs {
-			c, err := tcp.DialPreamble(ctx, addr, proc)
-			if err == nil {
-				return c, nil
-			}
-			errs = append(errs, err)
-		}
-		return nil, fmt.Errorf("process %d cannot be reached: %w", proc, errors.Join(errs...))
+		return a.dialer.Dial(ctx, reach.Target{Proc: proc, Host: a.welcome.Topology.ProcHost[proc], Name: at.Host}, at.Addrs)
 	}
 }
 

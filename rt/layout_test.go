@@ -2,7 +2,6 @@ package rt
 
 import (
 	"context"
-	"encoding/binary"
 	"fmt"
 	"io"
 	"net"
@@ -12,6 +11,7 @@ import (
 	"testing"
 
 	"gridrun/internal/engine"
+	"gridrun/internal/transport/reach"
 	"gridrun/internal/transport/shm"
 	"gridrun/internal/transport/tcp"
 	"gridrun/internal/waittable"
@@ -73,14 +73,14 @@ func RunOver(t *testing.T, l Layout, n int, body Body) error {
 		segments[h] = s
 	}
 	key := make([]byte, 32)
-	ports := make([]*port, len(ranks))
-	for q := range ports {
-		p, err := listen()
+	owners := make([]*owner, len(topo.Hosts))
+	for h := range owners {
+		p, err := reach.Listen(reach.Config{Job: "test", Key: key, Host: h, Loopback: true})
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer p.close()
-		ports[q] = p
+		defer p.Close()
+		owners[h] = &owner{Port: p, nets: make([]*tcp.Net, len(ranks))}
 	}
 	ctx, cancel := context.WithCancelCause(context.Background())
 	defer cancel(nil)
@@ -114,16 +114,21 @@ func RunOver(t *testing.T, l Layout, n int, body Body) error {
 			p.Use(n, local)
 		}
 		if len(remote) > 0 {
+			d := reach.NewDialer("test", key, q, topo.Hosts[topo.ProcHost[q]])
 			n, err := tcp.Open(tcp.Config{Proc: q, Procs: len(ranks), Job: "test", Key: key,
 				Dial: func(ctx context.Context, to int) (net.Conn, error) {
-					return tcp.DialPreamble(ctx, ports[to].addr(), to)
+					h := topo.ProcHost[to]
+					return d.Dial(ctx, reach.Target{Proc: to, Host: h, Name: topo.Hosts[h]}, owners[h].Addrs())
 				}}, p)
 			if err != nil {
 				t.Fatal(err)
 			}
-			ports[q].accept(n)
+			owners[topo.ProcHost[q]].nets[q] = n
 			p.Use(n, remote)
 		}
+	}
+	for _, o := range owners {
+		o.Serve(o)
 	}
 	for q, p := range procs {
 		if err := p.Start(); err != nil {
@@ -177,33 +182,17 @@ func attach(t *testing.T, s *shm.Segment) *shm.Segment {
 	return seg
 }
 
-// A port hands connections on to one process's network, as an agent does.
-type port struct {
-	l  net.Listener
-	wg sync.WaitGroup
+// An owner has a host's port, and hands connections on as an agent does.
+type owner struct {
+	*reach.Port
+	nets []*tcp.Net
 }
 
-func listen() (*port, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	return &port{l: l}, err
+func (o *owner) Admit(to int) reach.Status {
+	if to < 0 || to >= len(o.nets) || o.nets[to] == nil {
+		return reach.Unknown
+	}
+	return reach.Here
 }
 
-func (p *port) addr() string { return p.l.Addr().String() }
-func (p *port) close()       { p.l.Close(); p.wg.Wait() }
-
-func (p *port) accept(n *tcp.Net) {
-	p.wg.Go(func() {
-		for {
-			c, err := p.l.Accept()
-			if err != nil {
-				return
-			}
-			var b [8]byte
-			if _, err := io.ReadFull(c, b[:]); err != nil || binary.LittleEndian.Uint32(b[4:]) > 1<<20 {
-				c.Close()
-				continue
-			}
-			n.Accepted(c)
-		}
-	})
-}
+func (o *owner) Take(to, _ int, c *net.TCPConn) { o.nets[to].Accepted(c) }

@@ -3,7 +3,6 @@ package agent
 import (
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"os/signal"
 	"runtime"
@@ -12,6 +11,7 @@ import (
 	"syscall"
 	"time"
 
+	"gridrun/internal/transport/reach"
 	"gridrun/internal/transport/shm"
 	"gridrun/internal/wire"
 )
@@ -41,8 +41,10 @@ type agent struct {
 	pending int            // starts whose result is not in yet
 	early   map[int]ending // children reaped before the result of their start came in
 
-	listener net.Listener
-	service  *service
+	port      *reach.Port // nil: no process connects over TCP
+	located   map[int]*wire.Located
+	questions map[int]map[question]bool // of each host the launcher was asked for
+	service   *service
 
 	stopping bool
 	grace    <-chan time.Time // SIGKILL then
@@ -167,6 +169,8 @@ func (a *agent) handle(m wire.Message) {
 		a.stop(m)
 	case *wire.Gone:
 		a.broadcast(m)
+	case *wire.Located:
+		a.learn(m)
 	case *wire.Inspect:
 		a.link.send(a.report())
 	default:
@@ -247,8 +251,8 @@ func (a *agent) tell(p *process, m wire.Message, fd int) {
 
 // endJob kills and reaps what is left, and ends all goroutines but the link's.
 func (a *agent) endJob() {
-	if a.listener != nil {
-		a.listener.Close()
+	if a.port != nil {
+		a.port.Close()
 	}
 	a.credit.close()
 	a.link.hurry()

@@ -133,7 +133,7 @@ func TestControlReceive(t *testing.T) {
 
 // FuzzHeard has a process say anything to its agent.
 func FuzzHeard(f *testing.F) {
-	for _, m := range []wire.Message{&wire.Lookup{Proc: 0}, &wire.Lookup{Proc: -1}, &wire.Service{Rank: 1}, &wire.Progress{Rank: 2},
+	for _, m := range []wire.Message{&wire.Lookup{Proc: 0}, &wire.Lookup{Proc: 1}, &wire.Lookup{Proc: -1}, &wire.Lookup{Proc: -2}, &wire.Lookup{Proc: -1 << 63}, &wire.Service{Rank: 1}, &wire.Progress{Rank: 2},
 		&wire.Failed{Failure: wire.Failure{Text: "x"}}, &wire.Stop{Now: true}, &wire.Welcome{}} {
 		data, err := wire.Marshal(m)
 		if err != nil {
@@ -151,8 +151,9 @@ func FuzzHeard(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		a := &agent{link: newLink(stream), quit: make(chan struct{}), byProc: map[int]*process{}, service: &service{failed: "none here"}}
-		if err := a.adopt(&wire.Start{Procs: []wire.ProcSpec{{Ranks: []int{0}}}, Topology: wire.Topology{ProcHost: []int{0}, Hosts: []string{"h"}}}); err != nil {
+		a := &agent{link: newLink(stream), quit: make(chan struct{}), byProc: map[int]*process{}, service: &service{failed: "none here"},
+			located: map[int]*wire.Located{}, questions: map[int]map[question]bool{}}
+		if err := a.adopt(&wire.Start{Procs: []wire.ProcSpec{{Ranks: []int{0}}}, Topology: wire.Topology{ProcHost: []int{0, 1}, Hosts: []string{"h", "g"}}}); err != nil {
 			t.Fatal(err)
 		}
 		p := a.procs[0]
@@ -167,9 +168,6 @@ func FuzzHeard(f *testing.F) {
 			t.Errorf("%q: %v", data, err)
 		}
 		close(a.quit)
-		if a.listener != nil {
-			a.listener.Close()
-		}
 		a.wg.Wait()
 		c.wg.Wait()
 		a.link.close(patient)

@@ -122,6 +122,9 @@ func launchGuard(t testing.TB) *host {
 // complete fills in what a test does not care about: one rank a process, all here.
 func complete(s *wire.Start) {
 	s.Version, s.Job, s.Key = wire.Version, "test", bytes.Repeat([]byte{7}, 32)
+	if s.Topology.Hosts != nil {
+		return
+	}
 	s.Topology.Hosts = []string{"here"}
 	for i := range s.Procs {
 		s.Procs[i].Proc = i

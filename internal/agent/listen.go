@@ -2,108 +2,86 @@ package agent
 
 import (
 	"fmt"
-	"io"
 	"net"
 	"strconv"
 	"syscall"
-	"time"
 
 	"golang.org/x/sys/unix"
 
-	"gridrun/internal/transport/tcp"
+	"gridrun/internal/transport/reach"
 	"gridrun/internal/wire"
 )
 
-const (
-	// strangerTime is how long a connection may take to name its target,
-	// maxStrangers how many may be doing so at once; more are refused.
-	strangerTime = 5 * time.Second
-	maxStrangers = 256
-)
-
-// lookup answers where process proc listens. Processes share the agent's port,
-// which is opened when first asked for.
-func (a *agent) lookup(proc int) *wire.Address {
-	no := func(format string, args ...any) *wire.Address {
-		return &wire.Address{Proc: proc, Error: fmt.Sprintf(format, args...)}
+// openPort opens the host's one port if processes of the job connect over TCP.
+func (a *agent) openPort() (err error) {
+	alone := len(a.start.Topology.Hosts) < 2
+	if alone && a.start.Transport != "tcp" {
+		return nil
 	}
-	p := a.byProc[proc]
-	switch {
-	case proc < 0 || proc >= len(a.start.Topology.ProcHost):
-		return no("the job has no process %d, only 0 to %d", proc, len(a.start.Topology.ProcHost)-1)
-	case p == nil:
-		return no("process %d runs on host %s, whose agent alone knows its address", proc, a.hostName(a.start.Topology.ProcHost[proc]))
-	case p.state == ended:
-		return no("process %d has ended", proc)
-	}
-	if a.listener == nil {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return no("opening the host's port: %v", err)
-		}
-		a.listener = l
-		a.wg.Go(func() { a.accept(l) })
-	}
-	return &wire.Address{Proc: proc, Addrs: []string{a.listener.Addr().String()}}
-}
-
-// accept takes connections until l is closed.
-func (a *agent) accept(l net.Listener) {
-	strangers := make(chan struct{}, maxStrangers)
-	for {
-		c, err := l.Accept()
-		if err != nil {
-			select {
-			case <-a.quit:
-				return
-			case <-time.After(10 * time.Millisecond): // out of descriptors: some will be free again
-				continue
-			}
-		}
-		select {
-		case strangers <- struct{}{}:
-			a.wg.Go(func() {
-				a.meet(c)
-				<-strangers
-			})
-		default:
-			c.Close()
-		}
-	}
-}
-
-// meet reads the preamble, which says whom a connection is for, and passes the
-// connection on. Whoever does not speak the protocol is not answered. What comes
-// after the preamble, first of all the proof of the job's key both ways, is between
-// the two processes.
-func (a *agent) meet(c net.Conn) {
-	defer c.Close()
-	closer := make(chan struct{})
-	defer close(closer)
-	a.wg.Go(func() {
-		select {
-		case <-a.quit:
-			c.Close()
-		case <-closer:
-		}
+	a.port, err = reach.Listen(reach.Config{
+		Job: a.start.Job, Key: a.start.Key, Host: a.start.Host,
+		Net: a.start.Net, Ports: a.start.Ports, Loopback: alone,
 	})
-	c.SetReadDeadline(time.Now().Add(strangerTime))
-	var preamble [tcp.PreambleSize]byte
-	if _, err := io.ReadFull(c, preamble[:]); err != nil {
-		return
+	return err
+}
+
+// addrs is where connections to this host's processes may try.
+func (a *agent) addrs() []string {
+	if a.port == nil {
+		return nil
 	}
-	proc, err := tcp.ParsePreamble(preamble[:])
-	if err != nil {
-		return
+	return a.port.Addrs()
+}
+
+// Admit implements reach.Owner: the loop knows who is here.
+func (a *agent) Admit(to int) reach.Status {
+	answer := make(chan reach.Status, 1)
+	a.post(func() { answer <- a.status(to) })
+	select {
+	case s := <-answer:
+		return s
+	case <-a.quit:
+		return reach.Ended
 	}
-	fd, err := duplicate(c.(*net.TCPConn))
+}
+
+func (a *agent) status(to int) reach.Status {
+	if to == reach.Service(a.start.Host) {
+		if a.stopping {
+			return reach.Ended
+		}
+		if a.service == nil {
+			a.startService()
+		}
+		if a.service.failed != "" {
+			return reach.Failed
+		}
+		return reach.Here
+	}
+	switch p := a.byProc[to]; {
+	case p == nil:
+		return reach.Unknown
+	case p.state == ended:
+		return reach.Ended
+	}
+	return reach.Here
+}
+
+// Take implements reach.Owner: the connection goes to its process as a descriptor.
+func (a *agent) Take(to, from int, c *net.TCPConn) {
+	defer c.Close()
+	fd, err := duplicate(c)
 	if err != nil {
 		return
 	}
 	a.post(func() {
-		if p := a.byProc[proc]; p != nil {
-			a.tell(p, new(wire.Conn), fd)
-		} else {
+		conn := &wire.Conn{From: from}
+		switch p := a.byProc[to]; {
+		case p != nil:
+			a.tell(p, conn, fd)
+		case a.service != nil && a.service.control != nil:
+			a.tellService(conn, fd)
+		default:
 			syscall.Close(fd)
 		}
 	})
@@ -122,6 +100,65 @@ func duplicate(c syscall.Conn) (fd int, err error) {
 		return -1, ctlErr
 	}
 	return fd, err
+}
+
+// A question is a look-up that waits for the launcher. The asker is a process,
+// or nil for the host service.
+type question struct {
+	asker *process
+	proc  int
+}
+
+// lookup answers where process proc listens; when that is another host which
+// nobody has asked for yet, the launcher is asked first.
+func (a *agent) lookup(asker *process, proc int) {
+	host := -1 - proc
+	if proc >= 0 && proc < len(a.start.Topology.ProcHost) {
+		host = a.start.Topology.ProcHost[proc]
+	}
+	q := question{asker, proc}
+	switch known := a.located[host]; {
+	case proc >= len(a.start.Topology.ProcHost) || host < 0 || host >= len(a.start.Topology.Hosts):
+		a.answer(q, &wire.Address{Error: fmt.Sprintf("the job has no process %d, only 0 to %d, and -1 to %d for the services of its hosts",
+			proc, len(a.start.Topology.ProcHost)-1, -len(a.start.Topology.Hosts))})
+	case host == a.start.Host && a.port == nil:
+		a.answer(q, &wire.Address{Error: "the job is on this host alone and uses no TCP"})
+	case host == a.start.Host && proc >= 0 && a.status(proc) != reach.Here:
+		a.answer(q, &wire.Address{Error: fmt.Sprintf("process %d has ended", proc)})
+	case host == a.start.Host:
+		a.answer(q, &wire.Address{Addrs: a.addrs()})
+	case known != nil:
+		a.answer(q, &wire.Address{Addrs: known.Addrs, Error: known.Error})
+	default:
+		if a.questions[host] == nil {
+			a.questions[host] = make(map[question]bool)
+			a.link.send(&wire.Locate{Host: host})
+		}
+		a.questions[host][q] = true
+	}
+}
+
+// learn takes the launcher's answer and gives it to all who wait for it.
+func (a *agent) learn(m *wire.Located) {
+	a.located[m.Host] = m
+	for q := range a.questions[m.Host] {
+		a.answer(q, &wire.Address{Addrs: m.Addrs, Error: m.Error})
+	}
+	delete(a.questions, m.Host)
+}
+
+func (a *agent) answer(q question, at *wire.Address) {
+	at.Proc = q.proc
+	if q.proc < 0 {
+		at.Host = a.hostName(-1 - q.proc)
+	} else if q.proc < len(a.start.Topology.ProcHost) {
+		at.Host = a.hostName(a.start.Topology.ProcHost[q.proc])
+	}
+	if q.asker == nil {
+		a.tellService(at, 0)
+		return
+	}
+	a.tell(q.asker, at, 0)
 }
 
 // hostName is the name of host i as the launcher calls it.

@@ -42,6 +42,9 @@ func Main() int {
 		early:  make(map[int]ending),
 		byProc: make(map[int]*process),
 		byPid:  make(map[int]*process),
+
+		located:   make(map[int]*wire.Located),
+		questions: make(map[int]map[question]bool),
 	}
 	if err := a.open(stream); err != nil {
 		return a.trouble("start", err)
@@ -75,7 +78,7 @@ func (a *agent) open(stream *wire.Stream) error {
 		return err
 	}
 	a.segmentFD = int(a.segment.File().Fd())
-	return nil
+	return a.openPort()
 }
 
 // run serves the job to its end.
@@ -85,7 +88,10 @@ func (a *agent) run(stream *wire.Stream) int {
 		return a.trouble("guard", err)
 	}
 	name, _ := os.Hostname() // unknown to the system: the launcher has its own name for the host
-	a.link.send(&wire.Ready{Version: wire.Version, Host: name, Pid: os.Getpid(), CPUs: runtime.GOMAXPROCS(0)})
+	a.link.send(&wire.Ready{Version: wire.Version, Host: name, Pid: os.Getpid(), CPUs: runtime.GOMAXPROCS(0), Addrs: a.addrs()})
+	if a.port != nil {
+		a.port.Serve(a)
+	}
 	a.startAll()
 	go a.listenTo(stream)
 	lost := a.loop()

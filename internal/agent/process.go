@@ -220,7 +220,7 @@ func (a *agent) readControl(p *process, c *control) {
 func (a *agent) heard(p *process, m wire.Message) {
 	switch m := m.(type) {
 	case *wire.Lookup:
-		a.tell(p, a.lookup(m.Proc), 0)
+		a.lookup(p, m.Proc)
 	case *wire.Service:
 		a.serve(p, m.Rank)
 	case *wire.Failed:

@@ -5,11 +5,12 @@ import (
 	"io"
 	"net"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
-	"gridrun/internal/transport/tcp"
+	"gridrun/internal/transport/reach"
 	"gridrun/internal/wire"
 )
 
@@ -38,29 +39,32 @@ func TestServiceDies(t *testing.T) {
 	}
 }
 
-// The port is opened at the first Lookup; a connection that names a process
-// reaches it, everybody else is turned away without a word.
+// The port is told with Ready; a connection that names a process reaches it,
+// everybody else is turned away.
 func TestConn(t *testing.T) {
-	s := job(wire.ProcSpec{Job: "lookup", Args: []string{"1", "2", "7", "-1"}}, wire.ProcSpec{Job: "answer"}, shell("read x"))
+	s := job(wire.ProcSpec{Job: "lookup", Args: []string{"1", "2", "7", "-1", "-2"}}, wire.ProcSpec{Job: "answer"}, shell("read x"))
 	s.Procs[2].Stdin = true
 	s.Transport = "tcp"
 	h := startHost(t, s)
-	h.awaitOutput(0, "no process -1")
-	out := strings.Split(h.output(0, false), "\n")
-	var addr string
-	if n, err := fmt.Sscanf(out[0], "1 at [%s", &addr); n != 1 || err != nil {
-		t.Fatalf("no address in %q", out)
+	addrs := await(h, anyOf[*wire.Ready]).Addrs
+	if len(addrs) != 1 || !strings.HasPrefix(addrs[0], "127.0.0.1:") {
+		t.Fatalf("the agent listens on %v", addrs)
 	}
-	addr = strings.TrimSuffix(addr, "]")
-	if out[1] != "2 at ["+addr+"]" || !strings.Contains(out[2], "no process 7") {
-		t.Errorf("answers %q", out)
+	h.awaitOutput(0, "no process -2")
+	out := strings.Split(h.output(0, false), "\n")
+	for i, proc := range []int{1, 2, 7, -1} {
+		want := fmt.Sprintf("%d at %v", proc, addrs)
+		if proc == 7 {
+			want = "the job has no process 7, only 0 to 2, and -1 to -1 for the services of its hosts"
+		}
+		if out[i] != want {
+			t.Errorf("looking up %d: %q, want %q", proc, out[i], want)
+		}
 	}
 	h.awaitOutput(1, "listening")
 
-	for _, garbage := range [][]byte{
-		[]byte("GET / HTTP/1.1\r\n\r\n"), []byte("GRT0\x01\x00\x00\x00"), tcp.Preamble(3), tcp.Preamble(1 << 31), make([]byte, 8), tcp.Preamble(1)[:7], nil,
-	} {
-		c := dial(t, addr)
+	for _, garbage := range [][]byte{[]byte("GET / HTTP/1.1\r\n\r\n"), make([]byte, 40), nil} {
+		c := dial(t, addrs[0])
 		c.Write(garbage)
 		c.(*net.TCPConn).CloseWrite()
 		c.SetReadDeadline(time.Now().Add(patient))
@@ -69,39 +73,153 @@ func TestConn(t *testing.T) {
 		}
 		c.Close()
 	}
-	silent := dial(t, addr) // holds nobody up
+	silent := dial(t, addrs[0]) // holds nobody up
 	defer silent.Close()
-	for i := range 3 {
-		c := dial(t, addr)
-		if i == 1 { // the preamble in pieces
-			for _, b := range tcp.Preamble(1) {
-				c.Write([]byte{b})
-			}
-		} else {
-			c.Write(tcp.Preamble(1))
+	ask := func(proc int) (string, error) {
+		d := reach.NewDialer("test", s.Key, 0, "here")
+		c, err := d.Dial(t.Context(), reach.Target{Proc: proc, Host: 0, Name: "here"}, addrs)
+		if err != nil {
+			return "", err
 		}
-		fmt.Fprintf(c, "call %d\n", i)
+		defer c.Close()
+		fmt.Fprintf(c, "call %d\n", proc)
 		c.SetReadDeadline(time.Now().Add(patient))
-		if b, err := io.ReadAll(c); err != nil || string(b) != fmt.Sprintf("process 1 got call %d\n", i) {
-			t.Errorf("call %d: %q, %v", i, b, err)
+		b, err := io.ReadAll(c)
+		return string(b), err
+	}
+	for range 3 {
+		if got, err := ask(1); err != nil || got != "process 1 got call 1 from 0\n" {
+			t.Errorf("%q, %v", got, err)
 		}
-		c.Close()
+	}
+	if got, err := ask(-1); err != nil || got != "service -1 got call -1 from 0\n" {
+		t.Errorf("the host service, which nobody has needed so far: %q, %v", got, err)
 	}
 	h.send(&wire.Input{Proc: 2})
 	h.exit(2)
-	gone := dial(t, addr)
-	gone.Write(tcp.Preamble(2))
-	gone.SetReadDeadline(time.Now().Add(patient))
-	if b, _ := io.ReadAll(gone); len(b) != 0 {
-		t.Errorf("a process that has ended answers %q", b)
+	for proc, want := range map[int]string{2: "here asked for process 2 on here: has ended", 3: "here asked for process 3 on here: not on that host", -2: "here asked for the host service of here: not on that host"} {
+		if got, err := ask(proc); err == nil || err.Error() != want {
+			t.Errorf("%q, %v; want %s", got, err, want)
+		}
 	}
-	gone.Close()
 	h.send(&wire.Stop{Now: true})
 	h.done()
-	if c, err := net.Dial("tcp", addr); err == nil {
+	if c, err := net.Dial("tcp", addrs[0]); err == nil {
 		c.Close()
-		t.Errorf("%s still listens", addr)
+		t.Errorf("%s still listens", addrs[0])
 	}
+}
+
+// pair is a job on two hosts, whose agents both run here. ranks says what runs
+// on each host, one process a line.
+func pair(ranks ...[]wire.ProcSpec) []*wire.Start {
+	var starts []*wire.Start
+	var topo wire.Topology
+	for h, procs := range ranks {
+		s := &wire.Start{Host: h, Grace: int64(patient), Net: []string{fmt.Sprintf("127.0.0.%d/32", 2+h)}}
+		for _, p := range procs {
+			p.Proc = len(topo.ProcHost)
+			p.Ranks = []int{p.Proc}
+			topo.RankProc, topo.RankApp, topo.ProcHost = append(topo.RankProc, p.Proc), append(topo.RankApp, 0), append(topo.ProcHost, h)
+			s.Procs = append(s.Procs, p)
+		}
+		topo.Hosts = append(topo.Hosts, string(rune('a'+h)))
+		starts = append(starts, s)
+	}
+	for _, s := range starts {
+		s.Topology = topo
+	}
+	return starts
+}
+
+// The way between hosts: the launcher is asked once a host, however many ask,
+// and when it likes to answer.
+func TestTwoHosts(t *testing.T) {
+	calls := wire.ProcSpec{Job: "call", Args: []string{"2", "3", "-2", "2", "-1"}}
+	starts := pair([]wire.ProcSpec{calls, calls}, []wire.ProcSpec{{Job: "answer"}, shell("exit 0"), {Job: "service", Args: []string{"where"}}})
+	a, b := startHost(t, starts[0]), startHost(t, starts[1])
+	if at := await(a, anyOf[*wire.Locate]); at.Host != 1 {
+		t.Fatalf("asked for host %d", at.Host)
+	}
+	addrs := await(b, anyOf[*wire.Ready]).Addrs
+	if len(addrs) != 1 || !strings.HasPrefix(addrs[0], "127.0.0.3:") {
+		t.Fatalf("b listens on %v", addrs)
+	}
+	b.exit(3)
+	stranger := dead(t) // listens, and is silent
+	a.send(&wire.Located{Host: 1, Name: "b", Addrs: append([]string{stranger}, addrs...)})
+	own := await(a, anyOf[*wire.Ready]).Addrs[0]
+	for proc := range 2 {
+		a.exit(proc)
+		want := fmt.Sprintf(`2: "process 2 got hello from %[1]d\n" <nil>
+3: "" a asked for process 3 on b: has ended
+-2: "service -2 got hello from %[1]d\n" <nil>
+2: "process 2 got hello from %[1]d\n" <nil>
+-1: "service -1 got hello from %[1]d\n" <nil>
+`, proc)
+		if got := a.output(proc, false); got != want {
+			t.Errorf("process %d:\n%swant\n%s(a is at %s)", proc, got, want, own)
+		}
+	}
+	a.done()
+	n := 0
+	a.mu.Lock()
+	for _, m := range a.log {
+		if _, is := m.(*wire.Locate); is {
+			n++
+		}
+	}
+	a.mu.Unlock()
+	if n != 1 {
+		t.Errorf("the launcher was asked %d times", n)
+	}
+	b.exit(4)
+	if got := b.output(4, false); !strings.Contains(got, "Addrs:["+addrs[0]+"]") || !strings.Contains(got, "Host:b") {
+		t.Errorf("the host service learnt %s", got)
+	}
+	b.send(&wire.Stop{Now: true})
+	b.done()
+}
+
+func dead(t *testing.T) string {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	return l.Addr().String()
+}
+
+// A host that is lost is an answer too.
+func TestLocatedError(t *testing.T) {
+	starts := pair([]wire.ProcSpec{{Job: "call", Args: []string{"1", "1"}}}, []wire.ProcSpec{{Job: "answer"}})
+	a := startHost(t, starts[0])
+	await(a, anyOf[*wire.Locate])
+	a.send(&wire.Located{Host: 1, Error: "host b is lost"})
+	a.done()
+	if got := a.output(0, false); got != "1: \"\" host b is lost\n1: \"\" host b is lost\n" {
+		t.Errorf("%q", got)
+	}
+}
+
+// Two agents that want the same only port: the second one says what to do.
+func TestPortTaken(t *testing.T) {
+	first := job(shell("read x"))
+	first.Procs[0].Stdin = true
+	first.Transport = "tcp"
+	h := startHost(t, first)
+	_, text, _ := net.SplitHostPort(await(h, anyOf[*wire.Ready]).Addrs[0])
+	port, _ := strconv.Atoi(text)
+	second := job(shell("read x"))
+	second.Transport, second.Ports = "tcp", wire.PortRange{Lo: port, Hi: port}
+	g := startHost(t, second)
+	trouble := await(g, anyOf[*wire.Trouble])
+	if !strings.Contains(trouble.Text, "--port "+text+"-"+text+" is taken") {
+		t.Errorf("%+v", trouble)
+	}
+	h.send(&wire.Input{Proc: 0})
+	h.exit(0)
+	h.done()
 }
 
 func dial(t *testing.T, addr string) net.Conn {

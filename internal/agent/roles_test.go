@@ -2,6 +2,8 @@ package agent
 
 import (
 	"bufio"
+	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -11,6 +13,7 @@ import (
 	"time"
 
 	"gridrun/internal/engine"
+	"gridrun/internal/transport/reach"
 	"gridrun/internal/transport/shm"
 	"gridrun/internal/waittable"
 	"gridrun/internal/wire"
@@ -97,6 +100,13 @@ func playRank(job string, args []string) int {
 			}
 		}
 		select {}
+	case "call": // calls the processes that its arguments name, and reads what they answer
+		for _, arg := range args {
+			proc, _ := strconv.Atoi(arg)
+			answer, err := call(r, welcome, proc)
+			fmt.Printf("%d: %q %v\n", proc, answer, err)
+		}
+		return 0
 	case "answer": // sends back the first line of each connection
 		fmt.Println("listening")
 		for {
@@ -104,13 +114,9 @@ func playRank(job string, args []string) int {
 			if err != nil {
 				return 0
 			}
-			if _, ok := m.(*wire.Conn); !ok {
-				continue
+			if c, ok := m.(*wire.Conn); ok {
+				echo(fd, "process %d got %s from %d\n", welcome.Proc, c.From)
 			}
-			conn := os.NewFile(uintptr(fd), "connection")
-			line, _ := bufio.NewReader(conn).ReadString('\n')
-			fmt.Fprintf(conn, "process %d got %s", welcome.Proc, line)
-			conn.Close()
 		}
 	case "wait": // is blocked since an hour ago
 		segment, err := shm.Attach(os.NewFile(uintptr(fd), "segment"))
@@ -146,6 +152,55 @@ func playRank(job string, args []string) int {
 	return 97
 }
 
+// echo answers the first line of a connection.
+func echo(fd int, format string, me, from int) {
+	conn := os.NewFile(uintptr(fd), "connection")
+	line, _ := bufio.NewReader(conn).ReadString('\n')
+	fmt.Fprintf(conn, format, me, strings.TrimSuffix(line, "\n"), from)
+	conn.Close()
+}
+
+// where asks the agent for proc's address.
+func where(r rankEnd, proc int) (*wire.Address, error) {
+	if err := r.send(&wire.Lookup{Proc: proc}); err != nil {
+		return nil, err
+	}
+	for {
+		m, _, err := r.receive()
+		if err != nil {
+			return nil, err
+		}
+		if at, ok := m.(*wire.Address); ok && at.Proc == proc {
+			return at, nil
+		}
+	}
+}
+
+// call connects to proc, says "hello" and returns the answer.
+func call(r rankEnd, w *wire.Welcome, proc int) (string, error) {
+	at, err := where(r, proc)
+	if err != nil {
+		return "", err
+	}
+	if at.Error != "" {
+		return "", errors.New(at.Error)
+	}
+	host := -1 - proc
+	if proc >= 0 {
+		host = w.Topology.ProcHost[proc]
+	}
+	d := reach.NewDialer(w.Job, w.Key, w.Proc, w.Topology.Hosts[w.Topology.ProcHost[w.Proc]])
+	c, err := d.Dial(context.Background(), reach.Target{Proc: proc, Host: host, Name: at.Host}, at.Addrs)
+	if err != nil {
+		return "", err
+	}
+	defer c.Close()
+	c.SetDeadline(time.Now().Add(patient))
+	fmt.Fprintln(c, "hello")
+	b, err := io.ReadAll(c)
+	return string(b), err
+}
+
 // askService says line to the host service and returns its answer.
 func askService(r rankEnd, rank int, line string) string {
 	if err := r.send(&wire.Service{Rank: rank}); err != nil {
@@ -175,19 +230,25 @@ func askService(r rankEnd, rank int, line string) string {
 }
 
 // playHostd answers the first line of each connection with the rank it is for.
-// A line "die" ends it.
+// A line "die" ends it, after a line "where" it asks for the service of host 1.
 func playHostd() int {
 	if os.Getenv("GRIDRUN_CONTROL") != "3" || os.Getenv("GRIDRUN_JOB") != "test" {
 		return 99
 	}
 	r := rankEnd{3}
-	if m, _, err := r.receive(); err != nil || len(m.(*wire.Welcome).Ranks) != 0 || len(m.(*wire.Welcome).Key) != 32 {
+	m, _, err := r.receive()
+	welcome, ok := m.(*wire.Welcome)
+	if err != nil || !ok || len(welcome.Ranks) != 0 || len(welcome.Key) != 32 {
 		return 98
 	}
 	for {
 		m, fd, err := r.receive()
 		if err != nil {
 			return 0
+		}
+		if c, ok := m.(*wire.Conn); ok {
+			echo(fd, "service %d got %s from %d\n", welcome.Proc, c.From)
+			continue
 		}
 		rank := m.(*wire.Service).Rank
 		line := make([]byte, 100)
@@ -197,6 +258,10 @@ func playHostd() int {
 		}
 		if string(line[:n]) == "die\n" {
 			return 7
+		}
+		if string(line[:n]) == "where\n" {
+			at, err := where(r, reach.Service(1))
+			n = copy(line, fmt.Sprintf("%+v %v", at, err))
 		}
 		conn := os.NewFile(uintptr(fd), "connection")
 		fmt.Fprintf(conn, "rank %d said %s", rank, line[:n])

@@ -1,11 +1,13 @@
 package agent
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"strconv"
 	"syscall"
 
+	"gridrun/internal/transport/reach"
 	"gridrun/internal/wire"
 )
 
@@ -33,9 +35,18 @@ func (a *agent) serve(p *process, rank int) {
 		a.tell(p, &wire.Service{Rank: rank, Error: fmt.Sprintf("connecting to the host service: %v", err)}, 0)
 		return
 	}
-	theirs, _ := wire.Marshal(&wire.Service{Rank: rank}) // a number always encodes
-	a.service.control.send(packet{data: theirs, fd: pair[0]})
+	a.tellService(&wire.Service{Rank: rank}, pair[0])
 	a.tell(p, &wire.Service{Rank: rank}, pair[1])
+}
+
+// tellService sends m to the host service, with descriptor fd unless it is 0.
+func (a *agent) tellService(m wire.Message, fd int) {
+	data, err := wire.Marshal(m)
+	if err != nil {
+		packet{fd: fd}.drop()
+		return
+	}
+	a.service.control.send(packet{data, fd})
 }
 
 // startService has the service started and makes its control socket at once.
@@ -43,8 +54,8 @@ func (a *agent) startService() {
 	a.service = new(service)
 	s := a.service
 	welcome, err := wire.Marshal(&wire.Welcome{
-		Version: wire.Version, Job: a.start.Job, Key: a.start.Key, Proc: -1, Topology: a.start.Topology,
-		Transport: a.start.Transport, Keep: a.start.Keep,
+		Version: wire.Version, Job: a.start.Job, Key: a.start.Key, Proc: reach.Service(a.start.Host), Topology: a.start.Topology,
+		Transport: a.start.Transport, Keep: a.start.Keep, Encrypt: a.start.Encrypt,
 	})
 	if err != nil {
 		s.failed = fmt.Sprintf("the host service: %v", err)
@@ -101,15 +112,21 @@ func (a *agent) serviceEnded(why string) {
 	}
 }
 
-// readService takes what the service has to say to the user.
+// readService takes what the service has to say to the user, and its questions.
 func (a *agent) readService(s *service) {
 	for {
 		m, err := s.control.receive()
+		if errors.Is(err, wire.ErrControl) {
+			continue
+		}
 		if err != nil {
 			return
 		}
-		if notice, ok := m.(*wire.Notice); ok {
-			a.link.send(notice)
+		switch m := m.(type) {
+		case *wire.Notice:
+			a.link.send(m)
+		case *wire.Lookup:
+			a.post(func() { a.lookup(nil, m.Proc) })
 		}
 	}
 }

@@ -65,10 +65,18 @@ func closedEarly(err error) bool {
 
 // open is the handshake on a connection that this end has opened.
 func (l *link) open(ctx context.Context, c net.Conn) attempt {
-	tune(c)
+	tune(c, l.n.cfg.Silence)
 	c.SetDeadline(time.Now().Add(l.n.cfg.Handshake))
-	stop := context.AfterFunc(ctx, func() { c.SetDeadline(past) })
+	raw := c
+	stop := context.AfterFunc(ctx, func() { raw.SetDeadline(past) })
 	defer stop()
+	if s := l.n.cfg.Seal; s != nil {
+		sealed, err := s.Client(ctx, c, l.peer)
+		if err != nil {
+			return attempt{err: err}
+		}
+		c = sealed
+	}
 	proof, err := l.n.id.challenge(c, l.peer)
 	if err != nil {
 		return attempt{err: fmt.Errorf("handshake: %w", err)}
@@ -157,12 +165,4 @@ func refuse(c net.Conn, v verdict) {
 	c.SetDeadline(time.Now().Add(time.Second))
 	c.Write([]byte{byte(v)})
 	c.Close()
-}
-
-// tune sets the options of a new connection; the kernel sizes its buffers itself.
-func tune(c net.Conn) {
-	if t, ok := c.(*net.TCPConn); ok {
-		t.SetNoDelay(true)
-		t.SetKeepAliveConfig(net.KeepAliveConfig{Enable: true, Idle: 15 * time.Second, Interval: 5 * time.Second, Count: 4})
-	}
 }

@@ -184,7 +184,7 @@ func TestStrangers(t *testing.T) {
 	recorded := bytes.Clone(recording.Bytes()) // a handshake and a frame
 
 	open := func() net.Conn {
-		c, err := DialPreamble(context.Background(), m.ln.Addr().String(), 1)
+		c, err := dialFor(context.Background(), m.ln.Addr().String(), 1)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -267,7 +267,7 @@ func TestConnectDuringFlood(t *testing.T) {
 				return
 			case <-time.After(100 * time.Microsecond):
 			}
-			if c, err := DialPreamble(context.Background(), m.ln.Addr().String(), 1); err == nil {
+			if c, err := dialFor(context.Background(), m.ln.Addr().String(), 1); err == nil {
 				open = append(open, c)
 			}
 			if len(open) > 200 {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"encoding/binary"
 	"fmt"
 	"io"
 	"net"
@@ -23,8 +24,8 @@ func testKey(s string) []byte {
 	return k[:]
 }
 
-// A mesh is a job's processes behind one listening port, which does what an
-// agent does: read the preamble, pass the connection on.
+// A mesh is a job's processes behind one listening port, which passes
+// connections on by the number (4 bytes) that they begin with.
 type mesh struct {
 	ln   net.Listener
 	nets []*Net
@@ -49,7 +50,7 @@ func newMesh(t testing.TB, sinks []transport.Sink, change func(m *mesh, cfg *Con
 		cfg := Config{
 			Proc: i, Procs: len(sinks), Job: "job", Key: testKey("key"),
 			Dial: func(ctx context.Context, proc int) (net.Conn, error) {
-				c, err := DialPreamble(ctx, ln.Addr().String(), proc)
+				c, err := dialFor(ctx, ln.Addr().String(), proc)
 				if err == nil && m.wrap != nil {
 					c = m.wrap(i, true, c)
 				}
@@ -84,11 +85,11 @@ func newMesh(t testing.TB, sinks []transport.Sink, change func(m *mesh, cfg *Con
 }
 
 func (m *mesh) route(c net.Conn) {
-	b := make([]byte, PreambleSize)
+	b := make([]byte, 4)
 	c.SetReadDeadline(time.Now().Add(5 * time.Second))
 	_, err := io.ReadFull(c, b)
-	p, perr := ParsePreamble(b)
-	if err != nil || perr != nil || p >= len(m.nets) {
+	p := int(binary.LittleEndian.Uint32(b))
+	if err != nil || p >= len(m.nets) {
 		c.Close()
 		return
 	}
@@ -97,6 +98,16 @@ func (m *mesh) route(c net.Conn) {
 		c = m.wrap(p, false, c)
 	}
 	m.nets[p].Accepted(c)
+}
+
+// dialFor connects to a mesh and says for which process.
+func dialFor(ctx context.Context, addr string, proc int) (net.Conn, error) {
+	var d net.Dialer
+	c, err := d.DialContext(ctx, "tcp", addr)
+	if err == nil {
+		_, err = c.Write(binary.LittleEndian.AppendUint32(nil, uint32(proc)))
+	}
+	return c, err
 }
 
 // close closes all networks at once and joins what the mesh has started.

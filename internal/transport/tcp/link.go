@@ -59,8 +59,21 @@ func newLink(n *Net, peer int) *link {
 // conn is the connection that carries a link's frames.
 type conn struct {
 	net.Conn
-	gather *gatherer // nil: not possible here
+	tcp    *net.TCPConn // below Conn; nil: none
+	gather *gatherer    // nil: not possible here
+	buffer []byte       // gathers small slices where gather is nil
 	out    output
+}
+
+func newConn(c net.Conn) *conn { return &conn{Conn: c, tcp: underlying(c), gather: newGatherer(c)} }
+
+// Close ends what is under way at once; encryption would first say goodbye,
+// for which the farewell has been sent.
+func (c *conn) Close() error {
+	if c.tcp != nil {
+		return c.tcp.Close()
+	}
+	return c.Conn.Close()
 }
 
 // write writes some of iov; without block it does so only as far as the kernel
@@ -72,10 +85,24 @@ func (c *conn) write(iov [][]byte, block bool) (int, error) {
 	if !block {
 		return 0, nil
 	}
-	b := net.Buffers(append([][]byte(nil), iov...))
-	n, err := b.WriteTo(c.Conn)
-	return int(n), err
+	if c.buffer == nil {
+		c.buffer = make([]byte, 0, gatherBytes)
+	}
+	b := c.buffer[:0]
+	for _, s := range iov {
+		if len(b)+len(s) > gatherBytes {
+			break
+		}
+		b = append(b, s...)
+	}
+	if len(b) == 0 {
+		b = iov[0]
+	}
+	return c.Conn.Write(b)
 }
+
+// gatherBytes is what one write without a gatherer holds: a TLS record.
+const gatherBytes = 16 << 10
 
 // Post implements transport.Link.
 func (l *link) Post(f *transport.Frame) {
@@ -196,10 +223,14 @@ func (l *link) broken(err error) {
 
 // explain names the peer, and its address when there is a connection.
 func (l *link) explain(err error) error {
-	if l.conn != nil && l.conn.RemoteAddr() != nil {
-		return fmt.Errorf("process %d at %v: %w", l.peer, l.conn.RemoteAddr(), err)
+	who := fmt.Sprintf("process %d", l.peer)
+	if l.conn == nil || l.conn.RemoteAddr() == nil {
+		return fmt.Errorf("%s: %w", who, err)
 	}
-	return fmt.Errorf("process %d: %w", l.peer, err)
+	if host := l.n.cfg.Host; host != nil {
+		who = fmt.Sprintf("%s to %s on %s", host(l.n.cfg.Proc), who, host(l.peer))
+	}
+	return fmt.Errorf("%s at %v: %w", who, l.conn.RemoteAddr(), err)
 }
 
 // attach makes c the link's connection. first is sent before any frame. Called
@@ -207,7 +238,8 @@ func (l *link) explain(err error) error {
 func (l *link) attach(c net.Conn, first []byte) {
 	c.SetDeadline(time.Time{})
 	l.state = up
-	l.conn = &conn{Conn: c, gather: newGatherer(c)}
+	l.conn = newConn(c)
+	l.n.startWatch()
 	if l.cancel != nil {
 		l.cancel()
 	}
@@ -222,7 +254,7 @@ func (l *link) attach(c net.Conn, first []byte) {
 	}
 	l.n.wg.Go(func() {
 		err := receive(c, l.peer, l.n.sink)
-		l.finish(err)
+		l.finish(silence(err))
 	})
 }
 

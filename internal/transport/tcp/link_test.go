@@ -300,16 +300,3 @@ func TestOpenChecksConfig(t *testing.T) {
 		}
 	}
 }
-
-func TestPreamble(t *testing.T) {
-	for _, p := range []int{0, 1, 92, 1<<31 - 1} {
-		if got, err := ParsePreamble(Preamble(p)); got != p || err != nil {
-			t.Errorf("ParsePreamble(Preamble(%d)) = %d, %v", p, got, err)
-		}
-	}
-	for _, b := range []string{"", "GRT1", "GRT2\x00\x00\x00\x00", "GRT1\x00\x00\x00\x80", "GET / HTTP/1.1"} {
-		if _, err := ParsePreamble([]byte(b)); err == nil {
-			t.Errorf("ParsePreamble(%q): no error", b)
-		}
-	}
-}

@@ -8,9 +8,11 @@ import (
 	"net"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"gridrun/internal/transport"
+	"gridrun/internal/transport/seal"
 )
 
 // KeySize is the length of a job's key in bytes.
@@ -31,6 +33,13 @@ type Config struct {
 	// process are its business. It returns when ctx ends.
 	Dial func(ctx context.Context, proc int) (net.Conn, error)
 
+	// Seal, when set, encrypts every connection; all processes of the job have
+	// one or none has.
+	Seal *seal.Seal
+
+	// Host names the host of a process, for errors; it may be nil.
+	Host func(proc int) string
+
 	// Refused, when set, is told about each incoming connection that did not
 	// authenticate. It must not block.
 	Refused func(from net.Addr, err error)
@@ -38,6 +47,7 @@ type Config struct {
 	// Zero means the default.
 	Connect   time.Duration // to bring up a link: Dial, handshake, verdict; 30 s
 	Handshake time.Duration // for the other end of a new connection to authenticate; 5 s
+	Silence   time.Duration // of the other end's host that ends a link; 10 s
 	Close     time.Duration // for Close to send what is queued and see the peers' end; 5 s
 	Pending   int           // incoming connections that have not authenticated; Procs+64, at most 1024
 }
@@ -54,6 +64,8 @@ type Net struct {
 
 	closing  sync.Once
 	closeErr error
+
+	watched atomic.Bool // the goroutine that watches links runs
 
 	mu      sync.Mutex
 	links   map[int]*link
@@ -76,6 +88,7 @@ func Open(cfg Config, sink transport.Sink) (*Net, error) {
 	}
 	orDefault(&cfg.Connect, 30*time.Second)
 	orDefault(&cfg.Handshake, 5*time.Second)
+	orDefault(&cfg.Silence, 10*time.Second)
 	orDefault(&cfg.Close, 5*time.Second)
 	if cfg.Pending <= 0 {
 		cfg.Pending = min(cfg.Procs+64, 1024)
@@ -144,9 +157,9 @@ func (n *Net) Accepted(c net.Conn) {
 
 // authenticate finds out who has opened c and gives it to that process's link.
 func (n *Net) authenticate(c net.Conn) {
-	tune(c)
+	tune(c, n.cfg.Silence)
 	c.SetDeadline(time.Now().Add(n.cfg.Handshake))
-	peer, err := n.id.accept(c, n.cfg.Procs)
+	carrier, peer, err := n.accept(c)
 	if errors.Is(err, ErrVersion) {
 		// Closing with unread bytes would reset the connection and destroy
 		// our answer on its way.
@@ -161,13 +174,30 @@ func (n *Net) authenticate(c net.Conn) {
 	n.mu.Unlock()
 
 	if err == nil {
-		n.link(peer).offer(c)
+		n.link(peer).offer(carrier)
 		return
 	}
 	c.Close()
 	if n.cfg.Refused != nil {
 		n.cfg.Refused(c.RemoteAddr(), err)
 	}
+}
+
+// accept brings c through the handshake, encrypted first if the job is. carrier
+// is the connection to use from then on.
+func (n *Net) accept(c net.Conn) (carrier net.Conn, peer int, err error) {
+	if n.cfg.Seal == nil {
+		peer, err = n.id.accept(c, n.cfg.Procs)
+		return c, peer, err
+	}
+	sealed, certified, err := n.cfg.Seal.Server(n.ctx, c)
+	if err != nil {
+		return nil, 0, err
+	}
+	if peer, err = n.id.accept(sealed, n.cfg.Procs); err == nil && peer != certified {
+		err = fmt.Errorf("%w: process %d with the certificate of process %d", ErrAuth, peer, certified)
+	}
+	return sealed, peer, err
 }
 
 // Close implements transport.Network. It takes at most about Config.Close. It
