@@ -28,9 +28,13 @@ const clientVersion = "SSH-2.0-gridrun"
 // said a word of its own: MaxStartups, when others connect at the same time.
 const maxTries = 4
 
+// firstPause is about how long to wait before the second try; it doubles.
+const firstPause = 100 * time.Millisecond
+
 // dialer connects through x/crypto/ssh.
 type dialer struct {
 	options Options
+	pause   time.Duration
 	names   *names
 	known   knownFiles
 	slots   slots
@@ -159,7 +163,7 @@ func (d *dialer) hop(w *watch, h Hop, up *jump) (*ssh.Client, string, error) {
 		if err == nil || try == maxTries || w.ctx.Err() != nil || w.now() != StageHandshake || !dropped(err) {
 			return client, address, err
 		}
-		pause := time.Duration(100+rand.IntN(200)) * time.Millisecond << (try - 1)
+		pause := (d.pause + rand.N(2*d.pause)) << (try - 1)
 		select {
 		case <-time.After(pause):
 		case <-w.ctx.Done():

@@ -21,16 +21,18 @@ type fakeHost struct {
 	sshd
 	t       *testing.T
 	config  *ssh.ServerConfig
-	hang    string // stage that never ends: banner, kex, auth, session, exec or script
-	refuse  string // session or exec
+	trust   func(key ssh.PublicKey) bool // our keys
+	hang    string                       // stage that never ends: banner, kex, auth, session, exec or script
+	refuse  string                       // session or exec
 	reads   atomic.Int64
-	limit   int64 // reads from a connection until it breaks; 0: none
+	limit   atomic.Int64 // reads from a connection until it breaks; 0: none
 	drop    atomic.Int64
 	done    chan struct{}
 	working sync.WaitGroup
 }
 
-func newFakeHost(t *testing.T) *fakeHost {
+// newFakeHost starts a host that setup has completed.
+func newFakeHost(t *testing.T, setup ...func(h *fakeHost)) *fakeHost {
 	t.Helper()
 	quiet(t) // after the host's own end
 	h := &fakeHost{t: t, done: make(chan struct{})}
@@ -45,11 +47,13 @@ func newFakeHost(t *testing.T) *fakeHost {
 		if h.hang == "auth" {
 			<-h.done
 		}
-		if !sameKey(key, h.userKey.PublicKey()) {
+		if !h.trust(key) {
 			return nil, errors.New("not this key")
 		}
 		return nil, nil
 	}}
+	user := h.userKey.PublicKey()
+	h.trust = func(key ssh.PublicKey) bool { return sameKey(key, user) }
 	h.config.AddHostKey(h.hostKey)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -59,6 +63,9 @@ func newFakeHost(t *testing.T) *fakeHost {
 	h.known = filepath.Join(h.dir, "known_hosts")
 	write(t, h.known, knownLine(h.ip, h.port, h.hostKey.PublicKey()))
 	h.writeConfig("")
+	for _, f := range setup {
+		f(h)
+	}
 	h.working.Go(func() {
 		for {
 			conn, err := l.Accept()
@@ -92,7 +99,7 @@ type breaking struct {
 }
 
 func (b *breaking) Read(p []byte) (int, error) {
-	if n := b.h.reads.Add(1); b.h.limit > 0 && n > b.h.limit {
+	if n, limit := b.h.reads.Add(1), b.h.limit.Load(); limit > 0 && n > limit {
 		b.Close()
 		return 0, io.EOF
 	}
@@ -173,7 +180,7 @@ func (h *fakeHost) session(c ssh.Channel, requests <-chan *ssh.Request) {
 func (h *fakeHost) run(c ssh.Channel, command string) {
 	defer c.Close()
 	cmd := exec.Command("/bin/sh", "-c", command)
-	cmd.Env = []string{"HOME=" + h.home, "PATH=" + os.Getenv("PATH")}
+	cmd.Env = []string{"HOME=" + h.home, "GORACE=atexit_sleep_ms=0", "PATH=" + os.Getenv("PATH")}
 	cmd.Stdout, cmd.Stderr = c, c.Stderr()
 	in, err := cmd.StdinPipe()
 	if err != nil {

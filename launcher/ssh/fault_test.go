@@ -29,8 +29,7 @@ func TestHangs(t *testing.T) {
 		"session": StageExec, "exec": StageExec, "script": StageExec,
 	} {
 		t.Run(hang, func(t *testing.T) {
-			h := newFakeHost(t)
-			h.hang = hang
+			h := newFakeHost(t, func(h *fakeHost) { h.hang = hang })
 			starter := h.starter(t, func(o *Options) {
 				const short = 300 * time.Millisecond
 				o.Deadlines = Deadlines{Handshake: short, Auth: short, Exec: short}
@@ -39,8 +38,7 @@ func TestHangs(t *testing.T) {
 			wants(t, err, h.ip, h.address(), string(stage), "no answer in time (300ms)")
 		})
 		t.Run(hang+" and cancelled", func(t *testing.T) {
-			h := newFakeHost(t)
-			h.hang = hang
+			h := newFakeHost(t, func(h *fakeHost) { h.hang = hang })
 			ctx, cancel := context.WithCancelCause(context.Background())
 			why := errors.New("enough")
 			timer := time.AfterFunc(50*time.Millisecond, func() { cancel(why) })
@@ -93,8 +91,7 @@ func TestConnectHangs(t *testing.T) {
 func TestRefusedSteps(t *testing.T) {
 	for refuse, part := range map[string]string{"session": "no more sessions", "exec": "refuses to execute"} {
 		t.Run(refuse, func(t *testing.T) {
-			h := newFakeHost(t)
-			h.refuse = refuse
+			h := newFakeHost(t, func(h *fakeHost) { h.refuse = refuse })
 			_, err := h.starter(t, nil).Start(context.Background(), place.Host{Name: h.ip})
 			wants(t, err, part, string(StageExec))
 		})
@@ -125,7 +122,7 @@ func TestFailAtStep(t *testing.T) {
 	for ; started == 0 && step < 500; step++ {
 		os.RemoveAll(filepath.Join(h.home, ".cache"))
 		h.reads.Store(0)
-		h.limit = step
+		h.limit.Store(step)
 		a, err := h.starter(t, func(o *Options) { o.Agent = source }).Start(context.Background(), place.Host{Name: h.ip})
 		if err != nil {
 			var e *Error
@@ -151,8 +148,7 @@ func TestFailAtStep(t *testing.T) {
 
 // One slow host does not take the others' places, and limits hold.
 func TestLimits(t *testing.T) {
-	h := newFakeHost(t)
-	h.hang = "auth"
+	h := newFakeHost(t, func(h *fakeHost) { h.hang = "auth" })
 	starter := h.starter(t, func(o *Options) { o.PerAddress, o.Deadlines.Auth = 2, 200*time.Millisecond })
 	errs := make(chan error)
 	for range 5 {

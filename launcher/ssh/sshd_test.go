@@ -134,7 +134,7 @@ func newSSHD(t testing.TB, ip string, more ...string) *sshd {
 			"HostKey " + filepath.Join(s.dir, "host_key"),
 			"AuthorizedKeysFile " + filepath.Join(s.dir, "authorized"),
 			"PidFile none", "StrictModes no", "UsePAM no", "PermitRootLogin yes", "PasswordAuthentication no",
-			"SetEnv HOME=" + s.home, "LogLevel ERROR",
+			"SetEnv HOME=" + s.home + " GORACE=atexit_sleep_ms=0", "LogLevel ERROR",
 		}, more...), "\n")+"\n")
 		cmd := exec.Command(program, "-D", "-e", "-f", filepath.Join(s.dir, "sshd_config"))
 		var said tail
@@ -197,6 +197,7 @@ func (s *sshd) starter(t testing.TB, change func(*Options)) *Starter {
 	if err != nil {
 		t.Fatal(err)
 	}
+	starter.dialer.pause = time.Millisecond
 	return starter
 }
 

@@ -3,7 +3,6 @@ package ssh
 import (
 	"context"
 	"errors"
-	"net/netip"
 	"slices"
 	"strings"
 	"sync"
@@ -31,6 +30,9 @@ type Options struct {
 	// Dir is the first choice for the cache directory on hosts; "": the host's
 	// $GRIDRUN_HOME, or ~/.cache/gridrun.
 	Dir string
+	// Target says who a host is, with a user and a port that come with it; nil:
+	// its name is read by ParseTarget.
+	Target func(place.Host) (Target, error)
 	// Notice is given a line that the user should see; nil: nobody is told.
 	Notice func(text string)
 	// Progress is told of bytes shipped to a host; nil: nobody is told.
@@ -86,15 +88,15 @@ func New(options Options) (*Starter, error) {
 	return &Starter{
 		options: options,
 		names:   n,
-		dialer:  &dialer{options: options, names: n},
+		dialer:  &dialer{options: options, pause: firstPause, names: n},
 		limit:   make(chan struct{}, options.Parallel),
 	}, nil
 }
 
 // target is the host as ssh knows it.
 func (s *Starter) target(h place.Host) (Target, error) {
-	if a, err := netip.ParseAddr(h.Name); err == nil {
-		return Target{Name: a.String()}, nil
+	if s.options.Target != nil {
+		return s.options.Target(h)
 	}
 	return ParseTarget(h.Name)
 }

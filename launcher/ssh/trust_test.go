@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -41,11 +42,12 @@ func TestKnownKindOfKeyIsAskedFor(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := newFakeHost(t)
-	ecKey := writeKey(t, filepath.Join(h.dir, "ec"), ec, "")
-	rsKey := writeKey(t, filepath.Join(h.dir, "rs"), rs, "")
-	h.config.AddHostKey(ecKey)
-	h.config.AddHostKey(rsKey)
+	ecKey := writeKey(t, filepath.Join(t.TempDir(), "ec"), ec, "")
+	rsKey := writeKey(t, filepath.Join(t.TempDir(), "rs"), rs, "")
+	h := newFakeHost(t, func(h *fakeHost) {
+		h.config.AddHostKey(ecKey)
+		h.config.AddHostKey(rsKey)
+	})
 	for _, key := range []ssh.Signer{h.hostKey, ecKey, rsKey} {
 		for _, line := range []string{
 			knownLine(h.ip, h.port, key.PublicKey()),
@@ -117,13 +119,23 @@ func certify(t *testing.T, authority, key ssh.Signer, kind uint32, principal str
 }
 
 func TestCertificates(t *testing.T) {
-	h := newFakeHost(t)
-	authority := pair(t, filepath.Join(h.dir, "authority"), "")
-	signer, err := ssh.NewCertSigner(certify(t, authority, h.hostKey, ssh.HostCert, h.ip), h.hostKey)
-	if err != nil {
-		t.Fatal(err)
-	}
-	h.config.AddHostKey(signer)
+	authority := pair(t, filepath.Join(t.TempDir(), "authority"), "")
+	var certificateOnly atomic.Bool
+	checker := &ssh.CertChecker{IsUserAuthority: func(k ssh.PublicKey) bool { return sameKey(k, authority.PublicKey()) }}
+	h := newFakeHost(t, func(h *fakeHost) {
+		signer, err := ssh.NewCertSigner(certify(t, authority, h.hostKey, ssh.HostCert, h.ip), h.hostKey)
+		if err != nil {
+			t.Fatal(err)
+		}
+		h.config.AddHostKey(signer)
+		plain := h.config.PublicKeyCallback
+		h.config.PublicKeyCallback = func(m ssh.ConnMetadata, key ssh.PublicKey) (*ssh.Permissions, error) {
+			if certificateOnly.Load() {
+				return checker.Authenticate(m, key)
+			}
+			return plain(m, key)
+		}
+	})
 	if err := h.try(t); err != nil {
 		t.Errorf("the plain key of a host with a certificate: %v", err)
 	}
@@ -132,8 +144,7 @@ func TestCertificates(t *testing.T) {
 		t.Errorf("a host's certificate: %v", err)
 	}
 	// The user's certificate lies beside the key.
-	checker := &ssh.CertChecker{IsUserAuthority: func(k ssh.PublicKey) bool { return sameKey(k, authority.PublicKey()) }}
-	h.config.PublicKeyCallback = checker.Authenticate
+	certificateOnly.Store(true)
 	wants(t, h.try(t), "user me was not let in")
 	cert := certify(t, authority, h.userKey, ssh.UserCert, "me")
 	write(t, filepath.Join(h.dir, "id-cert.pub"), string(ssh.MarshalAuthorizedKey(cert)))
@@ -180,10 +191,10 @@ func TestKeys(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, stranger, _ := func() (any, any, error) {
-		k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-		return nil, k, err
-	}()
+	stranger, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
 	held, strange := serveAgent(t, stranger, raw), serveAgent(t, stranger)
 
 	h.writeConfig("IdentityFile /nowhere/key\nIdentityAgent " + held)
@@ -191,7 +202,7 @@ func TestKeys(t *testing.T) {
 		t.Errorf("a key from ssh-agent: %v", err)
 	}
 	// The encrypted file's key is in the agent.
-	h.userKey = writeKey(t, id, raw, "secret")
+	writeKey(t, id, raw, "secret")
 	h.writeConfig("IdentitiesOnly yes\nIdentityAgent " + held)
 	if err := h.try(t); err != nil {
 		t.Errorf("the encrypted key that ssh-agent holds: %v", err)
