@@ -1,0 +1,67 @@
+package collectives_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	. "gridrun/collectives"
+	"gridrun/rt"
+)
+
+// The test binary is also a rank program: started by gridrun it checks every
+// operation against its twin, over real processes.
+func TestMain(m *testing.M) {
+	if os.Getenv("GRIDRUN_CONTROL") != "" {
+		rt.Main(launched)
+	}
+	os.Exit(m.Run())
+}
+
+func launched(ctx context.Context, w *rt.World) error {
+	ints := kind[int32]{small[int32], Sum[int32]}
+	floats := kind[float64]{small[float64], Sum[float64]}
+	for _, n := range []int{0, 1, 7, 1000, 20_011} {
+		root := n % w.Size()
+		if err := errors.Join(ints.everything(ctx, w, n, root), floats.everything(ctx, w, n, root)); err != nil {
+			return fmt.Errorf("%d elements: %w", n, err)
+		}
+	}
+	half, err := rt.Split(ctx, w, w.Rank()%2, -w.Rank())
+	if err != nil {
+		return err
+	}
+	if err := ints.everything(ctx, half, 513, half.Size()-1); err != nil {
+		return fmt.Errorf("in half the ranks: %w", err)
+	}
+	return half.Close()
+}
+
+func TestLaunched(t *testing.T) {
+	gridrun := filepath.Join(t.TempDir(), "gridrun")
+	build := exec.Command("go", "build", "-race=false", "-o", gridrun, "../cmd/gridrun")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	for _, flags := range [][]string{
+		{"-np", "2"}, {"-np", "5"}, {"-np", "8"},
+		{"-np", "5", "--transport", "tcp"},
+		{"-np", "8", "--ranks-per-process", "3"},
+		{"-np", "8", "--ranks-per-process", "3", "--transport", "tcp"},
+	} {
+		t.Run(fmt.Sprint(flags), func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+			defer cancel()
+			out, err := exec.CommandContext(ctx, gridrun, append(flags, "--timeout", "100", os.Args[0])...).CombinedOutput()
+			if err != nil {
+				t.Errorf("%v\n%s", err, out)
+			}
+		})
+	}
+}
