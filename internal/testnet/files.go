@@ -91,7 +91,7 @@ func (h *Host) mounts() error {
 	}
 	keep := h.net.cfg.Share
 	disks := map[string]string{home: "700", "/dev/shm": "1777", "/run": "755"}
-	if h.index >= 0 {
+	if !h.isFront() {
 		disks["/tmp"], disks["/var/tmp"] = "1777", "1777"
 	} else {
 		keep = append(append(goDirs(), h.net.dir), keep...)
@@ -119,12 +119,12 @@ func (h *Host) mounts() error {
 // ownFiles writes what is in the host's fresh file systems at the start.
 func (h *Host) ownFiles(passwd string) error {
 	files := map[string]string{confDir + "/passwd": passwd}
-	if h.index >= 0 {
-		files[confDir+"/sshd_config"] = sshdConfig
+	if !h.isFront() {
+		files[confDir+"/sshd_config"] = fmt.Sprintf(sshdConfig, h.Port)
 		files[confDir+"/host_key"] = string(h.net.keys.hostPrivate[h.index])
 		files[confDir+"/authorized_keys"] = h.net.keys.clientPublic
 	}
-	if h.index < 0 || h.net.cfg.Mutual {
+	if h.isFront() || h.net.cfg.Mutual {
 		ssh := filepath.Join(home, ".ssh")
 		files[ssh+"/id_ed25519"] = string(h.net.keys.clientPrivate)
 		files[ssh+"/known_hosts"] = h.net.knownHosts()

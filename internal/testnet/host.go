@@ -27,7 +27,7 @@ type Host struct {
 	Port  int    // of the OpenSSH server; 0 on the front, which has none
 
 	net    *Net
-	index  int // -1: the front
+	index  int
 	mac    string
 	holder *exec.Cmd
 }
@@ -43,12 +43,13 @@ func (h *Host) Path(path string) string {
 
 // Command returns a command that runs inside the host, with this process's
 // environment but the host's home. On a host it starts in the home directory
-// and dies with the returned command's process; on the front it starts in the
+// and dies with the returned command's process (if that is killed, process 1 of
+// this machine reaps it, and Close waits for that); on the front it starts in the
 // working directory of this process and is that process, so signals reach it.
 // Dir of the result has no effect.
 func (h *Host) Command(args ...string) *exec.Cmd {
 	nsenter := []string{"-t", strconv.Itoa(h.PID()), "-n", "-u", "-m", "-i"}
-	if h.index >= 0 {
+	if !h.isFront() {
 		nsenter = append(nsenter, "-p", "--wdns="+home, "--", h.net.tools.setpriv, "--pdeathsig", "KILL")
 	} else if dir, err := os.Getwd(); err == nil {
 		nsenter = append(nsenter, "--wdns="+dir)
@@ -145,7 +146,7 @@ exec rm -rf "$0"`
 // startHolder starts the process that keeps the namespaces of this thread.
 func (h *Host) startHolder() error {
 	var cmd *exec.Cmd
-	if h.index >= 0 {
+	if !h.isFront() {
 		cmd = exec.Command(h.net.tools.sh, "-c", hostScript, h.net.tools.sshd)
 		cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWPID}
 	} else {

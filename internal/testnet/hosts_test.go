@@ -94,7 +94,7 @@ func TestUnknownNameFailsAtOnce(t *testing.T) {
 		"front": n.FrontCommand("getent", "ahosts", "node2.example"),
 		"node1": n.Command(0, "getent", "ahosts", "node2.example"),
 	} {
-		late := time.AfterFunc(4*time.Second, func() { cmd.Process.Kill() }) // less than one try of a resolver
+		late := time.AfterFunc(long, func() { cmd.Process.Kill() }) // a resolver waits 5 s, twice
 		err := cmd.Run()
 		if !late.Stop() || err == nil || cmd.ProcessState.ExitCode() != 2 {
 			t.Errorf("on %s: %v: want getent's exit code 2, for no such name, at once", where, err)
@@ -126,6 +126,19 @@ func TestClientConfiguration(t *testing.T) {
 	}
 	if out, err := sshTo(n, "node1", "true", "-F", "/dev/null", "-o", "IdentityFile=none", "-o", "BatchMode=yes", "-o", "UserKnownHostsFile="+n.KnownHosts()); err == nil || !strings.Contains(out, "Permission denied") {
 		t.Errorf("a client without a key: %q, %v", out, err)
+	}
+}
+
+func TestOtherPort(t *testing.T) {
+	n := New(t, Config{Hosts: 1, IPv6: true, SSHPort: 2022})
+	h := n.Host(0)
+	if h.Port != 2022 {
+		t.Errorf("the host says its port is %d", h.Port)
+	}
+	for _, name := range []string{h.Name, h.Addr, h.Addr6} {
+		if out, err := sshTo(n, name, "echo $SSH_CONNECTION"); err != nil || !strings.HasSuffix(out, " 2022") {
+			t.Errorf("ssh to %s: %q, %v", name, out, err)
+		}
 	}
 }
 
@@ -214,7 +227,7 @@ func TestNinetyThreeHosts(t *testing.T) {
 }
 
 func TestConfigIsChecked(t *testing.T) {
-	for _, cfg := range []Config{{}, {Hosts: -1}, {Hosts: 251}, {Hosts: 1, Share: []string{"/no/such/directory"}}} {
+	for _, cfg := range []Config{{}, {Hosts: -1}, {Hosts: 251}, {Hosts: 1, SSHPort: 65536}, {Hosts: 1, Share: []string{"/no/such/directory"}}} {
 		if n, err := Open(cfg); err == nil {
 			n.Close()
 			t.Errorf("%+v was accepted", cfg)

@@ -25,10 +25,12 @@ func (h *Host) setAddress(k int) {
 	h.mac = fmt.Sprintf("02:93:00:00:00:%02x", k)
 }
 
+func (h *Host) isFront() bool { return h.index == FrontIndex }
+
 // port is the name of the host's end at the switch.
 func (h *Host) port() string {
-	if h.index < 0 {
-		return "front"
+	if h.isFront() {
+		return h.Name
 	}
 	return fmt.Sprintf("port%d", h.index+1)
 }
@@ -53,7 +55,7 @@ func (h *Host) links() string {
 			}
 		}
 	}
-	if h.net.cfg.ExtraBridge != "" && h.index >= 0 {
+	if h.net.cfg.ExtraBridge != "" && !h.isFront() {
 		// A bridge without a port would be down; one end of a pair keeps it up.
 		line("link add docker0 type bridge")
 		line("link add container0 type veth peer name container1")
@@ -109,27 +111,40 @@ func (n *Net) Cut(i int) error { return n.ip("link set " + n.hosts[i].port() + "
 // Restore ends what Cut did.
 func (n *Net) Restore(i int) error { return n.ip("link set " + n.hosts[i].port() + " up") }
 
-// CutBetween loses all that hosts i and j send each other. Their links to all
-// other hosts and to the front stay up.
+// FrontIndex stands for the front where two hosts are named by their indices.
+const FrontIndex = -1
+
+// at returns the host with index i, or the front.
+func (n *Net) at(i int) *Host {
+	if i == FrontIndex {
+		return n.front
+	}
+	return n.hosts[i]
+}
+
+// CutBetween loses all that hosts i and j send each other; one of them may be
+// [FrontIndex]. Their links to all others stay up.
 func (n *Net) CutBetween(i, j int) error {
+	a, b := n.at(i), n.at(j)
 	// A frame to one's own hardware address does not pass the switch.
-	return n.between(i, j, n.hosts[i].mac, n.hosts[j].mac)
+	return between(a, b, a.mac, b.mac)
 }
 
 // RestoreBetween ends what CutBetween did.
 func (n *Net) RestoreBetween(i, j int) error {
-	return n.between(i, j, n.hosts[j].mac, n.hosts[i].mac)
+	a, b := n.at(i), n.at(j)
+	return between(a, b, b.mac, a.mac)
 }
 
-// between makes host i find j at macOfJ, and j find i at macOfI.
-func (n *Net) between(i, j int, macOfJ, macOfI string) error {
-	if i == j {
-		return fmt.Errorf("testnet: %s has no link to itself", n.hosts[i].Name)
+// between makes a find b at macOfB, and b find a at macOfA.
+func between(a, b *Host, macOfB, macOfA string) error {
+	if a == b {
+		return fmt.Errorf("testnet: %s has no link to itself", a.Name)
 	}
-	if err := n.hosts[i].learn(n.hosts[j], macOfJ); err != nil {
+	if err := a.learn(b, macOfB); err != nil {
 		return err
 	}
-	return n.hosts[j].learn(n.hosts[i], macOfI)
+	return b.learn(a, macOfA)
 }
 
 func (h *Host) learn(other *Host, mac string) error {

@@ -46,7 +46,7 @@ func connect(t *testing.T, from, to *Host, v6 bool) (client, server net.Conn) {
 }
 
 // silence is how long a test listens to be sure that nothing comes.
-const silence = 150 * time.Millisecond
+const silence = 100 * time.Millisecond
 
 // passes sends a byte and reports whether it arrives within the time.
 func passes(t *testing.T, from, to net.Conn, within time.Duration) bool {
@@ -118,6 +118,19 @@ func TestCutBetweenTwoHosts(t *testing.T) {
 		if !arrives(t, b, long) || !arrives(t, a, long) {
 			t.Error("what was sent meanwhile did not arrive after the link was restored")
 		}
+	}
+	// The front loses one host, and reaches it through another.
+	if err := n.CutBetween(FrontIndex, 0); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := sshTo(n, "node1", "true", "-o", "ConnectTimeout=1"); err == nil || !strings.Contains(out, "timed out") {
+		t.Errorf("ssh to a host behind a cut: %q, %v", out, err)
+	}
+	if out, err := sshTo(n, "node1", "hostname", "-J", "node2"); err != nil || out != "node1" {
+		t.Errorf("ssh through another host: %q, %v", out, err)
+	}
+	if err := n.RestoreBetween(0, FrontIndex); err != nil {
+		t.Fatal(err)
 	}
 	if err := n.CutBetween(1, 1); err == nil {
 		t.Error("a host was cut from itself")

@@ -29,6 +29,8 @@ type Config struct {
 	// Mutual lets every host log in to every other, as clusters for MPI are set
 	// up. Otherwise only the front has the client's key.
 	Mutual bool
+	// SSHPort is the port of all OpenSSH servers. The zero value is 22.
+	SSHPort int
 	// Share lists files and directories of this machine below /tmp, /var/tmp or
 	// the home that all hosts see at the same path, as on a shared file system.
 	Share []string
@@ -41,6 +43,12 @@ type Config struct {
 func (c Config) withDefaults() (Config, error) {
 	if c.Hosts < 1 || c.Hosts > 250 {
 		return c, fmt.Errorf("testnet: %d hosts: choose 1 to 250", c.Hosts)
+	}
+	if c.SSHPort < 0 || c.SSHPort > 65535 {
+		return c, fmt.Errorf("testnet: port %d: choose 1 to 65535", c.SSHPort)
+	}
+	if c.SSHPort == 0 {
+		c.SSHPort = 22
 	}
 	if c.DiskSize == "" {
 		c.DiskSize = "1g"
@@ -105,10 +113,10 @@ func Open(cfg Config) (n *Net, err error) {
 	if n.stdin, n.lifeline, err = os.Pipe(); err != nil {
 		return n, fmt.Errorf("testnet: %w", err)
 	}
-	n.front = &Host{net: n, Name: "front", index: -1}
+	n.front = &Host{net: n, Name: "front", index: FrontIndex}
 	n.front.setAddress(frontNumber)
 	for i := range cfg.Hosts {
-		h := &Host{net: n, Name: fmt.Sprintf("node%d", i+1), Port: 22, index: i}
+		h := &Host{net: n, Name: fmt.Sprintf("node%d", i+1), Port: cfg.SSHPort, index: i}
 		h.setAddress(i + 1)
 		n.hosts = append(n.hosts, h)
 	}

@@ -7,16 +7,19 @@ import (
 	"crypto/rand"
 	"encoding/pem"
 	"fmt"
+	"net"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"golang.org/x/crypto/ssh"
+	"golang.org/x/crypto/ssh/knownhosts"
 )
 
 // sshdConfig makes a server that accepts the client's key for root and nothing
 // else, asks no other service, and takes many connections at once. The keys are
-// outside of the home, which a test may break.
-const sshdConfig = `Port 22
+// outside of the home, which a test may break. The verb is the port.
+const sshdConfig = `Port %d
 HostKey ` + confDir + `/host_key
 AuthorizedKeysFile ` + confDir + `/authorized_keys
 PermitRootLogin prohibit-password
@@ -79,11 +82,13 @@ func newKey(comment string) (private []byte, public string, err error) {
 func (n *Net) knownHosts() string {
 	var b strings.Builder
 	for i, h := range n.hosts {
-		names := h.Name + "," + h.Addr
-		if h.Addr6 != "" {
-			names += "," + h.Addr6
+		var names []string
+		for _, name := range []string{h.Name, h.Addr, h.Addr6} {
+			if name != "" {
+				names = append(names, knownhosts.Normalize(net.JoinHostPort(name, strconv.Itoa(h.Port))))
+			}
 		}
-		fmt.Fprintf(&b, "%s %s", names, n.keys.hostPublic[i])
+		fmt.Fprintf(&b, "%s %s", strings.Join(names, ","), n.keys.hostPublic[i])
 	}
 	return b.String()
 }
@@ -92,13 +97,14 @@ func (n *Net) knownHosts() string {
 func (n *Net) sshConfig(dir string) string {
 	return fmt.Sprintf(`Host *
     User root
+    Port %d
     IdentityFile %s
     IdentitiesOnly yes
     UserKnownHostsFile %s
     GlobalKnownHostsFile /dev/null
     StrictHostKeyChecking yes
     BatchMode yes
-`, filepath.Join(dir, "id_ed25519"), filepath.Join(dir, "known_hosts"))
+`, n.cfg.SSHPort, filepath.Join(dir, "id_ed25519"), filepath.Join(dir, "known_hosts"))
 }
 
 // SSHConfig is the path of a client configuration (ssh -F) that names the
