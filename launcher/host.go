@@ -132,6 +132,7 @@ func (h *hostRun) talk(agent Agent, began time.Time) (done bool, err error) {
 			}
 			h.ready.Store(true)
 			h.run.verbose("agent on %s (pid %d) ready after %v", m.Host, m.Pid, time.Since(began).Round(100*time.Microsecond))
+			h.run.post(func() { h.run.directory.ready(h.index, m.Addrs) })
 			h.run.post(job.HostReady{Host: h.index})
 		case *wire.Done:
 			done = true
@@ -189,6 +190,8 @@ func (h *hostRun) message(m wire.Message) error {
 		r.post(job.RankFailed{Failure: m.Failure})
 	case *wire.Report:
 		r.post(job.HostReport{Host: h.index, Waits: m.Waits})
+	case *wire.Locate:
+		r.post(func() { r.directory.ask(m.Host, h.link) })
 	case *wire.Progress:
 		if r.screen.Progress(m.Rank, m.Done, m.Total, m.Label) {
 			r.stderr.Put(nil, nil)

@@ -119,6 +119,9 @@ func (j *Job) start(h, columns int) (*wire.Start, error) {
 		Lease:     int64(j.spec.Lease),
 		Terminal:  columns,
 		Transport: map[string]string{"tcp": "tcp"}[j.spec.Transport],
+		Net:       j.spec.Net,
+		Ports:     j.spec.Ports,
+		Encrypt:   j.spec.Encrypt,
 	}
 	m.Topology.RankProc = make([]int, j.plan.NP)
 	m.Topology.RankApp = make([]int, j.plan.NP)

@@ -43,18 +43,19 @@ func (j *Job) Run(ctx context.Context, starter Starter, io IO) int {
 
 // run is one Run.
 type run struct {
-	job     *Job
-	io      IO
-	machine *job.Machine
-	events  chan any // job.Event or func()
-	ended   chan struct{}
-	timers  map[job.Timer]*time.Timer
-	hosts   []*hostRun
-	readers sync.WaitGroup // the hosts' goroutines
-	screen  *output.Screen
-	stdout  *output.Writer
-	stderr  *output.Writer
-	input   *feeder
+	job       *Job
+	io        IO
+	machine   *job.Machine
+	events    chan any // job.Event or func()
+	ended     chan struct{}
+	timers    map[job.Timer]*time.Timer
+	hosts     []*hostRun
+	directory *directory
+	readers   sync.WaitGroup // the hosts' goroutines
+	screen    *output.Screen
+	stdout    *output.Writer
+	stderr    *output.Writer
+	input     *feeder
 }
 
 func (r *run) main(ctx context.Context, starter Starter) int {
@@ -72,6 +73,7 @@ func (r *run) main(ctx context.Context, starter Starter) int {
 	for _, p := range r.job.plan.Procs {
 		config.Procs = append(config.Procs, job.Proc{Host: p.Host, Ranks: p.Ranks})
 	}
+	r.directory = newDirectory(config.Hosts)
 	machine, actions := job.New(config)
 	r.machine = machine
 	for h := range config.Hosts {
@@ -106,7 +108,7 @@ func (r *run) loop(ctx context.Context) {
 			case func():
 				e()
 			case job.Event:
-				r.do(r.machine.Step(e))
+				r.step(e)
 			}
 		case s := <-r.io.Signals:
 			r.signal(s)
@@ -184,6 +186,14 @@ func (r *run) post(e any) {
 	}
 }
 
+// step lets the machine take an event.
+func (r *run) step(e job.Event) {
+	if lost, is := e.(job.HostLost); is {
+		r.directory.lost(lost.Host, lost.Why)
+	}
+	r.do(r.machine.Step(e))
+}
+
 // do carries out what the machine asks for.
 func (r *run) do(actions []job.Action) {
 	for _, a := range actions {
@@ -240,7 +250,7 @@ func (r *run) beat(now time.Time) {
 	for h, host := range r.hosts {
 		if silence := now.Sub(time.Unix(0, host.link.heard.Load())); host.ready.Load() && silence > r.job.spec.Lease {
 			host.kill()
-			r.do(r.machine.Step(job.HostLost{Host: h, Why: fmt.Sprintf("no sign of life for %v", silence.Round(time.Millisecond))}))
+			r.step(job.HostLost{Host: h, Why: fmt.Sprintf("no sign of life for %v", silence.Round(time.Millisecond))})
 		}
 	}
 }

@@ -3,10 +3,12 @@ package launcher
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"os"
 	"strings"
 	"time"
 
+	"gridrun/internal/wire"
 	"gridrun/launcher/place"
 	"gridrun/launcher/program"
 )
@@ -36,6 +38,10 @@ type Spec struct {
 	// 0: only the end of its connection does.
 	Lease     time.Duration
 	Transport string // "": shared memory inside a host; "tcp": TCP everywhere
+	// Net are the networks (CIDRs) that connections between hosts use; none: all.
+	Net     []string
+	Ports   wire.PortRange // each host listens on one of them; zero: any
+	Encrypt bool           // TLS on connections between hosts
 	TagOutput bool
 	Verbose   bool
 	// Builtins are the names of the built-in jobs.
@@ -108,7 +114,14 @@ func (s *Spec) Validate() error {
 			return fmt.Errorf("host %s is not this machine (localhost or %s), and ranks on other machines are not supported", h.Name, own)
 		}
 	}
-	switch {
+	for _, n := range s.Net {
+		if _, err := netip.ParsePrefix(n); err != nil {
+			return fmt.Errorf("--net %s: not a network like 10.1.0.0/16 or fd00::/64", n)
+		}
+	}
+	switch p := s.Ports; {
+	case p.Lo < 0 || p.Hi > 65535 || p.Lo > p.Hi || p.Lo == 0 && p.Hi > 0:
+		return fmt.Errorf("--port %d-%d: ports are 1 to 65535, the lower one first", p.Lo, p.Hi)
 	case s.RanksPerProcess < 0:
 		return fmt.Errorf("--ranks-per-process %d: at least 1", s.RanksPerProcess)
 	case s.Timeout < 0:
