@@ -22,7 +22,11 @@ const service = "lram"
 func Handler(stores store.Set) hostd.Handler {
 	s := server.New(stores)
 	return hostd.Handler{Version: proto.Version, Serve: func(ctx context.Context, c hostd.Conn) error {
-		return s.Serve(ctx, link.Unix(c.UnixConn))
+		rank, ok := c.Conn.(*net.UnixConn)
+		if !ok {
+			return errors.New("a stream from another host")
+		}
+		return s.Serve(ctx, link.Unix(rank))
 	}}
 }
 

@@ -5,14 +5,18 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 )
 
 const word = "gridrun-service "
 
+// greetingTime is how long a greeting of some 30 bytes may take.
+const greetingTime = 30 * time.Second
+
 // errGreeting is a stream that does not begin as Open would.
 var errGreeting = errors.New("not a request for a service")
 
-// greet is the rank's word.
+// greet asks.
 func greet(w io.Writer, service string, version uint16) error {
 	if len(service) > 255 {
 		return fmt.Errorf("a service's name of %d bytes", len(service))

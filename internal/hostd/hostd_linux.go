@@ -23,9 +23,6 @@ import (
 // controlFD is the descriptor the agent leaves to this process.
 const controlFD = 3
 
-// greetingTime is how long a rank may take for a greeting of some 30 bytes.
-const greetingTime = 30 * time.Second
-
 // Main serves until the agent has gone and returns the process's exit code.
 func Main(handlers map[string]Handler) int {
 	// The agent decides when this process ends; a Ctrl-C on the terminal is for the job.
@@ -73,8 +70,8 @@ func (d *daemon) logf(format string, args ...any) {
 
 // control reads the agent's packets until the socket ends.
 func (d *daemon) control(ctx context.Context, control *packet.Conn) error {
-	var job wire.Welcome
-	for n := 0; ; n++ {
+	var peers *Peers
+	for {
 		m, f, err := control.Receive()
 		if err != nil {
 			if errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || ctx.Err() != nil {
@@ -82,63 +79,126 @@ func (d *daemon) control(ctx context.Context, control *packet.Conn) error {
 			}
 			return fmt.Errorf("from the agent: %w", err)
 		}
-		if n == 0 {
+		if peers == nil {
 			w, ok := m.(*wire.Welcome)
 			if !ok || w.Version != wire.Version {
 				drop(f)
 				return fmt.Errorf("the agent's first packet is %T, not a welcome of version %d", m, wire.Version)
 			}
-			job = *w
+			peers = newPeers(w, func(m wire.Message) error { return control.Send(m, nil) })
 		}
-		s, ok := m.(*wire.Service)
-		if !ok || f == nil {
+		switch m := m.(type) {
+		case *wire.Service:
+			d.take(ctx, f, Conn{Rank: m.Rank, Host: peers.Host(), Peers: peers, Job: peers.job})
+		case *wire.Conn:
+			d.take(ctx, f, Conn{Peer: true, Host: -1 - m.From, Peers: peers, Job: peers.job})
+		case *wire.Address:
 			drop(f)
-			continue
+			peers.answer(m)
+		default:
+			drop(f)
 		}
-		stream, err := streamConn(f)
-		if err != nil {
-			d.logf("rank %d: %v", s.Rank, err)
-			continue
-		}
-		d.streams.Go(func() { d.serve(ctx, Conn{UnixConn: stream, Rank: s.Rank, Job: job}) })
 	}
+}
+
+// take starts what a descriptor that came with a packet is for.
+func (d *daemon) take(ctx context.Context, f *os.File, c Conn) {
+	if f == nil {
+		return
+	}
+	defer f.Close()
+	stream, err := net.FileConn(f)
+	if err != nil {
+		d.logf("%s: the descriptor received is no socket: %v", c.from(), err)
+		return
+	}
+	switch stream.(type) {
+	case *net.UnixConn:
+		err = only(!c.Peer, stream)
+	case *net.TCPConn:
+		err = only(c.Peer, stream)
+	default:
+		err = only(false, stream)
+	}
+	if err != nil {
+		stream.Close()
+		d.logf("%s: %v", c.from(), err)
+		return
+	}
+	c.Conn = stream
+	d.streams.Go(func() { d.serve(ctx, c) })
+}
+
+func only(ok bool, c net.Conn) error {
+	if !ok {
+		return fmt.Errorf("the descriptor received is a %T", c)
+	}
+	return nil
+}
+
+// from says whose stream it is.
+func (c *Conn) from() string {
+	if c.Peer {
+		return "host " + c.Peers.Name(c.Host)
+	}
+	return fmt.Sprintf("rank %d", c.Rank)
 }
 
 // serve is one stream's life.
 func (d *daemon) serve(ctx context.Context, c Conn) {
-	defer c.Close()
-	stop := context.AfterFunc(ctx, func() { c.Close() })
+	raw := c.Conn
+	defer raw.Close()
+	stop := context.AfterFunc(ctx, func() { raw.Close() })
 	defer stop()
 	defer func() {
 		if p := recover(); p != nil {
-			d.logf("serving rank %d: %v\n%s", c.Rank, p, debug.Stack())
+			d.logf("serving %s: %v\n%s", c.from(), p, debug.Stack())
 		}
 	}()
-	c.SetReadDeadline(time.Now().Add(greetingTime))
-	name, version, err := readGreeting(c)
+	name, h, err := d.welcome(ctx, &c)
 	if err != nil {
-		// A rank that was ended just then has not done anything wrong.
+		// Who was ended just then has not done anything wrong.
 		if !errors.Is(err, io.EOF) && !errors.Is(err, syscall.ECONNRESET) && ctx.Err() == nil {
-			d.logf("rank %d: %v", c.Rank, err)
+			d.logf("%s: %v", c.from(), err)
 		}
 		return
 	}
-	c.SetReadDeadline(time.Time{})
-	c.Version = version
-	h, ok := d.handlers[name]
+	if h == nil {
+		return
+	}
+	if err := h.Serve(ctx, c); err != nil && ctx.Err() == nil {
+		d.logf("%s for %s: %v", name, c.from(), err)
+	}
+}
+
+// welcome reads what the stream is for and answers. There is no handler when the answer was a no.
+func (d *daemon) welcome(ctx context.Context, c *Conn) (name string, h *Handler, err error) {
+	raw := c.Conn
+	if c.Peer {
+		stream, err := c.Peers.accept(ctx, raw, -1-c.Host)
+		if err != nil {
+			return "", nil, err
+		}
+		c.Conn = stream
+	}
+	raw.SetReadDeadline(time.Now().Add(greetingTime))
+	name, c.Version, err = readGreeting(c)
+	if err != nil {
+		return "", nil, err
+	}
+	raw.SetReadDeadline(time.Time{})
+	known, ok := d.handlers[name]
 	why := ""
 	switch {
 	case !ok:
 		why = fmt.Sprintf("there is no such service (there are: %s)", strings.Join(slices.Sorted(maps.Keys(d.handlers)), ", "))
-	case version != h.Version:
-		why = fmt.Sprintf("the program speaks version %d, the service version %d; build it with the gridrun that runs it", version, h.Version)
+	case c.Version != known.Version:
+		why = fmt.Sprintf("the program speaks version %d, the service version %d; build it with the gridrun that runs it", c.Version, known.Version)
 	}
 	if err := writeAnswer(c, why); err != nil || why != "" {
-		return
+		return "", nil, nil
 	}
-	if err := h.Serve(ctx, c); err != nil && ctx.Err() == nil {
-		d.logf("%s for rank %d: %v", name, c.Rank, err)
-	}
+	return name, &known, nil
 }
 
 // drop closes a descriptor that came with a packet, if one did.
@@ -146,19 +206,4 @@ func drop(f *os.File) {
 	if f != nil {
 		f.Close()
 	}
-}
-
-// streamConn takes over a socket that came with a packet.
-func streamConn(f *os.File) (*net.UnixConn, error) {
-	defer f.Close()
-	c, err := net.FileConn(f)
-	if err != nil {
-		return nil, fmt.Errorf("the descriptor received is no socket: %w", err)
-	}
-	u, ok := c.(*net.UnixConn)
-	if !ok {
-		c.Close()
-		return nil, fmt.Errorf("the descriptor received is a %T, not a Unix socket", c)
-	}
-	return u, nil
 }

@@ -33,7 +33,11 @@ func TestMain(m *testing.M) {
 
 var handlers = map[string]Handler{
 	"echo": {Version: 3, Serve: func(_ context.Context, c Conn) error {
-		fmt.Fprintf(c, "rank %d of %s\n", c.Rank, c.Job.Job)
+		who := fmt.Sprintf("rank %d", c.Rank)
+		if c.Peer {
+			who = "host " + c.Peers.Name(c.Host)
+		}
+		fmt.Fprintf(c, "%s of %s\n", who, c.Job.Job)
 		_, err := io.Copy(c, c)
 		return err
 	}},
@@ -48,11 +52,13 @@ func pair(t *testing.T, kind int) (*net.UnixConn, *os.File) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	conn, err := streamConn(os.NewFile(uintptr(fds[0]), "one end"))
+	mine := os.NewFile(uintptr(fds[0]), "one end")
+	defer mine.Close()
+	conn, err := net.FileConn(mine)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return conn, os.NewFile(uintptr(fds[1]), "other end")
+	return conn.(*net.UnixConn), os.NewFile(uintptr(fds[1]), "other end")
 }
 
 // agent plays the agent's side.
