@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"strconv"
 	"strings"
@@ -14,19 +15,42 @@ const MaxSlots = 1 << 16
 
 // A Host can run ranks.
 type Host struct {
-	Name string // as the user wrote it
+	// Name is what the user wrote, without user and port: a name that is looked
+	// up, an IPv4 address or an IPv6 address (without brackets).
+	Name string
+	User string // who to log in as; "": not said
+	Port int    // of its ssh server; 0: not said
 	// Slots is how many ranks the host takes; 0: not said, its CPUs decide.
 	Slots int
+	// MaxSlots bounds the ranks of an oversubscribed host; 0: no bound.
+	MaxSlots int
 }
 
 // Local says whether the host is this machine: only `localhost` and the
-// machine's own name are. Any other address, 127.0.0.2 too, is another host.
+// machine's own name are, and only without a user and a port. Any other
+// address, 127.0.0.2 too, is another host.
 func (h Host) Local() bool {
+	if h.User != "" || h.Port != 0 {
+		return false
+	}
 	if h.Name == "localhost" {
 		return true
 	}
 	own, err := os.Hostname()
 	return err == nil && h.Name == own
+}
+
+// String is the host in messages: user@name:port, with what is said of it. A
+// port stands behind an IPv6 address in brackets: [fe80::1]:22.
+func (h Host) String() string {
+	text := h.Name
+	if h.Port != 0 {
+		text = net.JoinHostPort(h.Name, strconv.Itoa(h.Port))
+	}
+	if h.User != "" {
+		text = h.User + "@" + text
+	}
+	return text
 }
 
 // ParseHosts reads a list `a:4,b,c:2`: names with slots. A name that occurs

@@ -9,7 +9,7 @@ import (
 
 func TestParseHostfile(t *testing.T) {
 	got, err := ParseHostfile("hosts", strings.NewReader("# our cluster\nnode1 slots=4\n\nnode2:2  # small\nme@node3\nnode1\n"))
-	want := []Host{{"node1", 5}, {"node2", 2}, {"me@node3", 0}}
+	want := []Host{{Name: "node1", Slots: 5}, {Name: "node2", Slots: 2}, {Name: "me@node3", Slots: 0}}
 	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Fatalf("%v, %v, want %v", got, err, want)
 	}
@@ -34,7 +34,7 @@ func TestParseHostfile(t *testing.T) {
 
 func TestParseHosts(t *testing.T) {
 	got, err := ParseHosts("a:4,b,c:2,b")
-	if want := []Host{{"a", 4}, {"b", 2}, {"c", 2}}; err != nil || !reflect.DeepEqual(got, want) {
+	if want := []Host{{Name: "a", Slots: 4}, {Name: "b", Slots: 2}, {Name: "c", Slots: 2}}; err != nil || !reflect.DeepEqual(got, want) {
 		t.Fatalf("%v, %v, want %v", got, err, want)
 	}
 	for _, text := range []string{"", "a,", "a:0", "a:b", "a b"} {

@@ -9,7 +9,7 @@ import (
 )
 
 func TestPlace(t *testing.T) {
-	ab := []Host{{"a", 4}, {"b", 2}}
+	ab := []Host{{Name: "a", Slots: 4}, {Name: "b", Slots: 2}}
 	for _, c := range []struct {
 		name string
 		q    Request
@@ -53,7 +53,7 @@ func TestPlaceProperties(t *testing.T) {
 		}
 		slots := 0
 		for h := range 1 + rnd.IntN(6) {
-			q.Hosts = append(q.Hosts, Host{fmt.Sprint("h", h), 1 + rnd.IntN(8)})
+			q.Hosts = append(q.Hosts, Host{Name: fmt.Sprint("h", h), Slots: 1 + rnd.IntN(8)})
 			slots += q.Hosts[h].Slots
 		}
 		for range 1 + rnd.IntN(3) {
