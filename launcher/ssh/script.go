@@ -14,8 +14,9 @@ import (
 const command = `exec /bin/sh -c 'read -r s; eval "$s"'`
 
 // script finds or asks for the agent, in these steps; its lines begin with the
-// marker $m. $1.. are the candidates for the cache directory, $h is the agent's
-// hash on a host of this platform where it is known before, $k its size in KiB.
+// marker $m. $p is the host's platform, $h the agent's hash for it where that is
+// known before, $k its size in KiB. DIR and NAME are filled in. A host that has
+// the agent at home pays for two processes, the shell and uname.
 //
 //	have SYSTEM MACHINE DIR    it is there; what follows is the agent's output
 //	skip DIR REASON            DIR cannot be used (DIR ends with a tab)
@@ -26,29 +27,32 @@ const command = `exec /bin/sh -c 'read -r s; eval "$s"'`
 // script in it must run (noexec); df must find room. The file `used` beside the
 // binary shows ship.Prune when it was used.
 const script = `
-umask 077;
 own() {
-  case $1 in */gridrun-"$u") [ -L "$1" ] && return 1;; esac;
+  case $1 in */gridrun-[0-9]*) [ -L "$1" ] && return 1;; esac;
   [ -d "$1" ] && [ -O "$1" ];
 };
 fit() {
   r="there is no home directory";
   case $1 in "${HOME:-/none}"/*) [ -d "$HOME" ] || return 1;; esac;
-  [ -d "$1" ] || w=$(mkdir -p "$1" 2>&1) || { r="it cannot be made ($w)"; return 1; };
+  [ -d "$1" ] || w=$(umask 077; mkdir -p "$1" 2>&1) || { r="it cannot be made ($w)"; return 1; };
   r="it belongs to somebody else"; own "$1" || return 1;
   f=$(df -Pk "$1" 2>/dev/null | { read -r w; read -r w w w f w; echo "$f"; });
   r="it is full ($k KiB needed, $f free)";
   [ "${f:-$k}" -lt "$k" ] 2>/dev/null && return 1;
   t=$1/.try-$$;
-  w=$( { echo "#!/bin/sh" >"$t" && chmod 700 "$t"; } 2>&1) || { rm -f "$t" 2>/dev/null; r="it cannot be written (${w##*: })"; return 1; };
+  w=$(umask 077; { echo "#!/bin/sh" >"$t" && chmod 700 "$t"; } 2>&1) || { rm -f "$t" 2>/dev/null; r="it cannot be written (${w##*: })"; return 1; };
   r="programs may not run there (noexec)"; "$t" 2>/dev/null; w=$?; rm -f "$t"; [ $w = 0 ];
 };
 run() { { true >"$1/used"; } 2>/dev/null; exec "$1/NAME" __guard; };
-for d in "$@"; do
-  if [ -n "$h" ] && [ -x "$d/$h/NAME" ] && own "$d"; then
-    echo "$m have $p $d"; run "$d/$h";
-  fi;
-done;
+look() {
+  for d in "$@"; do
+    if [ -n "$h" ] && [ -x "$d/$h/NAME" ] && own "$d"; then
+      echo "$m have $p $d"; run "$d/$h";
+    fi;
+  done;
+};
+set -- DIR "${GRIDRUN_HOME:-}" "${HOME:+$HOME/.cache/gridrun}"; look "$@";
+u=$(id -u); set -- "$@" "/var/tmp/gridrun-$u" "/tmp/gridrun-$u" "/dev/shm/gridrun-$u"; look "$@";
 for d in "$@"; do
   case $d in /*) ;; *) continue;; esac;
   if fit "$d"; then
@@ -69,7 +73,7 @@ const agentName = "gridrun"
 // hash needs no work to find out.
 func firstLine(marker, dir string, known map[ship.Platform]ship.File) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "m=%s; p=$(uname -sm); u=$(id -u); h=; k=1024; case $p in ", marker)
+	fmt.Fprintf(&b, "m=%s; p=$(uname -sm); h=; k=1024; case $p in ", marker)
 	var cases []string
 	for platform, f := range known {
 		if uname := platform.Uname(); uname != "" {
@@ -78,10 +82,13 @@ func firstLine(marker, dir string, known map[ship.Platform]ship.File) string {
 	}
 	slices.Sort(cases)
 	b.WriteString(strings.Join(cases, ""))
-	fmt.Fprintf(&b, `esac; set -- %s "${GRIDRUN_HOME:-}" "${HOME:+$HOME/.cache/gridrun}" "/var/tmp/gridrun-$u" "/tmp/gridrun-$u" "/dev/shm/gridrun-$u"; `, shellQuote(dir))
-	b.WriteString(strings.Join(strings.Fields(strings.ReplaceAll(strings.ReplaceAll(script, "NAME", agentName), "\t", "\x00")), " "))
+	b.WriteString("esac; ")
+	// Tabs and blanks between words are the source's layout, but for `skip`'s tab.
+	text := strings.ReplaceAll(strings.ReplaceAll(script, "NAME", agentName), "\t", "\x00")
+	text = strings.Join(strings.Fields(text), " ")
+	b.WriteString(strings.NewReplacer("\x00", "\t", "DIR", shellQuote(dir)).Replace(text))
 	b.WriteString("\n")
-	return strings.ReplaceAll(b.String(), "\x00", "\t")
+	return b.String()
 }
 
 // shellQuote makes one word of text for any POSIX shell.

@@ -49,10 +49,12 @@ func TestScriptInShells(t *testing.T) {
 			if want := "@m need " + ship.Here().Uname() + " " + cache + "\n"; out != want || said != "" {
 				t.Fatalf("%q %q, want %q", out, said, want)
 			}
-			write(t, filepath.Join(cache, "cafe", "gridrun"), "#!/bin/sh\necho I am $0 $1\ncat\n")
+			write(t, filepath.Join(cache, "cafe", "gridrun"), "#!/bin/sh\necho I am $0 $1, umask $(umask)\ncat\n")
 			os.Chmod(filepath.Join(cache, "cafe", "gridrun"), 0o700)
+			// Ranks make files as the user's login shell would.
+			mask, _ := exec.Command("sh", "-c", "umask").Output()
 			const rest = "bytes for the agent\n"
-			agent := "I am " + filepath.Join(cache, "cafe", "gridrun") + " __guard\n" + rest
+			agent := "I am " + filepath.Join(cache, "cafe", "gridrun") + " __guard, umask " + string(mask) + rest
 			out, said = talk(t, shell, home, first, rest)
 			if want := "@m have " + ship.Here().Uname() + " " + cache + "\n" + agent; out != want || said != "" {
 				t.Fatalf("%q %q, want %q", out, said, want)
