@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"gridrun/internal/wire"
+	"gridrun/rt"
 )
 
 // The test binary plays all parts: it is the guard, the agent, the host service
@@ -33,6 +34,9 @@ func TestMain(m *testing.M) {
 		case hostdVerb:
 			os.Exit(playHostd())
 		case RankVerb:
+			if os.Args[2] == "rt" {
+				rt.Main(netRank)
+			}
 			os.Exit(playRank(os.Args[2], os.Args[3:]))
 		}
 	}
@@ -79,10 +83,18 @@ func startHost(t testing.TB, start *wire.Start) *host {
 
 func launchGuard(t testing.TB) *host {
 	t.Helper()
-	h := &host{t: t, exited: make(chan struct{}), changed: make(chan struct{}), grant: true,
+	return guardAs(t, exec.Command(selfExe, "__guard"))
+}
+
+// guardAs starts a guard by cmd.
+func guardAs(t testing.TB, cmd *exec.Cmd) *host {
+	t.Helper()
+	h := &host{t: t, cmd: cmd, exited: make(chan struct{}), changed: make(chan struct{}), grant: true,
 		mark: fmt.Sprintf("%s=%s-%d-%d", markName, t.Name(), os.Getpid(), time.Now().UnixNano())}
-	h.cmd = exec.Command(selfExe, "__guard")
-	h.cmd.Env = append(os.Environ(), h.mark, "GORACE=atexit_sleep_ms=0")
+	if cmd.Env == nil {
+		cmd.Env = os.Environ()
+	}
+	cmd.Env = append(cmd.Env, h.mark, "GORACE=atexit_sleep_ms=0")
 	h.cmd.Stderr = os.Stderr
 	h.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	var err error
@@ -121,7 +133,10 @@ func launchGuard(t testing.TB) *host {
 
 // complete fills in what a test does not care about: one rank a process, all here.
 func complete(s *wire.Start) {
-	s.Version, s.Job, s.Key = wire.Version, "test", bytes.Repeat([]byte{7}, 32)
+	s.Version = wire.Version
+	if s.Job == "" {
+		s.Job, s.Key = "test", bytes.Repeat([]byte{7}, 32)
+	}
 	if s.Topology.Hosts != nil {
 		return
 	}
