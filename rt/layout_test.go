@@ -145,19 +145,24 @@ func RunOver(t *testing.T, l Layout, n int, body Body) error {
 		}
 		wg.Go(func() {
 			team.run(body, func(w *World) { w.stdout = io.Discard })
+			// As an agent does: of a process that fails, which just exits, the
+			// others hear at once; of one that closes in good order, after that.
+			failed := team.first()
+			tell := func(err error) {
+				for o, other := range procs {
+					if o != q {
+						other.Gone(ranks[q], failed == nil, err)
+					}
+				}
+			}
+			if failed != nil {
+				tell(fmt.Errorf("its process ended: %v", failed.err))
+			}
 			if err := p.Close(); err != nil {
 				t.Error(err)
 			}
-			// What an agent would say.
-			failed := team.first()
-			for o, other := range procs {
-				if o != q {
-					var err error
-					if failed != nil {
-						err = fmt.Errorf("its process ended: %v", failed.err)
-					}
-					other.Gone(ranks[q], failed == nil, err)
-				}
+			if failed == nil {
+				tell(nil)
 			}
 		})
 	}
