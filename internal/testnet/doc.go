@@ -14,19 +14,22 @@
 // One more host is the front, where the program under test is started. It has
 // its own network, name and home, so that the machine's are not touched, but
 // shares the machine's /tmp and processes: what a test built is found there,
-// and the process ID of a command is the real one, so it can be signalled.
+// and the process ID of a command is the real one, so it can be signalled. Of
+// the machine's home it sees what building Go programs takes: the module that
+// the test is in and Go's caches.
 //
 // # How it is built
 //
-//  1. A process `cat` in a network namespace of its own is the switch: it holds
-//     one bridge. The machine's own network gets no new interface.
+//  1. A process in a network namespace of its own is the switch: it holds one
+//     bridge. The machine's own network gets no new interface.
 //  2. For each host, a thread of ours leaves for new namespaces, mounts, writes
 //     the files, and runs one `ip -batch`: eth0 is a veth whose other end goes
 //     to the switch. The addresses of all others are permanent neighbours: the
 //     kernel's neighbour table is one for all namespaces and holds 1024 entries
 //     that were learned, too few for 93 hosts that know each other.
 //  3. The thread starts the host's process 1, a shell that starts sshd and then
-//     waits, and ends. A Go thread that ends while locked is not used again.
+//     waits. Then the thread ends, as Go ends every thread whose goroutine
+//     returns while locked to it.
 //  4. One `ip -batch` in the switch plugs all ends into the bridge.
 //  5. The net is ready when every sshd has sent its banner.
 //
@@ -37,8 +40,8 @@
 // killed, whatever the signal. The shell that is process 1 of a host then ends,
 // and with it, by the rule of PID namespaces, all that runs on the host. The
 // holder of the front has no PID namespace, so it kills what it finds in its
-// network namespace, and removes the directory of keys. Namespaces, mounts and
-// interfaces go with the last process in them.
+// network namespace; it and the holder of the switch remove the directory of
+// keys. Namespaces, mounts and interfaces go with the last process in them.
 //
 // A process of a host therefore has an ID there and another one outside. What
 // runs inside sees a consistent /proc and does not care.

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -113,12 +114,6 @@ func assertGone(t *testing.T, dir string, spaces []string) {
 	if strings.Contains(string(mounts), filepath.Base(dir)) {
 		t.Error("a mount is left on this machine")
 	}
-	fds, _ := filepath.Glob("/proc/self/fd/*")
-	for _, fd := range fds {
-		if link, _ := os.Readlink(fd); strings.HasPrefix(link, "net:") || link == "/dev/net/tun" {
-			t.Errorf("descriptor %s is still open on %s", fd, link)
-		}
-	}
 }
 
 func TestCloseLeavesNothing(t *testing.T) {
@@ -143,6 +138,12 @@ func TestCloseLeavesNothing(t *testing.T) {
 		t.Fatal(busy)
 	}
 	assertGone(t, n.dir, all)
+	fds, _ := filepath.Glob("/proc/self/fd/*")
+	for _, fd := range fds {
+		if link, _ := os.Readlink(fd); strings.HasPrefix(link, "net:") || link == "/dev/net/tun" {
+			t.Errorf("descriptor %s is still open on %s", fd, link)
+		}
+	}
 	if now := interfaces(t); strings.Join(now, " ") != strings.Join(devices, " ") {
 		t.Errorf("this machine's interfaces were %v and are %v", devices, now)
 	}
@@ -150,6 +151,7 @@ func TestCloseLeavesNothing(t *testing.T) {
 }
 
 func TestKilledProcessLeavesNothing(t *testing.T) {
+	t.Parallel()
 	needs.Root(t, "network namespaces")
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), childEnv+"=1")
@@ -186,4 +188,32 @@ func TestKilledProcessLeavesNothing(t *testing.T) {
 		t.Fatal("the child made no net")
 	}
 	assertGone(t, dir, all)
+}
+
+func TestProcessKilledWhileItMakesANet(t *testing.T) {
+	t.Parallel()
+	needs.Root(t, "network namespaces")
+	for i := range 12 {
+		dir := t.TempDir()
+		cmd := exec.Command(os.Args[0])
+		cmd.Env = append(os.Environ(), childEnv+"=1", "TMPDIR="+dir)
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		wait := time.Duration(i) * 10 * time.Millisecond // mostly before the net stands
+		time.Sleep(wait)
+		cmd.Process.Kill()
+		cmd.Wait()
+		await(t, fmt.Sprintf("no process is left of a net that was killed after %v", wait), func() bool {
+			files, _ := filepath.Glob("/proc/[0-9]*/cmdline")
+			return !slices.ContainsFunc(files, func(file string) bool {
+				args, err := os.ReadFile(file)
+				return err == nil && strings.Contains(string(args), dir)
+			})
+		})
+		await(t, "its directory is removed", func() bool {
+			left, err := os.ReadDir(dir)
+			return err == nil && len(left) == 0
+		})
+	}
 }

@@ -34,6 +34,7 @@ func names(t *testing.T, h *Host) string {
 }
 
 func TestProcessesOfAHost(t *testing.T) {
+	t.Parallel()
 	n := New(t, Config{Hosts: 2})
 	await(t, "a fresh host is empty", func() bool { return names(t, n.Host(0)) == "" })
 	if got := names(t, n.Front()); got != "" {
@@ -55,17 +56,23 @@ func TestProcessesOfAHost(t *testing.T) {
 	}
 	await(t, "process 1 reaps what is left behind", func() bool { return names(t, n.Host(0)) == "" })
 
-	cmd := n.Command(1, "sleep", "100")
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
+	for i, h := range []*Host{n.Front(), n.Host(1)} {
+		cmd := h.Command("sleep", "100")
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		await(t, "the command runs", func() bool { return strings.Contains(names(t, h), "sleep") })
+		if list, _ := h.Processes(); i == 0 && (len(list) != 1 || list[0].PID != cmd.Process.Pid) {
+			t.Errorf("on the front: %+v: want process %d alone", list, cmd.Process.Pid)
+		}
+		cmd.Process.Kill()
+		cmd.Wait()
+		await(t, "a command dies with the process that was started for it", func() bool { return names(t, h) == "" })
 	}
-	await(t, "the command runs", func() bool { return strings.Contains(names(t, n.Host(1)), "sleep") })
-	cmd.Process.Kill()
-	cmd.Wait()
-	await(t, "a command dies with the process that was started for it", func() bool { return names(t, n.Host(1)) == "" })
 }
 
 func TestKillHost(t *testing.T) {
+	t.Parallel()
 	n := New(t, Config{Hosts: 2})
 	_, far := connect(t, n.Host(0), n.Front(), false)
 	if err := n.Kill(0); err != nil {
@@ -84,6 +91,7 @@ func TestKillHost(t *testing.T) {
 }
 
 func TestServerStopsAndStarts(t *testing.T) {
+	t.Parallel()
 	n := New(t, Config{Hosts: 1})
 	session := n.FrontCommand("ssh", "-F", n.SSHConfig(), "node1", "echo on; exec sleep 100")
 	out, err := session.StdoutPipe()
@@ -115,6 +123,7 @@ func TestServerStopsAndStarts(t *testing.T) {
 }
 
 func TestDisks(t *testing.T) {
+	t.Parallel()
 	n := New(t, Config{Hosts: 1})
 	h := n.Host(0)
 	for _, step := range []struct{ dir, options, command, want string }{

@@ -94,7 +94,7 @@ func (h *Host) mounts() error {
 	if !h.isFront() {
 		disks["/tmp"], disks["/var/tmp"] = "1777", "1777"
 	} else {
-		keep = append(append(goDirs(), h.net.dir), keep...)
+		keep = append(append(goDirs(), workDir(), h.net.dir), keep...)
 	}
 	passwd, err := os.ReadFile(filepath.Join(h.net.dir, "etc", "passwd"))
 	if err != nil {
@@ -166,6 +166,21 @@ func goDirs() []string {
 		}
 	}
 	return dirs
+}
+
+// workDir is the root of the Go module that this process works in, or else its
+// working directory.
+func workDir() string {
+	work, err := os.Getwd()
+	if err != nil {
+		return "/"
+	}
+	for dir := work; dir != "/"; dir = filepath.Dir(dir) {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			return dir
+		}
+	}
+	return work
 }
 
 func bind(from, to string) error {

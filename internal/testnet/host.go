@@ -141,17 +141,19 @@ while [ $again ]; do
     fi
   done
 done 2>/dev/null
-exec rm -rf "$0"`
+rm -rf "$0"
+exit 0`
 
-// startHolder starts the process that keeps the namespaces of this thread.
+// startHolder starts the process that keeps the namespaces of this thread. It is
+// in a process group of its own: a terminal's Ctrl-C is not for it.
 func (h *Host) startHolder() error {
 	var cmd *exec.Cmd
 	if !h.isFront() {
-		cmd = exec.Command(h.net.tools.sh, "-c", hostScript, h.net.tools.sshd)
-		cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWPID}
+		cmd = exec.Command(h.net.tools.sh, "-c", hostScript, h.net.tools.sshd, h.net.dir) // the last tells nets apart in ps
+		cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWPID, Setpgid: true}
 	} else {
 		cmd = exec.Command(h.net.tools.sh, "-c", frontScript, h.net.dir)
-		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // a terminal's Ctrl-C is not for it
+		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	}
 	cmd.Stdin = h.net.stdin
 	cmd.Dir = "/"

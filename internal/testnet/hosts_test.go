@@ -89,6 +89,7 @@ func TestEveryHostIsItsOwn(t *testing.T) {
 }
 
 func TestUnknownNameFailsAtOnce(t *testing.T) {
+	t.Parallel()
 	n := New(t, Config{Hosts: 1})
 	for where, cmd := range map[string]*exec.Cmd{
 		"front": n.FrontCommand("getent", "ahosts", "node2.example"),
@@ -106,6 +107,7 @@ func TestUnknownNameFailsAtOnce(t *testing.T) {
 }
 
 func TestClientConfiguration(t *testing.T) {
+	t.Parallel()
 	n := New(t, Config{Hosts: 2, Mutual: true})
 	path, err := n.Hostfile(3)
 	if err != nil {
@@ -130,6 +132,7 @@ func TestClientConfiguration(t *testing.T) {
 }
 
 func TestOtherPort(t *testing.T) {
+	t.Parallel()
 	n := New(t, Config{Hosts: 1, IPv6: true, SSHPort: 2022})
 	h := n.Host(0)
 	if h.Port != 2022 {
@@ -171,7 +174,35 @@ func TestFrontCommandIsTheProcessItself(t *testing.T) {
 	}
 }
 
+func TestFrontSeesTheModuleItWorksIn(t *testing.T) {
+	needs.Root(t, "network namespaces")
+	module, err := os.MkdirTemp(home, "testnet-module-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(module)
+	work := filepath.Join(module, "sub")
+	if err := os.Mkdir(work, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(module, "go.mod"), nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	t.Chdir(work)
+	n := New(t, Config{Hosts: 1, Share: []string{filepath.Join(module, "go.mod")}})
+	if out, err := n.FrontCommand("sh", "-c", "pwd; ls ..").CombinedOutput(); err != nil || string(out) != work+"\ngo.mod\nsub\n" {
+		t.Errorf("on the front: %q, %v", out, err)
+	}
+	if out, err := n.Command(0, "ls", module).CombinedOutput(); err != nil || string(out) != "go.mod\n" {
+		t.Errorf("a host sees more than the one file that is shared: %q, %v", out, err)
+	}
+	if _, err := os.Stat(n.Front().Path(filepath.Join(home, ".ssh", "known_hosts"))); err != nil {
+		t.Errorf("the front's home is not its own: %v", err)
+	}
+}
+
 func TestTwoNetsDoNotMeet(t *testing.T) {
+	t.Parallel()
 	needs.Root(t, "network namespaces")
 	var nets [2]*Net
 	var errs [2]error

@@ -76,9 +76,13 @@ func (h *Host) neighbour6(mac string) string {
 	return fmt.Sprintf("neigh replace %s lladdr %s dev eth0 nud permanent", h.Addr6, mac)
 }
 
+// switchScript holds the switch. It is the first process of a net, so it removes
+// the directory if no front lived to do so.
+const switchScript = `cat -u >/dev/null; rm -rf "$0"; exit 0`
+
 // startSwitch makes the namespace of the bridge and its holder.
 func (n *Net) startSwitch() error {
-	cmd := exec.Command(n.tools.cat)
+	cmd := exec.Command(n.tools.sh, "-c", switchScript, n.dir)
 	cmd.Stdin = n.stdin
 	cmd.Dir = "/"
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET, Setpgid: true}

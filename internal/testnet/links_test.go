@@ -71,6 +71,7 @@ func arrives(t *testing.T, to net.Conn, within time.Duration) bool {
 const long = 10 * time.Second
 
 func TestCutAndRestore(t *testing.T) {
+	t.Parallel()
 	n := New(t, Config{Hosts: 2, IPv6: true})
 	for _, v6 := range []bool{false, true} {
 		near, far := connect(t, n.Front(), n.Host(0), v6)
@@ -97,6 +98,7 @@ func TestCutAndRestore(t *testing.T) {
 }
 
 func TestCutBetweenTwoHosts(t *testing.T) {
+	t.Parallel()
 	n := New(t, Config{Hosts: 3, IPv6: true})
 	for _, v6 := range []bool{false, true} {
 		a, b := connect(t, n.Host(0), n.Host(1), v6)
@@ -157,6 +159,7 @@ func transfer(t *testing.T, from, to net.Conn, size int) time.Duration {
 }
 
 func TestShape(t *testing.T) {
+	t.Parallel()
 	n := New(t, Config{Hosts: 1})
 	a, b := connect(t, n.Front(), n.Host(0), false)
 	const size, rate = 1 << 20, 16_000_000 // 0.52 s
@@ -198,6 +201,7 @@ func roundTrip(t *testing.T, a, b net.Conn) time.Duration {
 }
 
 func TestDelay(t *testing.T) {
+	t.Parallel()
 	n := New(t, Config{Hosts: 2, IPv6: true})
 	a, b := connect(t, n.Front(), n.Host(0), false)
 	c, d := connect(t, n.Host(0), n.Host(1), true)
@@ -237,6 +241,7 @@ func TestDelay(t *testing.T) {
 }
 
 func TestLose(t *testing.T) {
+	t.Parallel()
 	n := New(t, Config{Hosts: 1})
 	a, b := connect(t, n.Front(), n.Host(0), false)
 	if err := n.Lose(0, 1); err != nil {

@@ -4,6 +4,7 @@ package testnet
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"os"
@@ -101,9 +102,7 @@ func Open(cfg Config) (n *Net, err error) {
 	if n.tools, err = findTools(); err != nil {
 		return nil, err
 	}
-	if n.dir, err = os.MkdirTemp("", "testnet-"); err != nil {
-		return nil, fmt.Errorf("testnet: %w", err)
-	}
+	n.dir = filepath.Join(os.TempDir(), "testnet-"+rand.Text())
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, n.Close())
@@ -120,16 +119,19 @@ func Open(cfg Config) (n *Net, err error) {
 		h.setAddress(i + 1)
 		n.hosts = append(n.hosts, h)
 	}
+	// Whatever is made from here on, the switch's holder removes if we die.
+	if err = n.startSwitch(); err != nil {
+		return n, err
+	}
+	if err = os.Mkdir(n.dir, 0o700); err != nil {
+		return n, fmt.Errorf("testnet: %w", err)
+	}
 	if n.keys, err = newKeys(len(n.hosts)); err != nil {
 		return n, err
 	}
 	if err = n.writeFiles(); err != nil {
 		return n, err
 	}
-	if err = n.startSwitch(); err != nil {
-		return n, err
-	}
-	// The front is first: from here on it removes the directory if we die.
 	if err = n.front.start(); err != nil {
 		return n, err
 	}
@@ -222,7 +224,7 @@ func (n *Net) close() error {
 	if n.sw != nil {
 		errs = append(errs, awaitExit(n.sw))
 	}
-	// The front's holder has removed it, unless it was never started.
+	// The holders have removed it, unless none was started.
 	if err := os.RemoveAll(n.dir); err != nil {
 		errs = append(errs, fmt.Errorf("testnet: %w", err))
 	}
@@ -252,7 +254,7 @@ func awaitExit(cmd *exec.Cmd) error {
 }
 
 // tools are the programs a net is made with.
-type tools struct{ ip, tc, nsenter, setpriv, sshd, sh, cat string }
+type tools struct{ ip, tc, nsenter, setpriv, sshd, sh string }
 
 // needed lists them with the Debian packages that hold them.
 func (t *tools) needed() []tool {
@@ -263,7 +265,6 @@ func (t *tools) needed() []tool {
 		{&t.setpriv, "setpriv", "util-linux"},
 		{&t.sshd, "sshd", "openssh-server"},
 		{&t.sh, "sh", "dash"},
-		{&t.cat, "cat", "coreutils"},
 	}
 }
 

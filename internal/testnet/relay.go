@@ -26,12 +26,14 @@ type relay struct {
 	ends [2]*os.File
 	done chan struct{}
 	all  sync.WaitGroup
+	free sync.Pool // of *[frameSize]byte
 }
 
 // frame is one Ethernet frame on its way.
 type frame struct {
-	due  time.Time
-	data []byte
+	due time.Time
+	buf *[frameSize]byte
+	n   int // bytes of buf
 }
 
 const (
@@ -42,7 +44,7 @@ const (
 // newRelay makes the two devices in the network namespace of process pid. They
 // vanish with the relay.
 func newRelay(pid int, near, far string, q quality) (*relay, error) {
-	r := &relay{done: make(chan struct{})}
+	r := &relay{done: make(chan struct{}), free: sync.Pool{New: func() any { return new([frameSize]byte) }}}
 	r.now.Store(&q)
 	err := onThread(func() error {
 		if err := enter(pid, "net"); err != nil {
@@ -98,8 +100,8 @@ func (r *relay) carry(from, to *os.File) {
 	r.all.Go(func() {
 		defer close(queue)
 		for {
-			data := make([]byte, frameSize)
-			n, err := from.Read(data)
+			buf := r.free.Get().(*[frameSize]byte)
+			n, err := from.Read(buf[:])
 			if errors.Is(err, os.ErrClosed) {
 				return
 			}
@@ -108,7 +110,7 @@ func (r *relay) carry(from, to *os.File) {
 				continue
 			}
 			select {
-			case queue <- frame{time.Now().Add(q.delay), data[:n]}:
+			case queue <- frame{time.Now().Add(q.delay), buf, n}:
 			default: // full: lost, as at a router
 			}
 		}
@@ -116,8 +118,9 @@ func (r *relay) carry(from, to *os.File) {
 	r.all.Go(func() {
 		for f := range queue {
 			if r.sleepUntil(f.due) {
-				to.Write(f.data) // a device that is down loses the frame
+				to.Write(f.buf[:f.n]) // a device that is down loses the frame
 			}
+			r.free.Put(f.buf)
 		}
 	})
 }
