@@ -39,9 +39,9 @@ type Spec struct {
 	Lease     time.Duration
 	Transport string // "": shared memory inside a host; "tcp": TCP everywhere
 	// Net are the networks (CIDRs) that connections between hosts use; none: all.
-	Net     []string
-	Ports   wire.PortRange // each host listens on one of them; zero: any
-	Encrypt bool           // TLS on connections between hosts
+	Net       []string
+	Ports     wire.PortRange // each host listens on one of them; zero: any
+	Encrypt   bool           // TLS on connections between hosts
 	TagOutput bool
 	Verbose   bool
 	// Builtins are the names of the built-in jobs.
