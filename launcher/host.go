@@ -73,7 +73,7 @@ func (h *hostRun) main(ctx context.Context, starter Starter) {
 	}
 	h.mu.Unlock()
 
-	done, err := h.talk(agent, began)
+	done, err := h.talk(ctx, agent, began)
 	if err != nil {
 		agent.Kill()
 		io.Copy(io.Discard, agent) // until everything there has ended
@@ -95,8 +95,12 @@ func (h *hostRun) main(ctx context.Context, starter Starter) {
 // talk sends Start and takes the agent's messages until its stream ends. done
 // says that the agent finished properly; err is what the agent cannot be
 // forgiven: everything else shows in how it ended.
-func (h *hostRun) talk(agent Agent, began time.Time) (done bool, err error) {
-	start, err := h.run.job.start(h.index, h.run.io.Columns)
+func (h *hostRun) talk(ctx context.Context, agent Agent, began time.Time) (done bool, err error) {
+	paths, err := h.run.job.paths(ctx, h.index, agent)
+	if err != nil {
+		return false, err
+	}
+	start, err := h.run.job.start(h.index, h.run.io.Columns, paths)
 	if err != nil {
 		return false, err
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 	"gridrun/launcher/place"
 	"gridrun/launcher/program"
 	"gridrun/launcher/rankset"
+	"gridrun/launcher/ship"
 )
 
 // A Job is a Spec made concrete: every program found, every rank placed.
@@ -24,6 +26,7 @@ type Job struct {
 	spec     Spec
 	plan     place.Plan
 	programs []program.Program // of each App
+	sources  []ship.Source     // of each App: what other machines lack, or nil
 	id       string
 	key      []byte
 }
@@ -44,12 +47,16 @@ func Prepare(ctx context.Context, spec Spec) (*Job, error) {
 	}
 	cpus := place.CPUs()
 	for _, h := range spec.Hosts {
-		if h.Slots == 0 {
+		switch {
+		case h.Slots > 0:
+		case h.Local():
 			h.Slots = cpus
+		default:
+			return nil, &Error{CodeRefused, fmt.Errorf("host %s: write how many ranks it takes, as in `%s slots=4` or -H %s:4", h, h, h)}
 		}
 		request.Hosts = append(request.Hosts, h)
 	}
-	if len(request.Hosts) == 0 {
+	if len(request.Hosts) == 0 && spec.MapBy.Kind != place.ByRankfile {
 		name, err := os.Hostname()
 		if err != nil {
 			name = "localhost"
@@ -64,6 +71,10 @@ func Prepare(ctx context.Context, spec Spec) (*Job, error) {
 	if j.plan, err = place.Place(request); err != nil {
 		return nil, &Error{CodeRefused, err}
 	}
+	j.plan = used(j.plan)
+	if len(j.Remote()) > 0 && j.spec.Lease == 0 {
+		j.spec.Lease = DefaultLease
+	}
 	if len(spec.Hosts) == 0 && j.plan.NP > cpus {
 		j.Notice = fmt.Sprintf("%d ranks share %d CPUs", j.plan.NP, cpus)
 	}
@@ -73,6 +84,7 @@ func Prepare(ctx context.Context, spec Spec) (*Job, error) {
 			return nil, err
 		}
 		j.programs = append(j.programs, p)
+		j.sources = append(j.sources, source(a.Command[0], p))
 	}
 	id := make([]byte, 8)
 	rand.Read(id)
@@ -104,8 +116,9 @@ func quote(word string) string {
 	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
 }
 
-// start is the first message to the agent of host h.
-func (j *Job) start(h, columns int) (*wire.Start, error) {
+// start is the first message to the agent of host h, which has the program of
+// each App at paths.
+func (j *Job) start(h, columns int, paths []string) (*wire.Start, error) {
 	here, err := os.Getwd()
 	if err != nil {
 		return nil, fmt.Errorf("where we are: %w", err)
@@ -122,6 +135,13 @@ func (j *Job) start(h, columns int) (*wire.Start, error) {
 		Net:       j.spec.Net,
 		Ports:     j.spec.Ports,
 		Encrypt:   j.spec.Encrypt,
+		Away:      remote(j.plan.Hosts[h]),
+	}
+	// Agents on other machines have an environment of their own; only what is
+	// named travels.
+	var travels []string
+	if m.Away {
+		travels = ownVariables(os.Environ())
 	}
 	m.Topology.RankProc = make([]int, j.plan.NP)
 	m.Topology.RankApp = make([]int, j.plan.NP)
@@ -148,10 +168,10 @@ func (j *Job) start(h, columns int) (*wire.Start, error) {
 			Proc:  p,
 			Ranks: proc.Ranks,
 			App:   proc.App,
-			Path:  j.programs[proc.App].Path,
+			Path:  paths[proc.App],
 			Job:   j.programs[proc.App].Job,
 			Args:  app.Command[1:],
-			Env:   app.Env,
+			Env:   append(slices.Clip(travels), app.Env...),
 			Dir:   dir,
 			Stdin: proc.Ranks[0] == 0,
 		})

@@ -4,7 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -15,6 +15,9 @@ import (
 
 // DefaultGrace is the time between SIGTERM and SIGKILL.
 const DefaultGrace = 2 * time.Second
+
+// DefaultLease is how long a host of another machine may be silent.
+const DefaultLease = 3 * time.Second
 
 // An App is one program of the job; `a : b` has two.
 type App struct {
@@ -34,8 +37,9 @@ type Spec struct {
 	RanksPerProcess int // 0: 1
 	Timeout         time.Duration
 	Grace           time.Duration // 0: DefaultGrace; negative: none
-	// Lease is the silence of the launcher that ends an agent and its ranks;
-	// 0: only the end of its connection does.
+	// Lease is the silence of the launcher that ends an agent and its ranks, and
+	// the silence of an agent that loses its host. 0: DefaultLease with other
+	// machines in the job, none without: there the end of the connection shows.
 	Lease     time.Duration
 	Transport string // "": shared memory inside a host; "tcp": TCP everywhere
 	// Net are the networks (CIDRs) that connections between hosts use; none: all.
@@ -78,6 +82,8 @@ func ExitCode(err error) int {
 	return CodeRefused
 }
 
+func remote(h place.Host) bool { return !h.Local() }
+
 // Validate says what cannot work, whatever the machine.
 func (s *Spec) Validate() error {
 	if len(s.Apps) == 0 {
@@ -100,18 +106,10 @@ func (s *Spec) Validate() error {
 				return fmt.Errorf("%q: arguments and variables cannot hold a zero byte", text)
 			}
 		}
-		if a.Dir != "" {
-			if info, err := os.Stat(a.Dir); err != nil {
-				return fmt.Errorf("--wdir: %w", err)
-			} else if !info.IsDir() {
-				return fmt.Errorf("--wdir: %s is no directory", a.Dir)
+		if a.Dir != "" && !slices.ContainsFunc(s.Hosts, remote) {
+			if err := checkDir(a.Dir); err != nil {
+				return err
 			}
-		}
-	}
-	for _, h := range s.Hosts {
-		if !h.Local() {
-			own, _ := os.Hostname()
-			return fmt.Errorf("host %s is not this machine (localhost or %s), and ranks on other machines are not supported", h.Name, own)
 		}
 	}
 	for _, n := range s.Net {

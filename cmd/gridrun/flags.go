@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"gridrun/internal/wire"
 )
 
 // runFlags are the flags of `gridrun run`. Each is also an environment variable
@@ -22,6 +24,13 @@ type runFlags struct {
 	TagOutput       bool     `help:"Put the rank before each line of output."`
 	Timeout         *seconds `placeholder:"S" help:"End the job after S seconds (exit code 124)."`
 	Grace           *seconds `placeholder:"S" help:"Seconds from SIGTERM to SIGKILL (default: 2)."`
+	Rankfile        string   `placeholder:"FILE" help:"Where each rank runs, as --dry-run shows it."`
+	Lease           *seconds `placeholder:"S" help:"Silence that loses a host (default: 3)."`
+	LauncherCommand string   `placeholder:"CMD" help:"Reach hosts with this ssh instead of the built-in one."`
+	SSHConfig       string   `name:"ssh-config" placeholder:"FILE" help:"Instead of ~/.ssh/config."`
+	Net             []string `placeholder:"CIDR" help:"Networks that hosts talk over (default: all; repeatable)."`
+	Port            *ports   `placeholder:"LO-HI" help:"Each host listens on one of these ports (default: any)."`
+	Encrypt         bool     `help:"Encrypt what hosts send each other."`
 	DryRun          bool     `help:"Show where every rank would run, and stop."`
 	Transport       string   `hidden:"" placeholder:"shm|tcp" help:"How ranks of one host talk."`
 	Verbose         bool     `short:"v" help:"Tell what happens on the way."`
@@ -61,6 +70,23 @@ func (s *seconds) UnmarshalText(b []byte) error {
 		return fmt.Errorf("%q is less than no time", b)
 	}
 	*s = seconds(d)
+	return nil
+}
+
+// ports is a range of ports, LO-HI, or a single one.
+type ports wire.PortRange
+
+func (p *ports) UnmarshalText(b []byte) error {
+	lo, hi, isRange := strings.Cut(string(b), "-")
+	if !isRange {
+		hi = lo
+	}
+	l, err1 := strconv.ParseUint(lo, 10, 16)
+	h, err2 := strconv.ParseUint(hi, 10, 16)
+	if err1 != nil || err2 != nil || l == 0 || l > h {
+		return fmt.Errorf("%q is no range of ports; write 5000-5010, or 5000 for one", b)
+	}
+	*p = ports{Lo: int(l), Hi: int(h)}
 	return nil
 }
 

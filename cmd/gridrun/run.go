@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/term"
 
+	"gridrun/internal/wire"
 	"gridrun/launcher"
 	"gridrun/launcher/place"
 )
@@ -45,7 +46,11 @@ func run(args []string) (int, error) {
 	if columns, _, err := term.GetSize(int(os.Stderr.Fd())); err == nil {
 		io.Columns = columns
 	}
-	return job.Run(context.Background(), launcher.Local{}, io), nil
+	starter, err := newStarter(job, flags)
+	if err != nil {
+		return 0, err
+	}
+	return job.Run(context.Background(), starter, io), nil
 }
 
 // prepare places the job and finds or builds its programs; a signal that asks to
@@ -97,8 +102,13 @@ func (f runFlags) spec() (launcher.Spec, error) {
 		Oversubscribe:   f.Oversubscribe,
 		RanksPerProcess: int(f.RanksPerProcess),
 		Transport:       f.Transport,
+		Net:             f.Net,
+		Encrypt:         f.Encrypt,
 		TagOutput:       f.TagOutput,
 		Verbose:         f.Verbose,
+	}
+	if f.Port != nil {
+		s.Ports = wire.PortRange(*f.Port)
 	}
 	if f.Timeout != nil {
 		if s.Timeout = time.Duration(*f.Timeout); s.Timeout == 0 {
@@ -110,8 +120,13 @@ func (f runFlags) spec() (launcher.Spec, error) {
 			s.Grace = -1
 		}
 	}
+	if f.Lease != nil {
+		if s.Lease = time.Duration(*f.Lease); s.Lease < time.Second/10 {
+			return s, errors.New("--lease: at least 0.1 seconds; hosts are asked three times in that time")
+		}
+	}
 	var err error
-	if s.MapBy, err = place.ParsePolicy(f.MapBy); err != nil {
+	if s.MapBy, err = f.policy(); err != nil {
 		return s, err
 	}
 	switch {

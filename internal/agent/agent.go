@@ -65,6 +65,9 @@ func (a *agent) adopt(start *wire.Start) error {
 		return errors.New("no process to start on this host")
 	}
 	a.start = start
+	if start.Away {
+		a.settle()
+	}
 	var ranks []int
 	for i := range start.Procs {
 		spec := &start.Procs[i]

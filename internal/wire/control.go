@@ -15,8 +15,9 @@ const Magic = "\x00gridrun\x01"
 // Version of everything this package defines. Both ends must have the same.
 const Version = 1
 
-// MaxControl bounds an encoded control message.
-const MaxControl = 1 << 20
+// MaxControl bounds an encoded control message. Start is the largest: it holds
+// arguments and environment of every process of a host.
+const MaxControl = 16 << 20
 
 // A Message is one control message; its kind byte is fixed for ever.
 type Message interface{ kind() byte }
@@ -64,6 +65,9 @@ type (
 		Transport string // "" (shm inside the host), "tcp" (TCP even inside the host)
 		Terminal  int    // columns of the launcher's terminal; 0: not one
 		Keep      bool   // --on-failure continue
+		// Away says that the host is not the launcher's machine: a directory that
+		// is missing there is replaced by the home, with a Notice.
+		Away bool
 		// Jobs of several hosts: where the agent listens, and how ranks connect.
 		Net     []string  // CIDRs: only addresses within; empty: every interface that is no loopback
 		Ports   PortRange // the listening port is one of these

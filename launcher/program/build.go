@@ -14,10 +14,10 @@ import (
 	"syscall"
 )
 
-// build compiles the Go main package in dir and returns the program's path in
+// Build compiles the Go main package in dir for a platform and returns the program's path in
 // the cache: CACHE/<sha256 of the program>/<name>. Go's own build cache decides
 // what must be compiled again, so an unchanged package costs one link check.
-func (f Finder) build(ctx context.Context, dir string) (string, error) {
+func (f Finder) Build(ctx context.Context, dir, goos, goarch string) (string, error) {
 	sources, err := filepath.Glob(filepath.Join(dir, "*.go"))
 	if err != nil || len(sources) == 0 {
 		return "", &Error{NotExecutable, dir + " is a directory without Go files"}
@@ -39,7 +39,7 @@ func (f Finder) build(ctx context.Context, dir string) (string, error) {
 	out := filepath.Join(scratch, "program")
 	cmd := exec.CommandContext(ctx, goTool, "build", "-o", out, ".")
 	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS="+goos, "GOARCH="+goarch)
 	if said, err := cmd.CombinedOutput(); err != nil {
 		if ctx.Err() != nil {
 			return "", &Error{Refused, fmt.Sprintf("building %s: %v", dir, context.Cause(ctx))}

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"syscall"
@@ -18,6 +19,8 @@ import (
 type Program struct {
 	Job  string // name of a built-in job, or ""
 	Path string // absolute path of an executable, or ""
+	// Build makes the program for another platform; nil: it is no Go package.
+	Build func(ctx context.Context, goos, goarch string) (path string, err error)
 }
 
 // Exit codes of programs that cannot be started.
@@ -51,8 +54,7 @@ func (f Finder) Find(ctx context.Context, name string) (Program, error) {
 	case name == "":
 		return Program{}, &Error{NotFound, "the program's name is empty"}
 	case strings.Contains(name, "/"):
-		path, err := f.atPath(ctx, name)
-		return Program{Path: path}, err
+		return f.atPath(ctx, name)
 	case slices.Contains(f.Jobs, name):
 		return Program{Job: name}, nil
 	}
@@ -60,29 +62,32 @@ func (f Finder) Find(ctx context.Context, name string) (Program, error) {
 	return Program{Path: path}, err
 }
 
-func (f Finder) atPath(ctx context.Context, name string) (string, error) {
+func (f Finder) atPath(ctx context.Context, name string) (Program, error) {
 	info, err := os.Stat(name)
 	switch {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR):
-		return "", &Error{NotFound, name + ": no such file or directory"}
+		return Program{}, &Error{NotFound, name + ": no such file or directory"}
 	case err != nil:
-		return "", &Error{NotExecutable, err.Error()}
+		return Program{}, &Error{NotExecutable, err.Error()}
 	case info.IsDir():
-		return f.build(ctx, name)
+		path, err := f.Build(ctx, name, runtime.GOOS, runtime.GOARCH)
+		return Program{Path: path, Build: func(ctx context.Context, goos, goarch string) (string, error) {
+			return f.Build(ctx, name, goos, goarch)
+		}}, err
 	case !info.Mode().IsRegular():
-		return "", &Error{NotExecutable, name + " is neither a file nor a directory"}
+		return Program{}, &Error{NotExecutable, name + " is neither a file nor a directory"}
 	case unix.Access(name, unix.X_OK) != nil:
 		hint := ""
 		if strings.HasSuffix(name, ".go") {
 			hint = "; name the directory of a Go program, not a file of it"
 		}
-		return "", &Error{NotExecutable, name + " is not executable" + hint}
+		return Program{}, &Error{NotExecutable, name + " is not executable" + hint}
 	}
 	path, err := filepath.Abs(name)
 	if err != nil {
-		return "", &Error{NotExecutable, name + ": " + err.Error()}
+		return Program{}, &Error{NotExecutable, name + ": " + err.Error()}
 	}
-	return path, nil
+	return Program{Path: path}, nil
 }
 
 // inPath looks name up in $PATH, but never in the current directory by an
