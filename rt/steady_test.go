@@ -15,7 +15,7 @@ func TestPingPongAllocations(t *testing.T) {
 	for _, c := range []struct {
 		bytes int
 		most  float64 // allocations of both ranks a round trip
-	}{{8, 8}, {64 << 10, 20}} {
+	}{{8, 4}, {64 << 10, 12}} {
 		err := run(t, 2, func(ctx context.Context, w *rt.World) error {
 			x := make([]byte, c.bytes)
 			peer := 1 - w.Rank()

@@ -18,13 +18,13 @@ type loop struct {
 	sink transport.Sink
 }
 
-// Post implements transport.Link. The sink sees a copy of the header: the
-// poster may reuse the frame as soon as its last byte has been taken.
+// Post implements transport.Link. The sink sees the frame's own header, which is
+// the link's until Sent: a copy would be an allocation a frame.
 func (l loop) Post(f *transport.Frame) {
-	h, body := f.Header, f.Body
+	h, body := &f.Header, f.Body
 	if h.Kind != wire.Data {
 		h.Body = uint32(len(body))
-		l.sink.Arrived(l.me, &h, body)
+		l.sink.Arrived(l.me, h, body)
 		l.sink.Sent(f, nil)
 		return
 	}
@@ -32,9 +32,9 @@ func (l loop) Post(f *transport.Frame) {
 	for done := 0; ; {
 		piece := min(len(body)-done, wire.MaxBody)
 		h.Off, h.Body = base+uint64(done), uint32(piece)
-		if dst := l.sink.Place(l.me, &h); dst != nil {
+		if dst := l.sink.Place(l.me, h); dst != nil {
 			copy(dst, body[done:done+piece])
-			l.sink.Placed(l.me, &h)
+			l.sink.Placed(l.me, h)
 		}
 		if done += piece; done == len(body) {
 			break
