@@ -24,7 +24,7 @@ func TestRandomTraffic(t *testing.T) {
 				seed = rand.Uint64()
 			}
 			t.Run(fmt.Sprintf("ranks=%d/%s/seed=%d", n, l.Name, seed), func(t *testing.T) {
-				s := newScript(seed, n, 120)
+				s := newScript(seed, n, 80)
 				err := leakFree(t, func() error {
 					return rt.RunOver(t, l, n, func(ctx context.Context, w *rt.World) error {
 						ctx, cancel := context.WithTimeout(ctx, 60*time.Second)
@@ -66,10 +66,17 @@ func TestRankEndsAtRandomStep(t *testing.T) {
 	for i, n := range []int{2, 3, 5, 8} {
 		for j, l := range rt.Layouts {
 			for k, e := range endings {
-				if (i+j+k)%3 == 0 && !*thorough {
+				if (i+j+k)%3 != 0 && !*thorough {
 					continue
 				}
 				seed, deaf := rng.Uint64(), rng.IntN(2) == 0
+				// Other processes learn of a rank's end with its process's, so
+				// there the ranks of a process must end together, by their ctx.
+				if l.RanksPerProc == 2 {
+					if deaf = false; e.name == "nil" {
+						continue
+					}
+				}
 				s := newScript(seed, n, 100)
 				if e.name == "nil" {
 					// Who receives from any source is not told of one that has
