@@ -1,13 +1,13 @@
 package place
 
 import (
-	"bufio"
 	"fmt"
-	"io"
 	"net"
+	"net/netip"
 	"os"
 	"strconv"
 	"strings"
+	"unicode"
 )
 
 // MaxSlots bounds the slots of one host.
@@ -53,77 +53,88 @@ func (h Host) String() string {
 	return text
 }
 
-// ParseHosts reads a list `a:4,b,c:2`: names with slots. A name that occurs
-// again adds its slots.
-func ParseHosts(list string) ([]Host, error) {
-	var hosts []Host
-	for part := range strings.SplitSeq(list, ",") {
-		h, err := parseHost(part)
-		if err != nil {
-			return nil, fmt.Errorf("host list %q: %w", list, err)
-		}
-		hosts = add(hosts, h)
-	}
-	return hosts, nil
+// A hostWord is a word that stands for hosts, [user@]name[:tail], taken apart.
+type hostWord struct {
+	user, name string
+	tail       string // behind the colon: slots in a host list, a port in a rankfile
+	tailed     bool
 }
 
-// ParseHostfile reads one host a line, `name slots=4` or `name:4`; # starts a
-// comment. A host that occurs again adds its slots. name is for messages.
-func ParseHostfile(name string, r io.Reader) ([]Host, error) {
-	var hosts []Host
-	lines := bufio.NewScanner(r)
-	for n := 1; lines.Scan(); n++ {
-		text, _, _ := strings.Cut(lines.Text(), "#")
-		words := strings.Fields(text)
-		if len(words) == 0 {
-			continue
+// splitHost takes a word apart. An IPv6 address stands in brackets, or without
+// them where nothing follows: `fe80::1:4` is an address and has no tail. The
+// name may still hold ranges.
+func splitHost(word string) (hostWord, error) {
+	var w hostWord
+	rest := word
+	if at := strings.LastIndexByte(word, '@'); at >= 0 {
+		w.user, rest = word[:at], word[at+1:]
+		if err := checkUser(w.user); err != nil {
+			return w, err
 		}
-		h, err := parseHost(words[0])
-		for _, word := range words[1:] {
-			if err != nil {
-				break
-			}
-			key, value, ok := strings.Cut(word, "=")
-			switch {
-			case !ok || key != "slots":
-				err = fmt.Errorf("%q is not understood; a line is `name slots=4`", word)
-			case h.Slots != 0:
-				err = fmt.Errorf("%s has its slots twice", h.Name)
-			default:
-				h.Slots, err = parseSlots(value)
-			}
+	}
+	inside, behind, closed := strings.Cut(strings.TrimPrefix(rest, "["), "]")
+	switch {
+	case rest != "" && rest[0] == '[' && closed && strings.Contains(inside, ":"):
+		w.name = inside
+		w.tail, w.tailed = strings.CutPrefix(behind, ":")
+		if !w.tailed && behind != "" {
+			return w, fmt.Errorf("%q has %q behind the address; only a colon and a number can stand there, as in [%s]:4", word, behind, inside)
 		}
-		if err != nil {
-			return nil, fmt.Errorf("%s:%d: %w", name, n, err)
-		}
-		hosts = add(hosts, h)
+		return w, checkIPv6(w.name)
+	case strings.Count(rest, ":") > 1:
+		w.name = rest
+		return w, checkIPv6(w.name)
 	}
-	if err := lines.Err(); err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
-	}
-	if len(hosts) == 0 {
-		return nil, fmt.Errorf("%s names no host", name)
-	}
-	return hosts, nil
+	w.name, w.tail, w.tailed = strings.Cut(rest, ":")
+	return w, checkName(w.name)
 }
 
-func parseHost(word string) (Host, error) {
-	name, slots, counted := strings.Cut(word, ":")
-	h := Host{Name: name}
+// isIPv6 tells an address from a name that has passed splitHost.
+func isIPv6(name string) bool { return strings.Contains(name, ":") }
+
+func checkIPv6(text string) error {
+	a, err := netip.ParseAddr(text)
+	if err != nil || !a.Is6() {
+		return fmt.Errorf("%q is no IPv6 address, and a name has one colon at most, as in node1:4", text)
+	}
+	if zone := a.Zone(); strings.ContainsFunc(zone, func(c rune) bool { return !nameChar(c) }) {
+		return fmt.Errorf("%q is no IPv6 address: %q is not the name of an interface", text, zone)
+	}
+	return nil
+}
+
+func nameChar(c rune) bool {
+	return c != unicode.ReplacementChar && (unicode.IsLetter(c) || unicode.IsDigit(c) || strings.ContainsRune(".-_", c))
+}
+
+// checkName says what cannot be the name of a host: it may become a word of a
+// command line (so no leading dash) and part of a message (no odd characters).
+// Brackets and what they hold are expand's business.
+func checkName(name string) error {
+	switch {
+	case name == "":
+		return fmt.Errorf("%q is no host name; write one like node1 or 10.0.0.7", name)
+	case strings.ContainsRune("-.", rune(name[0])):
+		return fmt.Errorf("%q is no host name: it starts with %q", name, name[:1])
+	}
 	for _, c := range name {
-		if c <= ' ' || c == 0x7f || strings.ContainsRune(`,=:"'\/`, c) {
-			return h, fmt.Errorf("%q is no host name", name)
+		if !nameChar(c) && !strings.ContainsRune("[],", c) {
+			return fmt.Errorf("%q is no host name: %q cannot stand in one", name, c)
 		}
 	}
-	if name == "" || name[0] == '-' {
-		return h, fmt.Errorf("%q is no host name", name)
+	return nil
+}
+
+func checkUser(user string) error {
+	if user == "" || user[0] == '-' || len(user) > maxName {
+		return fmt.Errorf("%q is no user name; write it as in bob@node1 or user=bob", user)
 	}
-	if !counted {
-		return h, nil
+	for _, c := range user {
+		if !nameChar(c) && !strings.ContainsRune(`+@\`, c) {
+			return fmt.Errorf("%q is no user name: %q cannot stand in one", user, c)
+		}
 	}
-	n, err := parseSlots(slots)
-	h.Slots = n
-	return h, err
+	return nil
 }
 
 func parseSlots(text string) (int, error) {
@@ -134,14 +145,10 @@ func parseSlots(text string) (int, error) {
 	return int(n), nil
 }
 
-// add appends h, or adds its slots to the host of the same name. A mention
-// without slots counts for one where others count.
-func add(hosts []Host, h Host) []Host {
-	for i := range hosts {
-		if hosts[i].Name == h.Name {
-			hosts[i].Slots = min(max(hosts[i].Slots, 1)+max(h.Slots, 1), MaxSlots)
-			return hosts
-		}
+func parsePort(text string) (int, error) {
+	n, err := strconv.ParseUint(text, 10, 16)
+	if err != nil || n == 0 {
+		return 0, fmt.Errorf("%q is no port; it is a number of 1 to 65535", text)
 	}
-	return append(hosts, h)
+	return int(n), nil
 }

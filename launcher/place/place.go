@@ -2,6 +2,7 @@ package place
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -10,17 +11,19 @@ import (
 
 // A Policy is how ranks are dealt to hosts.
 type Policy struct {
-	Kind  PolicyKind
-	Count int // of PerHost
+	Kind     PolicyKind
+	Count    int       // of PerHost
+	Rankfile *Rankfile // of ByRankfile
 }
 
 // PolicyKind names a way to deal.
 type PolicyKind int
 
 const (
-	BySlot  PolicyKind = iota // fill a host's slots, then the next host's
-	ByNode                    // one rank to each host in turn, as long as it has slots
-	PerHost                   // Count consecutive ranks to each host
+	BySlot     PolicyKind = iota // fill a host's slots, then the next host's
+	ByNode                       // one rank to each host in turn, as long as it has slots
+	PerHost                      // Count consecutive ranks to each host
+	ByRankfile                   // as Rankfile says, rank by rank
 )
 
 // ParsePolicy reads slot, node or ppr:N; "" is slot.
@@ -37,93 +40,136 @@ func ParsePolicy(text string) (Policy, error) {
 			return Policy{Kind: PerHost, Count: int(n)}, nil
 		}
 	}
-	return Policy{}, fmt.Errorf("--map-by %s is not understood; it is slot, node or ppr:N (N ranks a host)", text)
+	return Policy{}, fmt.Errorf("--map-by %s is not understood; it is slot, node or ppr:N (N ranks a host); --rankfile places rank by rank", text)
 }
 
 // A Request is what Place works from.
 type Request struct {
-	Hosts []Host // every one with its Slots
-	Policy
-	// Apps holds the ranks of each program of `a : b`; 0 in a single one: all slots.
-	Apps []int
-	// Oversubscribe lets hosts take more ranks than slots.
-	Oversubscribe bool
-	// RanksPerProcess is how many ranks a process holds at most; 0 is 1.
-	RanksPerProcess int
-}
-
-// A Proc is one process of the job: ranks of one program on one host.
-type Proc struct {
-	Host, App int
-	Ranks     []int // ascending
-}
-
-// A Plan is every rank's place. Processes stand in the order of their first rank.
-type Plan struct {
+	// Hosts have all their Slots (at most MaxSlots of them count). ByRankfile
+	// needs none: the file then names the hosts.
 	Hosts []Host
-	Procs []Proc
-	NP    int
+	Policy
+	// Apps holds the ranks of each program of `a : b`; 0 in a single one: all
+	// slots, Count on each host, or the ranks of the file.
+	Apps []int
+	// Oversubscribe lets hosts take more ranks than slots, up to their MaxSlots.
+	Oversubscribe bool
+	// RanksPerProcess is how many ranks a process holds at most; 0 is 1, or what
+	// the rankfile says.
+	RanksPerProcess int
 }
 
 // Place deals ranks to hosts. The same request always gives the same plan.
 func Place(q Request) (Plan, error) {
+	if q.Kind == ByRankfile {
+		if q.Rankfile == nil {
+			return Plan{}, fmt.Errorf("no rankfile to place ranks by")
+		}
+		if len(q.Hosts) == 0 {
+			q.Hosts = q.Rankfile.Hosts
+		}
+		if q.RanksPerProcess == 0 {
+			q.RanksPerProcess = q.Rankfile.RanksPerProcess
+		}
+	}
 	if len(q.Hosts) == 0 {
 		return Plan{}, fmt.Errorf("no hosts to place ranks on")
 	}
 	if len(q.Apps) == 0 {
 		return Plan{}, fmt.Errorf("no program to place")
 	}
+	q.Hosts = slices.Clone(q.Hosts)
 	slots := 0
-	for _, h := range q.Hosts {
+	for i := range q.Hosts {
+		h := &q.Hosts[i]
 		if h.Slots < 1 {
-			return Plan{}, fmt.Errorf("host %s has %d slots", h.Name, h.Slots)
+			return Plan{}, fmt.Errorf("host %v has %d slots", *h, h.Slots)
+		}
+		if h.MaxSlots > 0 {
+			h.Slots = min(h.Slots, h.MaxSlots)
 		}
 		slots += h.Slots
+	}
+	if q.Kind == PerHost && q.Count < 1 {
+		return Plan{}, fmt.Errorf("%d ranks a host; it is at least 1", q.Count)
 	}
 	np := 0
 	for i, n := range q.Apps {
 		switch {
 		case n == 0 && len(q.Apps) == 1:
 			n = slots
-			if q.Kind == PerHost {
+			switch q.Kind {
+			case PerHost:
 				n = q.Count * len(q.Hosts)
+			case ByRankfile:
+				n = len(q.Rankfile.host)
 			}
 		case n < 1 || n > rankset.MaxRank:
 			return Plan{}, fmt.Errorf("program %d of %d has %d ranks; each needs its own -np of 1 to %d", i+1, len(q.Apps), n, rankset.MaxRank)
 		}
 		np += n
 	}
-	hosts, err := q.deal(np, slots)
+	if np > rankset.MaxRank {
+		return Plan{}, fmt.Errorf("%d ranks in all; a job has at most %d", np, rankset.MaxRank)
+	}
+	hosts, err := q.deal(np)
 	if err != nil {
 		return Plan{}, err
 	}
 	return Plan{Hosts: q.Hosts, NP: np, Procs: q.gather(hosts)}, nil
 }
 
-// deal returns the host of every rank.
-func (q Request) deal(np, slots int) ([]int, error) {
-	if np > slots && !q.Oversubscribe {
-		return nil, fmt.Errorf("%d ranks do not fit in the %d slots of %s; use fewer ranks, more slots or --oversubscribe", np, slots, hostNames(q.Hosts))
+// room is how many of np ranks a host takes at most.
+func (q Request) room(h Host, np int) int {
+	switch {
+	case !q.Oversubscribe:
+		return h.Slots
+	case h.MaxSlots > 0:
+		return h.MaxSlots
 	}
-	if q.Kind == PerHost {
+	return np
+}
+
+// deal returns the host of every rank.
+func (q Request) deal(np int) ([]int, error) {
+	room, slots := 0, 0
+	for _, h := range q.Hosts {
+		room += q.room(h, np)
+		slots += h.Slots
+	}
+	switch {
+	case q.Kind == ByRankfile:
+		return q.dealByFile(np)
+	case np > room && q.Oversubscribe:
+		return nil, fmt.Errorf("%d ranks do not fit in the %d max_slots of %s; use fewer ranks or a larger max_slots", np, room, hostNames(q.Hosts))
+	case np > room:
+		return nil, fmt.Errorf("%d ranks do not fit in the %d slots of %s; use fewer ranks, more slots or --oversubscribe", np, slots, hostNames(q.Hosts))
+	case q.Kind == PerHost:
 		return q.dealPerHost(np)
 	}
 	hosts := make([]int, 0, np)
+	has := make([]int, len(q.Hosts))
+	give := func(h, n int) bool {
+		n = min(n, q.room(q.Hosts[h], np)-has[h], np-len(hosts))
+		for range n {
+			hosts = append(hosts, h)
+		}
+		has[h] += n
+		return n > 0
+	}
 	// Each round fills every slot once; only oversubscribed jobs need a second.
 	for len(hosts) < np {
 		if q.Kind == BySlot {
 			for h := range q.Hosts {
-				for range min(q.Hosts[h].Slots, np-len(hosts)) {
-					hosts = append(hosts, h)
-				}
+				give(h, q.Hosts[h].Slots)
 			}
 			continue
 		}
 		for turn, dealt := 0, true; dealt; turn++ {
 			dealt = false
 			for h := range q.Hosts {
-				if turn < q.Hosts[h].Slots && len(hosts) < np {
-					hosts, dealt = append(hosts, h), true
+				if turn < q.Hosts[h].Slots && give(h, 1) {
+					dealt = true
 				}
 			}
 		}
@@ -138,12 +184,50 @@ func (q Request) dealPerHost(np int) ([]int, error) {
 	hosts := make([]int, np)
 	for r := range hosts {
 		h := r / q.Count
-		if q.Count > q.Hosts[h].Slots && !q.Oversubscribe {
-			return nil, fmt.Errorf("host %s has %d slots, --map-by ppr:%d wants more; use --oversubscribe", q.Hosts[h].Name, q.Hosts[h].Slots, q.Count)
+		if host := q.Hosts[h]; q.Count > q.room(host, q.Count) {
+			return nil, fmt.Errorf("--map-by ppr:%d wants more: %w", q.Count, q.tooMany(host, q.Count))
 		}
 		hosts[r] = h
 	}
 	return hosts, nil
+}
+
+// dealByFile finds the hosts of the rankfile in the list.
+func (q Request) dealByFile(np int) ([]int, error) {
+	f := q.Rankfile
+	if np != len(f.host) {
+		return nil, fmt.Errorf("%s places %d ranks, and the job has %d; give one of them, or the same in both", f.name, len(f.host), np)
+	}
+	at := make(map[string]int, len(q.Hosts))
+	for i, h := range q.Hosts {
+		at[h.Name] = i
+	}
+	index := make([]int, len(f.Hosts)) // in the list, of each host of the file
+	for i, h := range f.Hosts {
+		j, ok := at[h.Name]
+		switch {
+		case !ok:
+			return nil, fmt.Errorf("%s:%d: host %v is not among %s", f.name, f.first[i], h, hostNames(q.Hosts))
+		case h.User != "" && h.User != q.Hosts[j].User, h.Port != 0 && h.Port != q.Hosts[j].Port:
+			return nil, fmt.Errorf("%s:%d: host %v is %v in the host list; leave user and port out or write the same", f.name, f.first[i], h, q.Hosts[j])
+		case h.Slots > q.room(q.Hosts[j], h.Slots):
+			return nil, fmt.Errorf("%s: %w", f.name, q.tooMany(q.Hosts[j], h.Slots))
+		}
+		index[i] = j
+	}
+	hosts := make([]int, np)
+	for r, i := range f.host {
+		hosts[r] = index[i]
+	}
+	return hosts, nil
+}
+
+// tooMany says that a host has no room for n ranks.
+func (q Request) tooMany(h Host, n int) error {
+	if q.Oversubscribe {
+		return fmt.Errorf("host %v takes %d ranks at most (max_slots), not %d", h, h.MaxSlots, n)
+	}
+	return fmt.Errorf("host %v has %d slots, not %d; give it more or use --oversubscribe", h, h.Slots, n)
 }
 
 // gather makes processes: up to RanksPerProcess ranks of one host and program.
@@ -173,40 +257,17 @@ func (q Request) gather(hosts []int) []Proc {
 	return procs
 }
 
+// hostNames is short: one host by its name, few folded, many counted.
 func hostNames(hosts []Host) string {
 	if len(hosts) == 1 {
-		return "host " + hosts[0].Name
+		return "host " + hosts[0].String()
+	}
+	names := make([]string, len(hosts))
+	for i, h := range hosts {
+		names[i] = h.Name
+	}
+	if text := FoldHosts(names); len(text) <= 60 {
+		return "hosts " + text
 	}
 	return fmt.Sprintf("%d hosts", len(hosts))
-}
-
-// Text shows the plan, a line for each host and program in the order of hosts:
-//
-//	node1: ranks 0-46: windshear --out d
-//	node2: ranks 47-92, 4 a process: windshear --out d
-//
-// programs names each program of the job.
-func (p Plan) Text(programs []string) string {
-	var b strings.Builder
-	for h, host := range p.Hosts {
-		for app, program := range programs {
-			var ranks []int
-			procs, per := 0, 0
-			for _, proc := range p.Procs {
-				if proc.Host == h && proc.App == app {
-					ranks = append(ranks, proc.Ranks...)
-					procs, per = procs+1, max(per, len(proc.Ranks))
-				}
-			}
-			if procs == 0 {
-				continue
-			}
-			fmt.Fprintf(&b, "%s: %s", host.Name, rankset.Label(ranks))
-			if per > 1 {
-				fmt.Fprintf(&b, ", %d a process", per)
-			}
-			fmt.Fprintf(&b, ": %s\n", program)
-		}
-	}
-	return b.String()
 }
