@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"gridrun/internal/wire"
@@ -29,6 +30,7 @@ type Job struct {
 	sources  []ship.Source     // of each App: what other machines lack, or nil
 	id       string
 	key      []byte
+	running  atomic.Pointer[run]
 }
 
 // Prepare makes a job of spec. Building a Go package is all the work it may do.

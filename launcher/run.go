@@ -63,6 +63,7 @@ func (r *run) main(ctx context.Context, starter Starter) int {
 	defer cancel()
 	r.stdout = output.NewWriter(r.io.Stdout, r.screen, r.outputFailed)
 	r.stderr = output.NewWriter(r.io.Stderr, r.screen, func(error) {}) // nobody is left to tell
+	r.job.running.Store(r)
 	if r.job.Notice != "" {
 		r.say(r.job.Notice)
 	}

@@ -43,10 +43,11 @@ func newStarter(job *launcher.Job, flags runFlags) (launcher.Starter, error) {
 		command += " -F " + flags.SSHConfig
 	}
 	remote, err := ssh.New(ssh.Options{
-		Agent:   ship.Self("gridrun", buildSelf),
-		Config:  config,
-		Command: command,
-		Notice:  func(text string) { fmt.Fprintln(os.Stderr, "gridrun:", text) },
+		Agent:    ship.Self("gridrun", buildSelf),
+		Config:   config,
+		Command:  command,
+		Notice:   job.Tell,
+		Progress: job.Shipped,
 	})
 	if err != nil {
 		return nil, err
