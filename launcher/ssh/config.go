@@ -68,27 +68,35 @@ func ParseTarget(text string) (Target, error) {
 	default:
 		t.Name = rest
 	}
-	// These go into commands of OpenSSH and into what the user is told to try.
-	const never = " \t\r\n\x00'\"`$;&<>|()/[]"
-	if t.Name == "" || t.Name[0] == '-' || strings.ContainsAny(t.Name, never+"\\@") {
-		return t, fmt.Errorf("%q names no host", text)
-	}
-	if strings.Contains(t.Name, ":") {
-		if _, err := netip.ParseAddr(t.Name); err != nil {
-			return t, fmt.Errorf("%q: %q is no IPv6 address", text, t.Name)
-		}
-	}
-	if t.User != "" && (t.User[0] == '-' || strings.ContainsAny(t.User, never)) {
-		return t, fmt.Errorf("%q names no user", text)
-	}
 	if port != "" {
 		n, err := strconv.Atoi(port)
-		if err != nil || n < 1 || n > 65535 {
+		if err != nil || n == 0 {
 			return t, fmt.Errorf("%q: %q is no port", text, port)
 		}
 		t.Port = n
 	}
-	return t, nil
+	return t, t.validate()
+}
+
+// validate refuses what could mean something else in a command of OpenSSH, or in
+// one that the user is told to try.
+func (t Target) validate() error {
+	const never = " \t\r\n\x00'\"`$;&<>|()/[]"
+	if t.Name == "" || t.Name[0] == '-' || strings.ContainsAny(t.Name, never+"\\@") {
+		return fmt.Errorf("%q names no host", t.Name)
+	}
+	if strings.Contains(t.Name, ":") {
+		if _, err := netip.ParseAddr(t.Name); err != nil {
+			return fmt.Errorf("%q is no IPv6 address", t.Name)
+		}
+	}
+	if t.User != "" && (t.User[0] == '-' || strings.ContainsAny(t.User, never)) {
+		return fmt.Errorf("%q names no user", t.User)
+	}
+	if t.Port < 0 || t.Port > 65535 {
+		return fmt.Errorf("%d is no port", t.Port)
+	}
+	return nil
 }
 
 // Strictness is what happens to a host key that known_hosts does not have.

@@ -20,14 +20,21 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
+	"gridrun/internal/agent"
 	"gridrun/internal/needs"
 	"gridrun/launcher/place"
 	"gridrun/launcher/ship"
 )
 
 // TestMain makes the test binary an agent when it is started as one: it greets,
-// echoes its input, and ends as told.
+// echoes its input, and ends as told. As __real it is gridrun's own agent.
 func TestMain(m *testing.M) {
+	if len(os.Args) == 2 && os.Args[1] == "__real" {
+		os.Exit(agent.Guard())
+	}
+	if len(os.Args) == 2 && os.Args[1] == "__agent" {
+		os.Exit(agent.Main())
+	}
 	if len(os.Args) == 2 && os.Args[1] == "__guard" {
 		os.Stdout.WriteString("agent\n")
 		var line []byte
@@ -285,4 +292,17 @@ func (n *notices) String() string {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return n.text.String()
+}
+
+// gone waits for the end of a process.
+func gone(t testing.TB, pid string) {
+	t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+		if _, err := os.Stat(filepath.Join("/proc", pid)); os.IsNotExist(err) {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("process %s is still there", pid)
+		}
+	}
 }

@@ -1,6 +1,7 @@
 package ssh
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -30,9 +31,6 @@ type Options struct {
 	// Dir is the first choice for the cache directory on hosts; "": the host's
 	// $GRIDRUN_HOME, or ~/.cache/gridrun.
 	Dir string
-	// Target says who a host is, with a user and a port that come with it; nil:
-	// its name is read by ParseTarget.
-	Target func(place.Host) (Target, error)
 	// Notice is given a line that the user should see; nil: nobody is told.
 	Notice func(text string)
 	// Progress is told of bytes shipped to a host; nil: nobody is told.
@@ -93,12 +91,14 @@ func New(options Options) (*Starter, error) {
 	}, nil
 }
 
-// target is the host as ssh knows it.
+// target is the host as ssh knows it. What comes with the host wins.
 func (s *Starter) target(h place.Host) (Target, error) {
-	if s.options.Target != nil {
-		return s.options.Target(h)
+	t, err := ParseTarget(h.Name)
+	if err != nil {
+		return t, err
 	}
-	return ParseTarget(h.Name)
+	t.User, t.Port = cmp.Or(h.User, t.User), cmp.Or(h.Port, t.Port)
+	return t, t.validate()
 }
 
 // Start connects to the host and starts the agent there, after bringing it where
