@@ -38,6 +38,10 @@ func TestPlace(t *testing.T) {
 		{"two programs, one without ranks", Request{Hosts: ab, Apps: []int{3, 0}}, "program 2 of 2 has 0 ranks; each needs its own -np of 1 to 1048576"},
 		{"together", Request{Hosts: ab, Apps: []int{6}, RanksPerProcess: 3}, "a: ranks 0-3, 3 a process: A\nb: ranks 4-5, 2 a process: A\n"},
 		{"no hosts", Request{Apps: []int{1}}, "no hosts to place ranks on"},
+		{"no program", Request{Hosts: ab}, "no program to place"},
+		{"no slots", Request{Hosts: []Host{{Name: "a"}}, Apps: []int{1}}, "host a has 0 slots"},
+		{"too many in all", Request{Hosts: ab, Apps: []int{1 << 20, 1}, Oversubscribe: true}, "1048577 ranks in all; a job has at most 1048576"},
+		{"many hosts", Request{Hosts: manyHosts(30), Apps: []int{31}}, "31 ranks do not fit in the 30 slots of 30 hosts; use fewer ranks, more slots or --oversubscribe"},
 		{"negative", Request{Hosts: ab, Apps: []int{-1}}, "program 1 of 1 has -1 ranks; each needs its own -np of 1 to 1048576"},
 	} {
 		plan, err := Place(c.q)
@@ -49,6 +53,14 @@ func TestPlace(t *testing.T) {
 			t.Errorf("%s:\n got %q\nwant %q", c.name, got, c.want)
 		}
 	}
+}
+
+// manyHosts have names that do not fold.
+func manyHosts(n int) (hosts []Host) {
+	for i := range n {
+		hosts = append(hosts, Host{Name: string(rune('a'+i%26)) + strings.Repeat("x", i/26), Slots: 1})
+	}
+	return hosts
 }
 
 // randomRequest has small numbers, so that bounds are often met.
@@ -186,6 +198,9 @@ func checkOrder(t *testing.T, q Request, plan Plan) {
 	within := hosts[:min(len(hosts), slots)]
 	has := make([]int, len(q.Hosts))
 	for r, h := range within {
+		if has[h] == q.Hosts[h].Slots && (q.Kind == BySlot || q.Kind == ByNode) {
+			t.Errorf("rank %d is on host %d, which is full, and others are not", r, h)
+		}
 		switch q.Kind {
 		case BySlot: // no earlier host has room
 			for e := range h {
