@@ -41,6 +41,9 @@ func (j *Job) Run(ctx context.Context, starter Starter, io IO) int {
 	return r.main(ctx, starter)
 }
 
+// remoteStart bounds the start on other machines.
+const remoteStart = 10 * time.Minute
+
 // run is one Run.
 type run struct {
 	job       *Job
@@ -68,6 +71,11 @@ func (r *run) main(ctx context.Context, starter Starter) int {
 		r.say(r.job.Notice)
 	}
 	config := job.Config{Timeout: r.job.spec.Timeout, Grace: max(r.job.spec.Grace, 0)}
+	if len(r.job.Remote()) > 0 {
+		// Each stage of reaching a host has its own deadline; bringing the agent
+		// over a slow link takes as long as bytes go on arriving.
+		config.Start = remoteStart
+	}
 	for _, h := range r.job.plan.Hosts {
 		config.Hosts = append(config.Hosts, h.Name)
 	}

@@ -22,11 +22,15 @@ type Config struct {
 	Timeout time.Duration
 	// Grace is what processes get between SIGTERM and SIGKILL.
 	Grace time.Duration
+	// Start is how long agents may take to answer; 0: DefaultStart.
+	Start time.Duration
 }
+
+// DefaultStart is how long agents may take to answer on this machine.
+const DefaultStart = 10 * time.Second
 
 // Deadlines of the phases, beyond the user's own.
 const (
-	startLimit   = 10 * time.Second
 	settleLimit  = time.Second
 	inspectLimit = 2 * time.Second
 	stopLimit    = 10 * time.Second // after the grace period
@@ -97,7 +101,10 @@ func New(cfg Config) (*Machine, []Action) {
 			m.holder[r] = p
 		}
 	}
-	m.arm(StartTimer, startLimit)
+	if m.cfg.Start == 0 {
+		m.cfg.Start = DefaultStart
+	}
+	m.arm(StartTimer, m.cfg.Start)
 	return m, m.take()
 }
 
@@ -283,7 +290,7 @@ func (m *Machine) hostLost(h int, why string) {
 func (m *Machine) rang(t Timer) {
 	switch t {
 	case StartTimer:
-		m.abandon(func(h host) bool { return !h.ready }, fmt.Sprintf("the agent did not answer within %v of its start", startLimit))
+		m.abandon(func(h host) bool { return !h.ready }, fmt.Sprintf("the agent did not answer within %v of its start", m.cfg.Start))
 	case SettleTimer:
 		if len(m.collateral) > 0 {
 			m.stop(m.collateral[0], 0)
