@@ -26,10 +26,10 @@ type runFlags struct {
 	Grace           *seconds `placeholder:"S" help:"Seconds from SIGTERM to SIGKILL (default: 2)."`
 	Rankfile        string   `placeholder:"FILE" help:"Where each rank runs, as --dry-run shows it."`
 	Lease           *seconds `placeholder:"S" help:"Silence that loses a host (default: 3)."`
-	LauncherCommand string   `placeholder:"CMD" help:"Reach hosts with this ssh instead of the built-in one."`
+	LauncherCommand string   `placeholder:"CMD" help:"Reach hosts with this ssh (default: built in)."`
 	SSHConfig       string   `name:"ssh-config" placeholder:"FILE" help:"Instead of ~/.ssh/config."`
-	Net             []string `placeholder:"CIDR" help:"Networks that hosts talk over (default: all; repeatable)."`
-	Port            *ports   `placeholder:"LO-HI" help:"Each host listens on one of these ports (default: any)."`
+	Net             []string `placeholder:"CIDR" help:"Networks that hosts talk over (repeatable)."`
+	Port            *ports   `placeholder:"LO-HI" help:"Each host listens on one of these ports."`
 	Encrypt         bool     `help:"Encrypt what hosts send each other."`
 	DryRun          bool     `help:"Show where every rank would run, and stop."`
 	Transport       string   `hidden:"" placeholder:"shm|tcp" help:"How ranks of one host talk."`
