@@ -77,7 +77,7 @@ func Prepare(ctx context.Context, spec Spec) (*Job, error) {
 	if len(j.Remote()) > 0 && j.spec.Lease == 0 {
 		j.spec.Lease = DefaultLease
 	}
-	if len(spec.Hosts) == 0 && j.plan.NP > cpus {
+	if len(spec.Hosts) == 0 && len(j.Remote()) == 0 && j.plan.NP > cpus {
 		j.Notice = fmt.Sprintf("%d ranks share %d CPUs", j.plan.NP, cpus)
 	}
 	for _, a := range spec.Apps {
