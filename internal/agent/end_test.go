@@ -208,6 +208,7 @@ func TestLauncherLeavesAtAnyTime(t *testing.T) {
 }
 
 func TestLease(t *testing.T) {
+	t.Parallel()
 	s := job(familyEnding("sleep 1005"))
 	s.Lease = int64(time.Second)
 	h := startHost(t, s)
@@ -238,6 +239,7 @@ func beats(log []wire.Message) (n int) {
 
 // A launcher that neither reads nor closes its end holds up nothing but the output.
 func TestLauncherDoesNotRead(t *testing.T) {
+	t.Parallel()
 	h := launchGuard(t)
 	h.deaf.Lock()
 	s := job(familyEnding("exec yes"), shell("exec tr '\\0' '\\n' < /dev/zero"))

@@ -237,6 +237,7 @@ func TestHosts(t *testing.T) {
 // A network that fails between two hosts, of which the agents notice nothing,
 // ends what waits for it, busy or idle, with an error that names both.
 func TestCutBetweenHosts(t *testing.T) {
+	t.Parallel()
 	n := testnet.New(t, testnet.Config{Hosts: 3})
 	install(t, n)
 	none := func(*wire.Start) {}
