@@ -202,7 +202,7 @@ func (h *hostRun) message(m wire.Message) error {
 		}
 	case *wire.Notice:
 		r.say(m.Text)
-	case *wire.Beat:
+	case *wire.Beat, *wire.Hello:
 	default:
 		return fmt.Errorf("%w: an agent does not say %T", wire.ErrControl, m)
 	}

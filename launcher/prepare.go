@@ -54,7 +54,7 @@ func Prepare(ctx context.Context, spec Spec) (*Job, error) {
 		case h.Local():
 			h.Slots = cpus
 		default:
-			return nil, &Error{CodeRefused, fmt.Errorf("host %s: write how many ranks it takes, as in `%s slots=4` or -H %s:4", h, h, h)}
+			return nil, &Error{CodeRefused, fmt.Errorf("host %v: nobody has said how many ranks it takes", h)}
 		}
 		request.Hosts = append(request.Hosts, h)
 	}

@@ -48,6 +48,7 @@ type Spec struct {
 	Encrypt   bool           // TLS on connections between hosts
 	TagOutput bool
 	Verbose   bool
+	DryRun    bool // for the caller: Prepare is all it wants
 	// Builtins are the names of the built-in jobs.
 	Builtins []string
 }
@@ -82,6 +83,15 @@ func ExitCode(err error) int {
 	return CodeRefused
 }
 
+// Away says whether the job may have ranks on other machines.
+func (s *Spec) Away() bool {
+	hosts := s.Hosts
+	if f := s.MapBy.Rankfile; f != nil {
+		hosts = append(slices.Clip(hosts), f.Hosts...)
+	}
+	return slices.ContainsFunc(hosts, remote)
+}
+
 func remote(h place.Host) bool { return !h.Local() }
 
 // Validate says what cannot work, whatever the machine.
@@ -106,7 +116,7 @@ func (s *Spec) Validate() error {
 				return fmt.Errorf("%q: arguments and variables cannot hold a zero byte", text)
 			}
 		}
-		if a.Dir != "" && !slices.ContainsFunc(s.Hosts, remote) {
+		if a.Dir != "" && !s.Away() {
 			if err := checkDir(a.Dir); err != nil {
 				return err
 			}

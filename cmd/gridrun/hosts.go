@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"sync/atomic"
 
 	"gridrun/launcher"
 	"gridrun/launcher/place"
@@ -18,21 +20,21 @@ import (
 type starters struct {
 	local  launcher.Local
 	remote *ssh.Starter
+	job    atomic.Pointer[launcher.Job] // whose screen shows what there is to say
 }
 
-func (s starters) Start(ctx context.Context, host place.Host) (launcher.Agent, error) {
+func (s *starters) Start(ctx context.Context, host place.Host) (launcher.Agent, error) {
 	if host.Local() {
 		return s.local.Start(ctx, host)
 	}
 	return s.remote.Start(ctx, host)
 }
 
-// newStarter is what a job's hosts need. Names that do not resolve are all
-// listed before anything is connected.
-func newStarter(job *launcher.Job, flags runFlags) (launcher.Starter, error) {
-	hosts := job.Remote()
-	if len(hosts) == 0 {
-		return launcher.Local{}, nil
+// newStarters is what any host needs; other machines get ssh.
+func newStarters(flags runFlags, away bool) (*starters, error) {
+	s := &starters{}
+	if !away {
+		return s, nil
 	}
 	config, err := ssh.LoadConfig(flags.SSHConfig)
 	if err != nil && flags.LauncherCommand == "" {
@@ -42,20 +44,43 @@ func newStarter(job *launcher.Job, flags runFlags) (launcher.Starter, error) {
 	if command != "" && flags.SSHConfig != "" {
 		command += " -F " + flags.SSHConfig
 	}
-	remote, err := ssh.New(ssh.Options{
-		Agent:    ship.Self("gridrun", buildSelf),
-		Config:   config,
-		Command:  command,
-		Notice:   job.Tell,
-		Progress: job.Shipped,
+	s.remote, err = ssh.New(ssh.Options{
+		Agent:   ship.Self("gridrun", buildSelf),
+		Config:  config,
+		Command: command,
+		Notice: func(text string) {
+			if j := s.job.Load(); j != nil {
+				j.Tell(text)
+			}
+		},
+		Progress: func(host string, done, total int64) {
+			if j := s.job.Load(); j != nil {
+				j.Shipped(host, done, total)
+			}
+		},
 	})
-	if err != nil {
+	return s, err
+}
+
+// survey asks hosts that have no slots written how many ranks they take. Names
+// that do not resolve are all listed before anything is connected.
+func (s *starters) survey(ctx context.Context, hosts []place.Host) ([]place.Host, error) {
+	unknown := func(h place.Host) bool { return !h.Local() && h.Slots == 0 }
+	if !slices.ContainsFunc(hosts, unknown) {
+		return hosts, nil
+	}
+	if err := s.resolve(ctx, hosts); err != nil {
 		return nil, err
 	}
-	if err := remote.Resolve(context.Background(), hosts); err != nil {
-		return nil, err
+	return launcher.Survey(ctx, s, hosts)
+}
+
+func (s *starters) resolve(ctx context.Context, hosts []place.Host) error {
+	hosts = slices.DeleteFunc(slices.Clone(hosts), place.Host.Local)
+	if len(hosts) == 0 {
+		return nil
 	}
-	return starters{remote: remote}, nil
+	return s.remote.Resolve(ctx, hosts)
 }
 
 // buildSelf makes gridrun for hosts of another architecture, from the source in

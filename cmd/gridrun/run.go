@@ -31,14 +31,18 @@ func run(args []string) (int, error) {
 	spec.Apps, spec.Builtins = apps, jobNames()
 
 	signals := catch()
-	job, ended, err := prepare(spec, signals)
+	starters, err := newStarters(flags, spec.Away())
+	if err != nil {
+		return 0, err
+	}
+	job, ended, err := prepare(spec, starters, signals)
 	switch {
 	case ended != 0:
 		return 128 + int(ended), nil
 	case err != nil:
 		return 0, err
 	}
-	if flags.DryRun {
+	if spec.DryRun {
 		fmt.Print(job.Text())
 		return 0, nil
 	}
@@ -46,16 +50,13 @@ func run(args []string) (int, error) {
 	if columns, _, err := term.GetSize(int(os.Stderr.Fd())); err == nil {
 		io.Columns = columns
 	}
-	starter, err := newStarter(job, flags)
-	if err != nil {
-		return 0, err
-	}
-	return job.Run(context.Background(), starter, io), nil
+	starters.job.Store(job)
+	return job.Run(context.Background(), starters, io), nil
 }
 
-// prepare places the job and finds or builds its programs; a signal that asks to
-// end is returned, and ends a build.
-func prepare(spec launcher.Spec, signals <-chan os.Signal) (job *launcher.Job, ended syscall.Signal, err error) {
+// prepare asks hosts what they take, places the job and finds or builds its
+// programs; a signal that asks to end is returned, and ends all that.
+func prepare(spec launcher.Spec, starters *starters, signals <-chan os.Signal) (job *launcher.Job, ended syscall.Signal, err error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	var watcher sync.WaitGroup
 	watcher.Go(func() {
@@ -73,7 +74,12 @@ func prepare(spec launcher.Spec, signals <-chan os.Signal) (job *launcher.Job, e
 			}
 		}
 	})
-	job, err = launcher.Prepare(ctx, spec)
+	if spec.Hosts, err = starters.survey(ctx, spec.Hosts); err == nil {
+		job, err = launcher.Prepare(ctx, spec)
+	}
+	if err == nil && !spec.DryRun {
+		err = starters.resolve(ctx, job.Remote())
+	}
 	cancel()
 	watcher.Wait()
 	return job, ended, err
@@ -106,6 +112,7 @@ func (f runFlags) spec() (launcher.Spec, error) {
 		Encrypt:         f.Encrypt,
 		TagOutput:       f.TagOutput,
 		Verbose:         f.Verbose,
+		DryRun:          f.DryRun,
 	}
 	if f.Port != nil {
 		s.Ports = wire.PortRange(*f.Port)

@@ -46,6 +46,7 @@ func Main() int {
 		located:   make(map[int]*wire.Located),
 		questions: make(map[int]map[question]bool),
 	}
+	a.link.send(&wire.Hello{Version: wire.Version, CPUs: runtime.GOMAXPROCS(0)})
 	if err := a.open(stream); err != nil {
 		return a.trouble("start", err)
 	}

@@ -112,6 +112,12 @@ type (
 
 // Agent to launcher.
 type (
+	// Hello comes before anything else, also before Start has been read: a
+	// launcher that must know a host to place ranks on it needs no more.
+	Hello struct {
+		Version int
+		CPUs    int // that the agent may use, its control group's quota heeded
+	}
 	// Ready answers Start once the agent's own set-up is done.
 	Ready struct {
 		Version int
@@ -255,6 +261,7 @@ var messages = []func() Message{
 	func() Message { return new(Progress) },
 	func() Message { return new(Locate) },
 	func() Message { return new(Located) },
+	func() Message { return new(Hello) },
 }
 
 func (*Start) kind() byte    { return 1 }
@@ -284,6 +291,7 @@ func (*Cause) kind() byte    { return 24 }
 func (*Progress) kind() byte { return 25 }
 func (*Locate) kind() byte   { return 26 }
 func (*Located) kind() byte  { return 27 }
+func (*Hello) kind() byte    { return 28 }
 
 // ErrControl is what bytes that no gridrun would send decode to.
 var ErrControl = errors.New("malformed control message")
