@@ -20,14 +20,18 @@ func TestOneFailureReachesAll(t *testing.T) {
 			if w.Rank() == last {
 				failed = mine
 			}
-			err := allWell(ctx, w, failed)
+			c := &Cache{room: int64(100 - w.Rank())}
+			err := c.allWell(ctx, w, failed)
 			switch {
 			case w.Rank() == last && err != mine:
 				return fmt.Errorf("rank %d has %v", last, err)
 			case w.Rank() != last && (err == nil || err.Error() != fmt.Sprintf("rank %d: no socket left", last)):
 				return fmt.Errorf("rank %d has %v", w.Rank(), err)
 			}
-			return allWell(ctx, w, nil)
+			if err := c.allWell(ctx, w, nil); err != nil || c.room != int64(100-last) {
+				return fmt.Errorf("rank %d: room %d, %v", w.Rank(), c.room, err)
+			}
+			return nil
 		})
 		if err != nil {
 			t.Errorf("%d ranks: %v", n, err)

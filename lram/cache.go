@@ -11,8 +11,10 @@ import (
 
 	"gridrun/collectives"
 	"gridrun/internal/engine"
+	"gridrun/lram/format/array"
 	"gridrun/lram/internal/client"
 	"gridrun/lram/internal/proto"
+	"gridrun/lram/store"
 	"gridrun/rt"
 )
 
@@ -21,8 +23,14 @@ var (
 	ErrMissing = errors.New("missing value")
 	// ErrRange is a value that the type it is read into cannot hold.
 	ErrRange = errors.New("value out of range")
-	// ErrLost is wrapped when the host service that holds the cache has ended.
+	// ErrLost is wrapped when a host service that holds a part of the cache has ended or cannot be reached.
 	ErrLost = client.ErrLost
+	// ErrNoVariable is wrapped by Open when the file has no such variable, or none was named and several could be meant.
+	ErrNoVariable = array.ErrNoVariable
+	// ErrNoCoord is wrapped by Coord when the file has no values for the dimension.
+	ErrNoCoord = array.ErrNoCoord
+	// ErrChanged is wrapped when a file is not what it was when it was opened.
+	ErrChanged = store.ErrChanged
 	// ErrClosed is wrapped by the use of a closed cache or dataset.
 	ErrClosed = client.ErrClosed
 )
@@ -31,6 +39,7 @@ var (
 type Cache struct {
 	group  rt.Group
 	client *client.Client
+	room   int64          // the least memory of the cache's hosts
 	local  sync.WaitGroup // the session with a server inside this process
 	counts counters
 	closed atomic.Bool
@@ -45,9 +54,12 @@ func New(ctx context.Context, g rt.Group, cfg Config) (*Cache, error) {
 	}
 	c := &Cache{group: g}
 	comm := engine.From(g)
-	hello := proto.Hello{Cache: id, Rank: uint32(comm.WorldRank(g.Rank())), Memory: cfg.Memory, BlockSize: cfg.BlockSize}
+	hello := proto.Hello{Cache: id, Rank: uint32(comm.WorldRank(g.Rank())), Memory: cfg.Memory, BlockSize: cfg.BlockSize, Hosts: hostsOf(comm)}
 	err = c.connect(ctx, comm.Proc(), hello, cfg.Stores)
-	if all := allWell(ctx, g, err); all != nil {
+	if err == nil {
+		c.room = c.client.Memory
+	}
+	if all := c.allWell(ctx, g, err); all != nil {
 		if err == nil {
 			c.shut()
 		}
@@ -130,30 +142,42 @@ func firstOf(errs []string) string {
 	return fmt.Sprintf("rank %d: %s", first, errs[first])
 }
 
-// allWell tells every rank of the first failure among them; a rank's own is returned as it is.
-func allWell(ctx context.Context, g rt.Group, mine error) error {
-	text := ""
+// arrival is what a rank says when it has joined its host's cache, or could not.
+type arrival struct {
+	Room  int64
+	Error string
+}
+
+// allWell tells every rank of the first failure among them, a rank's own as it is, and of the least memory of their hosts.
+func (c *Cache) allWell(ctx context.Context, g rt.Group, mine error) error {
+	a := arrival{Room: c.room}
 	if mine != nil {
-		text = mine.Error()
+		a.Error = mine.Error()
 	}
-	all, err := collectives.GatherValues(ctx, g, 0, text)
+	all, err := collectives.GatherValues(ctx, g, 0, a)
 	if err != nil {
 		return err
 	}
-	first, err := collectives.BcastValue(ctx, g, 0, firstOf(all))
+	if g.Rank() == 0 {
+		errs := make([]string, len(all))
+		for r, x := range all {
+			errs[r] = x.Error
+			a.Room = min(a.Room, x.Room)
+		}
+		a.Error = firstOf(errs)
+	}
+	a, err = collectives.BcastValue(ctx, g, 0, a)
 	switch {
 	case mine != nil:
 		return mine
 	case err != nil:
 		return err
-	case first != "":
-		return errors.New(first)
+	case a.Error != "":
+		return errors.New(a.Error)
 	}
+	c.room = a.Room
 	return nil
 }
-
-// home is the server that keeps a block: the one of this rank's host.
-func (c *Cache) home(int64) *client.Client { return c.client }
 
 // shut ends this rank's session.
 func (c *Cache) shut() error {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 
 	"gridrun/internal/engine"
 	"gridrun/internal/hostd"
@@ -22,12 +23,29 @@ const service = "lram"
 func Handler(stores store.Set) hostd.Handler {
 	s := server.New(stores)
 	return hostd.Handler{Version: proto.Version, Serve: func(ctx context.Context, c hostd.Conn) error {
+		site := &server.Site{Host: c.Peers.Host(), Name: c.Peers.Name, Dial: func(ctx context.Context, host int) (net.Conn, error) {
+			return c.Peers.Dial(ctx, host, service, proto.Version)
+		}}
+		if c.Peer {
+			return s.ServePeer(ctx, site, c.Conn)
+		}
 		rank, ok := c.Conn.(*net.UnixConn)
 		if !ok {
-			return errors.New("a stream from another host")
+			return fmt.Errorf("a rank's stream is a %T", c.Conn)
 		}
-		return s.Serve(ctx, link.Unix(rank))
+		return s.Serve(ctx, site, link.Unix(rank))
 	}}
+}
+
+// hostsOf lists the hosts of a group's ranks, ascending.
+func hostsOf(comm *engine.Comm) []uint32 {
+	topo := comm.Proc().Topology
+	var hosts []uint32
+	for r := range comm.Size() {
+		hosts = append(hosts, uint32(topo.ProcHost[topo.RankProc[comm.WorldRank(r)]]))
+	}
+	slices.Sort(hosts)
+	return slices.Compact(hosts)
 }
 
 // connect joins the host's cache, or one inside this process.
@@ -37,9 +55,10 @@ func (c *Cache) connect(ctx context.Context, p *engine.Proc, hello proto.Hello, 
 	case errors.Is(err, engine.ErrNoService):
 		// Ranks that share this process share the server; a cache has its own, so that each has its Stores.
 		s := p.Local(service+" "+hello.Cache, func() any { return server.New(stores) }).(*server.Server)
+		hello.Hosts = nil // it knows no others
 		mine, theirs := link.Pipe()
 		// The session ends with the link; what a rank of this process should not have sent shows there.
-		c.local.Go(func() { s.Serve(context.WithoutCancel(ctx), theirs) })
+		c.local.Go(func() { s.Serve(context.WithoutCancel(ctx), server.Alone(), theirs) })
 		if c.client, err = client.Dial(ctx, mine, hello); err != nil {
 			c.local.Wait()
 		}

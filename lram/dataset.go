@@ -2,6 +2,7 @@ package lram
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"path/filepath"
@@ -11,6 +12,7 @@ import (
 
 	"gridrun/lram/format"
 	"gridrun/lram/format/box"
+	"gridrun/lram/internal/client"
 	"gridrun/lram/internal/grid"
 	"gridrun/lram/internal/proto"
 	"gridrun/lram/store"
@@ -32,7 +34,11 @@ type Dataset struct {
 // behind a store's scheme (`builtin:winds.nc#u`). Not collective. Ranks that open the same array share its blocks.
 func (c *Cache) Open(ctx context.Context, ref string) (*Dataset, error) {
 	d, err := c.open(ctx, ref)
-	if err != nil {
+	var served *client.RemoteError
+	switch {
+	case errors.As(err, &served): // says which file, as the host sees it
+		return nil, fmt.Errorf("lram: %w", err)
+	case err != nil:
 		return nil, fmt.Errorf("lram: %s: %w", ref, err)
 	}
 	return d, nil
@@ -43,7 +49,7 @@ func (c *Cache) open(ctx context.Context, ref string) (*Dataset, error) {
 	if err != nil {
 		return nil, err
 	}
-	number, desc, err := c.client.Open(ctx, absolute)
+	number, desc, err := c.client.Open(ctx, absolute, c.room)
 	if err != nil {
 		return nil, err
 	}
@@ -131,7 +137,7 @@ func (d *Dataset) Prefetch(ctx context.Context, start, count []int) error {
 			return d.errorf("prefetch: %w", context.Cause(ctx))
 		}
 		blocks := blocksOf(s, first, proto.MaxBlocks)
-		if err := d.cache.home(blocks[0]).Prefetch(d.number, blocks); err != nil {
+		if err := d.cache.client.Prefetch(d.number, blocks); err != nil {
 			return d.errorf("prefetch: %w", err)
 		}
 	}

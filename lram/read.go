@@ -45,8 +45,8 @@ func ReadStrided[T Real](ctx context.Context, d *Dataset, start, count, stride [
 	s := d.grid.Select(start, count, stride)
 	for first := int64(0); first < s.Pieces(); first += window {
 		blocks := blocksOf(s, first, window)
-		stalled, err := d.cache.home(blocks[0]).Get(ctx, d.number, blocks, func(at int, data []byte, how uint8) (err error) {
-			c.met(how)
+		stalled, err := d.cache.client.Get(ctx, d.number, blocks, func(at int, data []byte, how uint8) (err error) {
+			c.met(how, len(data))
 			if len(data) != d.grid.Size(blocks[at]) {
 				return fmt.Errorf("block %d has %d bytes, not %d", blocks[at], len(data), d.grid.Size(blocks[at]))
 			}

@@ -12,12 +12,13 @@ import (
 
 // Stats counts since New. Waits on a block already on its way are neither hits nor misses.
 //
-// Of a rank: Requests are calls of Read, HitsLocal, Waits and Misses the blocks they touched, BytesAsked the elements asked for
-// in their stored type, StallNanos the time spent waiting for blocks. HitsRemote and BytesMoved are blocks and bytes that came
-// from another host.
+// Of a rank: Requests are calls of Read; HitsLocal, HitsRemote, Waits and Misses are the blocks they touched: there already in
+// this host's memory or in that of the block's home, on their way, or read from storage for this Read. BytesAsked are the
+// elements asked for in their stored type, BytesMoved those of blocks that its Reads had brought from another host, StallNanos
+// is the time spent waiting for blocks.
 //
-// Decodes, Evictions, BytesRead and BytesPrefetchedUnused are the servers' and stand in a Total only. BytesRead leaves out what
-// opening files took.
+// Decodes, Evictions, BytesRead and BytesPrefetchedUnused are the servers' and stand in a Total only, where BytesMoved is
+// theirs too: it counts what was prefetched as well. BytesRead leaves out what opening files took.
 type Stats struct {
 	Requests, HitsLocal, HitsRemote, Waits, Misses, Evictions, Decodes          int64
 	BytesAsked, BytesMoved, BytesRead /* from storage */, BytesPrefetchedUnused int64
@@ -26,13 +27,19 @@ type Stats struct {
 
 // counters are a rank's.
 type counters struct {
-	requests, hits, waits, misses, asked, stall atomic.Int64
+	requests, hits, remote, waits, misses, asked, moved, stall atomic.Int64
 }
 
-func (n *counters) met(how uint8) {
-	switch how {
+// met counts a block of so many bytes.
+func (n *counters) met(how uint8, size int) {
+	if how&client.Moved != 0 {
+		n.moved.Add(int64(size))
+	}
+	switch how &^ client.Moved {
 	case client.Hit:
 		n.hits.Add(1)
+	case client.Remote:
+		n.remote.Add(1)
 	case client.Waited:
 		n.waits.Add(1)
 	default:
@@ -46,8 +53,8 @@ func (n *counters) stalled(d time.Duration) { n.stall.Add(int64(d)) }
 func (c *Cache) Stats() Stats {
 	n := &c.counts
 	return Stats{
-		Requests: n.requests.Load(), HitsLocal: n.hits.Load(), Waits: n.waits.Load(), Misses: n.misses.Load(),
-		BytesAsked: n.asked.Load(), StallNanos: n.stall.Load(),
+		Requests: n.requests.Load(), HitsLocal: n.hits.Load(), HitsRemote: n.remote.Load(), Waits: n.waits.Load(), Misses: n.misses.Load(),
+		BytesAsked: n.asked.Load(), BytesMoved: n.moved.Load(), StallNanos: n.stall.Load(),
 	}
 }
 
@@ -62,12 +69,14 @@ type share struct {
 // Total of all ranks and hosts. Collective over the group of New.
 func (c *Cache) Total(ctx context.Context) (Stats, error) {
 	mine := share{Stats: c.Stats(), Server: c.client.Server}
+	mine.Stats.BytesMoved = 0 // the server counts it
 	counted, failed := c.client.Count(ctx)
 	if failed != nil {
 		mine.Error = failed.Error()
 	} else {
 		mine.Served = Stats{
 			Decodes: counted.Decodes, Evictions: counted.Evictions, BytesRead: counted.Read, BytesPrefetchedUnused: counted.Unused,
+			BytesMoved: counted.Moved,
 		}
 	}
 	all, err := collectives.GatherValues(ctx, c.group, 0, mine)
@@ -110,7 +119,7 @@ func fold(all []share) share {
 }
 
 // age grows with all that a server does.
-func (s Stats) age() int64 { return s.Decodes + s.Evictions + s.BytesRead }
+func (s Stats) age() int64 { return s.Decodes + s.Evictions + s.BytesRead + s.BytesMoved }
 
 func (s *Stats) add(x Stats) {
 	s.Requests += x.Requests

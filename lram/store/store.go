@@ -102,15 +102,24 @@ func Sibling(name, other string) (string, error) {
 	return p, nil
 }
 
+// A refusal says all in its text; errors.Is finds the kind.
+type refusal struct {
+	text string
+	kind error
+}
+
+func (r refusal) Error() string { return r.text }
+func (r refusal) Unwrap() error { return r.kind }
+
 // openError says in the user's words why a file cannot be read.
 func openError(name string, err error) error {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return fmt.Errorf("open %s: there is no such file: %w", name, fs.ErrNotExist)
+		return refusal{"open " + name + ": there is no such file", fs.ErrNotExist}
 	case errors.Is(err, fs.ErrPermission):
-		return fmt.Errorf("open %s: no permission to read it: %w", name, fs.ErrPermission)
+		return refusal{"open " + name + ": no permission to read it", fs.ErrPermission}
 	case errors.Is(err, fs.ErrInvalid):
-		return fmt.Errorf("open %s: not a valid name in this store: %w", name, fs.ErrInvalid)
+		return refusal{"open " + name + ": not a valid name in this store", fs.ErrInvalid}
 	case errors.Is(err, syscall.ENOTDIR):
 		return fmt.Errorf("open %s: a part of the path is a file, not a directory: %w", name, err)
 	}

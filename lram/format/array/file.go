@@ -13,6 +13,9 @@ import (
 // ErrNoCoord is wrapped when a dimension has no coordinate values in the file.
 var ErrNoCoord = errors.New("the file has no coordinate values for it")
 
+// ErrNoVariable is wrapped when a file has no variable of the name that is asked for, or none that could be meant.
+var ErrNoVariable = errors.New("no such variable")
+
 // Axis is the coordinate of a dimension that a description gives as plain numbers.
 type Axis struct {
 	Values []float64
@@ -36,7 +39,7 @@ func (f *File) Array(name string) (*Array, error) {
 			return a, nil
 		}
 	}
-	return nil, fmt.Errorf("%s: no variable is called %q (there are: %s)", f.Name, name, f.list())
+	return nil, noVariable("%s: no variable is called %q (there are: %s)", f.Name, name, f.list())
 }
 
 // Main is the array that is meant when nobody names one: the only one there is, or the only one of the highest rank, text and coordinate variables aside.
@@ -58,10 +61,18 @@ func (f *File) Main() (*Array, error) {
 	case 1:
 		return best[0], nil
 	case 0:
-		return nil, fmt.Errorf("%s: no variable but coordinates (there are: %s)", f.Name, f.list())
+		return nil, noVariable("%s: no variable but coordinates (there are: %s)", f.Name, f.list())
 	}
-	return nil, fmt.Errorf("%s: which variable? name one as %s#%s (there are: %s)", f.Name, f.Name, best[0].Name, f.list())
+	return nil, noVariable("%s: which variable? name one as %s#%s (there are: %s)", f.Name, f.Name, best[0].Name, f.list())
 }
+
+// A choice is an ErrNoVariable in words that say which there are.
+type choice string
+
+func (c choice) Error() string { return string(c) }
+func (c choice) Unwrap() error { return ErrNoVariable }
+
+func noVariable(format string, args ...any) error { return choice(fmt.Sprintf(format, args...)) }
 
 // IsCoord says whether the array is a coordinate variable: one dimension, of its own name.
 func (a *Array) IsCoord() bool { return len(a.Dims) == 1 && a.Dims[0] == a.Name }

@@ -17,8 +17,9 @@ type Key struct {
 	Block int64
 }
 
-// A Load fills dst with a block. It is called by one worker and must not keep dst.
-type Load func(ctx context.Context, dst []byte) error
+// A Load fills dst with a block and says how whoever asked first met it: Missed,
+// or what another host said. It is called by one worker and must not keep dst.
+type Load func(ctx context.Context, dst []byte) (How, error)
 
 // How says what a Get met.
 type How uint8
@@ -26,8 +27,12 @@ type How uint8
 const (
 	Hit    How = iota // the block was there
 	Waited            // it was on its way
-	Missed            // this Get set it going
+	Missed            // this Get had it read from storage
+	Remote            // this Get had it brought from another host, where it was
 )
+
+// Moved is set besides when this Get had it brought from another host.
+const Moved How = 1 << 7
 
 // ErrClosed answers what is still waiting when the cache is closed.
 var ErrClosed = errors.New("the cache is closed")
@@ -37,6 +42,7 @@ type Block struct {
 	Off  int64 // where it stands in the region
 	Size int   // bytes
 
+	cache      *Cache
 	key        Key
 	load       Load
 	state      state
@@ -73,6 +79,7 @@ const maxAhead = 4096
 // Cache is safe for concurrent use.
 type Cache struct {
 	region *memory.Region
+	base   int64 // where its part of the region begins
 	budget int64
 	cancel context.CancelFunc
 	joined sync.WaitGroup
@@ -91,12 +98,13 @@ type Cache struct {
 	stats     Stats
 }
 
-// New starts a cache in region, all of which it may use, with that many workers.
-func New(region *memory.Region, workers int) *Cache {
+// New starts a cache in size bytes of region from base on, with that many workers.
+func New(region *memory.Region, base, size int64, workers int) *Cache {
 	ctx, cancel := context.WithCancel(context.Background())
-	a := arena.New(region.Size())
+	a := arena.New(size)
 	c := &Cache{
 		region: region,
+		base:   base,
 		budget: a.Free(),
 		cancel: cancel,
 		arena:  a,
@@ -161,7 +169,7 @@ func (c *Cache) Get(key Key, size int, load Load, done func(*Block, How, error))
 			done(nil, Missed, fmt.Errorf("a block of %s does not fit the cache of %s", memory.FormatBytes(int64(size)), memory.FormatBytes(c.budget)))
 			return
 		}
-		b = &Block{key: key, Size: size, load: load, demanded: true, waiters: []waiter{{Missed, done}}}
+		b = &Block{cache: c, key: key, Size: size, load: load, demanded: true, waiters: []waiter{{Missed, done}}}
 		c.blocks[key] = b
 		c.demand = append(c.demand, b)
 		c.work.Signal()
@@ -195,7 +203,7 @@ func (c *Cache) Prefetch(key Key, size int, load Load) bool {
 	if c.closed || len(c.ahead) >= maxAhead || arena.Round(size) > c.budget {
 		return false
 	}
-	b := &Block{key: key, Size: size, load: load, prefetched: true}
+	b := &Block{cache: c, key: key, Size: size, load: load, prefetched: true}
 	c.blocks[key] = b
 	c.ahead = append(c.ahead, b)
 	c.work.Signal()
@@ -222,13 +230,20 @@ func (c *Cache) pin(b *Block) {
 }
 
 // Unpin gives back what Get answered with.
-func (c *Cache) Unpin(b *Block) {
+func (b *Block) Unpin() {
+	c := b.cache
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if b.pins--; b.pins == 0 {
 		b.idle = c.idle.PushBack(b)
 		c.room.Broadcast()
 	}
+}
+
+// Bytes is what the block holds, until it is unpinned.
+func (b *Block) Bytes() []byte {
+	end := b.Off + int64(b.Size)
+	return b.cache.region.Bytes()[b.Off:end:end]
 }
 
 // Pinned is how many blocks are pinned.

@@ -21,11 +21,12 @@ import (
 func start(t *testing.T, pages, workers int) *Cache {
 	t.Helper()
 	before := runtime.NumGoroutine()
-	region, err := memory.New(int64(pages) * arena.Unit)
+	const base = 3 * arena.Unit // of a region that is not all ours
+	region, err := memory.New(base + int64(pages)*arena.Unit)
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := New(region, workers)
+	c := New(region, base, int64(pages)*arena.Unit, workers)
 	t.Cleanup(func() {
 		if n := c.Pinned(); n != 0 {
 			t.Errorf("%d blocks are still pinned", n)
@@ -54,17 +55,22 @@ type answer struct {
 	err error
 }
 
+// fill is a Load from storage.
+type fill func(ctx context.Context, dst []byte) error
+
+func (f fill) load(ctx context.Context, dst []byte) (How, error) { return Missed, f(ctx, dst) }
+
 // get waits for the answer.
-func get(c *Cache, key Key, size int, load Load) answer {
+func get(c *Cache, key Key, size int, f fill) answer {
 	ch := make(chan answer, 1)
-	c.Get(key, size, load, func(b *Block, how How, err error) { ch <- answer{b, how, err} })
+	c.Get(key, size, f.load, func(b *Block, how How, err error) { ch <- answer{b, how, err} })
 	return <-ch
 }
 
 // pattern is what a block under key holds.
 func pattern(key Key) byte { return byte(key.Array*31 + uint64(key.Block)*7 + 1) }
 
-func filler(key Key, loads *atomic.Int64) Load {
+func filler(key Key, loads *atomic.Int64) fill {
 	return func(_ context.Context, dst []byte) error {
 		loads.Add(1)
 		for i := range dst {
@@ -76,8 +82,27 @@ func filler(key Key, loads *atomic.Int64) Load {
 
 func (c *Cache) holds(t *testing.T, b *Block, key Key) {
 	t.Helper()
-	if got := c.region.Bytes()[b.Off : b.Off+int64(b.Size)]; !bytes.Equal(got, bytes.Repeat([]byte{pattern(key)}, b.Size)) {
+	if got := b.Bytes(); !bytes.Equal(got, bytes.Repeat([]byte{pattern(key)}, b.Size)) {
 		t.Errorf("block %v holds something else", key)
+	}
+}
+
+// Who set the loading going learns what the load said; who waited for it, that it waited.
+func TestLoadSaysHow(t *testing.T) {
+	c := start(t, 8, 1)
+	begin := make(chan struct{})
+	answers := make(chan answer, 2)
+	for range 2 {
+		c.Get(Key{1, 1}, 10, func(context.Context, []byte) (How, error) { <-begin; return Remote | Moved, nil },
+			func(b *Block, how How, err error) { answers <- answer{b, how, err} })
+	}
+	close(begin)
+	for _, want := range []How{Remote | Moved, Waited} {
+		a := <-answers
+		if a.err != nil || a.how != want {
+			t.Errorf("%v, %v; want %v", a.how, a.err, want)
+		}
+		a.b.Unpin()
 	}
 }
 
@@ -86,14 +111,14 @@ func TestOneLoadForAll(t *testing.T) {
 	key := Key{1, 5}
 	var loads atomic.Int64
 	begin := make(chan struct{})
-	load := func(ctx context.Context, dst []byte) error {
+	var load fill = func(ctx context.Context, dst []byte) error {
 		<-begin
 		return filler(key, &loads)(ctx, dst)
 	}
 	const askers = 50
 	answers := make(chan answer, askers)
 	for range askers {
-		c.Get(key, 5000, load, func(b *Block, how How, err error) { answers <- answer{b, how, err} })
+		c.Get(key, 5000, load.load, func(b *Block, how How, err error) { answers <- answer{b, how, err} })
 	}
 	close(begin)
 	var missed, waited int
@@ -109,7 +134,7 @@ func TestOneLoadForAll(t *testing.T) {
 			waited++
 		}
 		c.holds(t, a.b, key)
-		c.Unpin(a.b)
+		a.b.Unpin()
 	}
 	if loads.Load() != 1 || missed != 1 || waited != askers-1 {
 		t.Errorf("%d loads, %d misses, %d waits; want 1, 1, %d", loads.Load(), missed, waited, askers-1)
@@ -118,7 +143,7 @@ func TestOneLoadForAll(t *testing.T) {
 	if a.how != Hit || a.err != nil {
 		t.Errorf("the next asker: how %d, %v", a.how, a.err)
 	}
-	c.Unpin(a.b)
+	a.b.Unpin()
 }
 
 func TestErrorGoesToAllAndIsNotKept(t *testing.T) {
@@ -127,7 +152,7 @@ func TestErrorGoesToAllAndIsNotKept(t *testing.T) {
 	begin := make(chan struct{})
 	answers := make(chan answer, 10)
 	for range 10 {
-		c.Get(Key{1, 1}, 10, func(context.Context, []byte) error { <-begin; return boom },
+		c.Get(Key{1, 1}, 10, func(context.Context, []byte) (How, error) { <-begin; return Missed, boom },
 			func(b *Block, how How, err error) { answers <- answer{b, how, err} })
 	}
 	close(begin)
@@ -141,7 +166,7 @@ func TestErrorGoesToAllAndIsNotKept(t *testing.T) {
 	if a.err != nil || loads.Load() != 1 {
 		t.Fatalf("after the error: %v, %d loads", a.err, loads.Load())
 	}
-	c.Unpin(a.b)
+	a.b.Unpin()
 }
 
 func TestPanicOfADecoderIsAnError(t *testing.T) {
@@ -184,7 +209,7 @@ func TestWaitsForPins(t *testing.T) {
 	ch := make(chan answer, 2)
 	for i := range int64(2) {
 		key := Key{1, 1 + i}
-		c.Get(key, arena.Unit, filler(key, &loads), func(b *Block, how How, err error) { ch <- answer{b, how, err} })
+		c.Get(key, arena.Unit, filler(key, &loads).load, func(b *Block, how How, err error) { ch <- answer{b, how, err} })
 	}
 	waitFor(t, "a worker to reserve", func() bool { c.mu.Lock(); defer c.mu.Unlock(); return c.reserving })
 	select {
@@ -192,13 +217,13 @@ func TestWaitsForPins(t *testing.T) {
 		t.Fatalf("memory that is pinned was given to %v", a)
 	default:
 	}
-	c.Unpin(first.b)
+	first.b.Unpin()
 	for range 2 {
 		a := <-ch
 		if a.err != nil {
 			t.Fatal(a.err)
 		}
-		c.Unpin(a.b)
+		a.b.Unpin()
 	}
 	if s := c.Stats(); s.Evictions != 1 || s.Loads != 3 {
 		t.Errorf("stats %+v", s)
@@ -215,7 +240,7 @@ func TestLeastRecentlyUsedGoesFirst(t *testing.T) {
 			t.Fatal(a.err)
 		}
 		c.holds(t, a.b, key)
-		c.Unpin(a.b)
+		a.b.Unpin()
 		return a.how
 	}
 	for _, step := range []struct {
@@ -232,7 +257,7 @@ func TestPrefetch(t *testing.T) {
 	c := start(t, 8, 1)
 	var loads atomic.Int64
 	for i := range int64(8) {
-		if key := (Key{1, i}); !c.Prefetch(key, arena.Unit, filler(key, &loads)) {
+		if key := (Key{1, i}); !c.Prefetch(key, arena.Unit, filler(key, &loads).load) {
 			t.Errorf("block %d is not taken", i)
 		}
 	}
@@ -255,7 +280,7 @@ func TestPrefetch(t *testing.T) {
 		t.Errorf("a prefetched block: %d, %v", a.how, a.err)
 	}
 	c.holds(t, a.b, Key{1, 0})
-	c.Unpin(a.b)
+	a.b.Unpin()
 	if s := c.Stats(); s.BytesUnused != 3*arena.Unit {
 		t.Errorf("%d bytes unused, want %d", s.BytesUnused, 3*arena.Unit)
 	}
@@ -263,7 +288,7 @@ func TestPrefetch(t *testing.T) {
 	for i := range int64(8) {
 		key := Key{2, i}
 		a := get(c, key, arena.Unit, filler(key, &loads))
-		c.Unpin(a.b)
+		a.b.Unpin()
 	}
 	if s := c.Stats(); s.BytesUnused != 3*arena.Unit {
 		t.Errorf("%d bytes unused after eviction, want %d", s.BytesUnused, 3*arena.Unit)
@@ -281,27 +306,27 @@ func TestDemandOvertakesPrefetch(t *testing.T) {
 	var loads atomic.Int64
 	begin, busy := make(chan struct{}), make(chan struct{})
 	ch := make(chan answer, 2)
-	c.Get(Key{9, 9}, 10, func(context.Context, []byte) error { close(busy); <-begin; return nil },
+	c.Get(Key{9, 9}, 10, func(context.Context, []byte) (How, error) { close(busy); <-begin; return Missed, nil },
 		func(b *Block, how How, err error) { ch <- answer{b, how, err} })
 	<-busy
 	var order []int64
-	note := func(key Key) Load {
+	note := func(key Key) fill {
 		return func(ctx context.Context, dst []byte) error {
 			order = append(order, key.Block) // the only worker writes, the test reads after all answers
 			return filler(key, &loads)(ctx, dst)
 		}
 	}
 	for i := range int64(3) {
-		c.Prefetch(Key{1, i}, 10, note(Key{1, i}))
+		c.Prefetch(Key{1, i}, 10, note(Key{1, i}).load)
 	}
-	c.Get(Key{1, 2}, 10, note(Key{1, 2}), func(b *Block, how How, err error) { ch <- answer{b, how, err} })
+	c.Get(Key{1, 2}, 10, note(Key{1, 2}).load, func(b *Block, how How, err error) { ch <- answer{b, how, err} })
 	close(begin)
 	for range 2 {
 		a := <-ch
 		if a.err != nil {
 			t.Fatal(a.err)
 		}
-		c.Unpin(a.b)
+		a.b.Unpin()
 	}
 	waitFor(t, "three loads", func() bool { return loads.Load() == 3 })
 	c.Close()
@@ -316,14 +341,14 @@ func TestCloseAnswersEverybody(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer region.Close()
-	c := New(region, 1)
+	c := New(region, 0, region.Size(), 1)
 	busy := make(chan struct{})
 	ch := make(chan answer, 5)
 	for i := range int64(5) {
-		c.Get(Key{1, i}, 10, func(ctx context.Context, _ []byte) error {
+		c.Get(Key{1, i}, 10, func(ctx context.Context, _ []byte) (How, error) {
 			close(busy)
 			<-ctx.Done()
-			return ctx.Err()
+			return Missed, ctx.Err()
 		}, func(b *Block, how How, err error) { ch <- answer{b, how, err} })
 	}
 	<-busy
@@ -350,7 +375,7 @@ func TestChurn(t *testing.T) {
 				key := Key{uint64(r.IntN(3)), int64(r.IntN(20))}
 				size := int(key.Array+1)*arena.Unit*2 - int(key.Block)*100
 				if r.IntN(5) == 0 {
-					c.Prefetch(key, size, filler(key, &loads))
+					c.Prefetch(key, size, filler(key, &loads).load)
 					continue
 				}
 				a := get(c, key, size, filler(key, &loads))
@@ -359,7 +384,7 @@ func TestChurn(t *testing.T) {
 					return
 				}
 				c.holds(t, a.b, key)
-				c.Unpin(a.b)
+				a.b.Unpin()
 			}
 		})
 	}

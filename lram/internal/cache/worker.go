@@ -14,11 +14,12 @@ func (c *Cache) run(ctx context.Context) {
 		if b == nil {
 			return
 		}
+		var how How
 		off, err := c.reserve(b)
 		if err == nil {
-			err = c.fill(ctx, b, off)
+			how, err = c.fill(ctx, b, off)
 		}
-		c.finish(b, off, err)
+		c.finish(b, off, how, err)
 	}
 }
 
@@ -72,7 +73,7 @@ func (c *Cache) reserve(b *Block) (int64, error) {
 			return nowhere, errNoRoom
 		}
 		if off, ok := c.arena.Alloc(b.Size); ok {
-			return off, nil
+			return c.base + off, nil
 		}
 		if c.evict() {
 			continue
@@ -105,15 +106,15 @@ func (c *Cache) evict() bool {
 
 // release gives memory back to the arena. Offsets come from Alloc and are released once, so an error would be a bug of this package.
 func (c *Cache) release(off int64) {
-	if err := c.arena.Release(off); err != nil {
+	if err := c.arena.Release(off - c.base); err != nil {
 		panic(err)
 	}
 }
 
 // fill loads b into its memory. A decoder that panics has failed like one that returns an error.
-func (c *Cache) fill(ctx context.Context, b *Block, off int64) (err error) {
+func (c *Cache) fill(ctx context.Context, b *Block, off int64) (how How, err error) {
 	if err := c.region.Ensure(off, int64(b.Size)); err != nil {
-		return err
+		return 0, err
 	}
 	defer func() {
 		if p := recover(); p != nil {
@@ -125,7 +126,7 @@ func (c *Cache) fill(ctx context.Context, b *Block, off int64) (err error) {
 }
 
 // finish makes b resident or forgets it, and answers those who wait.
-func (c *Cache) finish(b *Block, off int64, err error) {
+func (c *Cache) finish(b *Block, off int64, how How, err error) {
 	c.mu.Lock()
 	waiters := b.waiters
 	if errors.Is(err, errNoRoom) && len(waiters) > 0 {
@@ -155,9 +156,12 @@ func (c *Cache) finish(b *Block, off int64, err error) {
 	c.room.Broadcast()
 	c.mu.Unlock()
 	for _, w := range waiters {
-		if err != nil {
+		switch {
+		case err != nil:
 			w.done(nil, w.how, err)
-		} else {
+		case w.how == Missed:
+			w.done(b, how, nil)
+		default:
 			w.done(b, w.how, nil)
 		}
 	}

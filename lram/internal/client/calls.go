@@ -8,9 +8,9 @@ import (
 	"gridrun/lram/internal/proto"
 )
 
-// Open opens an array; its number is for the other calls.
-func (c *Client) Open(ctx context.Context, ref string) (uint32, *proto.Description, error) {
-	f, err := ask[*proto.Opened](ctx, c, func(n uint32) proto.Frame { return &proto.Open{Request: n, Ref: ref} })
+// Open opens an array; its number is for the other calls. room is the least memory of the cache's hosts, 0: this one's.
+func (c *Client) Open(ctx context.Context, ref string, room int64) (uint32, *proto.Description, error) {
+	f, err := ask[*proto.Opened](ctx, c, func(n uint32) proto.Frame { return &proto.Open{Request: n, Ref: ref, Room: room} })
 	if err != nil {
 		return 0, nil, err
 	}
@@ -55,6 +55,8 @@ const (
 	Hit = iota
 	Waited
 	Missed
+	Remote
+	Moved = 1 << 7 // besides the others
 )
 
 // releaseAfter is how many blocks are given back in one frame at most.
@@ -74,7 +76,7 @@ func (c *Client) Get(ctx context.Context, number uint32, blocks []int64, do func
 	}
 	c.using.RLock()
 	defer c.using.RUnlock()
-	n, k, err := c.begin()
+	n, k, err := c.begin(nil)
 	if err != nil {
 		return 0, err
 	}
@@ -131,4 +133,31 @@ func (c *Client) Get(ctx context.Context, number uint32, blocks []int64, do func
 		}
 	}
 	return stalled, nil
+}
+
+// Fetch has the server of another host send one block, which fills dst, and says how it was found there. Only the end of the
+// client ends it early: then no one writes to dst any more when Fetch returns.
+func (c *Client) Fetch(number uint32, block int64, dst []byte) (how uint8, err error) {
+	n, k, err := c.begin(dst)
+	if err != nil {
+		return 0, err
+	}
+	defer c.forget(n, k)
+	if err := c.send(&proto.Get{Request: n, Array: number, Blocks: []int64{block}}); err != nil {
+		c.link.Close()
+		<-c.done
+		return 0, err
+	}
+	frames, _, err := c.wait(context.Background(), k)
+	if err != nil {
+		<-c.done
+		return 0, err
+	}
+	switch f := frames[0].(type) {
+	case *proto.Block:
+		return f.How, nil
+	case *proto.Failed:
+		return 0, failure(f)
+	}
+	return 0, fmt.Errorf("%w: the server answered a Get with %T", proto.ErrMalformed, frames[0])
 }

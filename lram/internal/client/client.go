@@ -1,5 +1,6 @@
 // Package client is a rank's end of its cache: it asks the server for blocks
-// and reads them where they stand in shared memory.
+// and reads them where they stand in shared memory. It is also a server's end
+// towards another host's server ([DialPeer], [Client.Fetch]).
 //
 //  1. [Dial] says Hello, maps the region that comes with Welcome and starts the
 //     reader, the package's only goroutine. It hands each answer to the call
@@ -10,7 +11,10 @@
 //     go on granting.
 //  3. Answers to a call that has given up find no one: the reader releases
 //     their blocks.
-//  4. When the stream ends, every call gets the same error, which wraps
+//  4. [Client.Fetch] asks another host for one block, as many at once as there
+//     are callers; the reader reads its bytes from the stream straight to where
+//     the caller wants them.
+//  5. When the stream ends, every call gets the same error, which wraps
 //     [ErrLost].
 package client
 
@@ -19,6 +23,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"sync"
 	"time"
@@ -48,10 +53,11 @@ type Client struct {
 	Wait func(since time.Time) (done func())
 
 	link   link.Link
-	region *memory.Region
+	region *memory.Region // nil towards another host
 	gets   chan struct{}
 	reader sync.WaitGroup
-	using  sync.RWMutex // read-locked by calls: the region stays mapped under them
+	done   chan struct{} // closed when the reader has ended
+	using  sync.RWMutex  // read-locked by calls: the region stays mapped under them
 
 	writing sync.Mutex // one frame at a time
 
@@ -65,10 +71,20 @@ type Client struct {
 type call struct {
 	frames []proto.Frame
 	more   chan struct{} // capacity 1: something is in frames, or Client.err is set
+	dst    []byte        // where the bytes behind a Block go, for Fetch
 }
 
 // Dial joins the cache over l, which it owns from now on. It returns when the server has answered or ctx is done.
 func Dial(ctx context.Context, l link.Link, hello proto.Hello) (*Client, error) {
+	return dial(ctx, l, hello, true)
+}
+
+// DialPeer joins the same cache of another host, whose memory stays its own.
+func DialPeer(ctx context.Context, l link.Link, hello proto.Hello) (*Client, error) {
+	return dial(ctx, l, hello, false)
+}
+
+func dial(ctx context.Context, l link.Link, hello proto.Hello, shared bool) (*Client, error) {
 	stop := context.AfterFunc(ctx, func() { l.Close() })
 	hello.Version = proto.Version
 	frame, err := proto.Append(nil, &hello)
@@ -94,7 +110,7 @@ func Dial(ctx context.Context, l link.Link, hello proto.Hello) (*Client, error) 
 		err = errors.New(welcome.Error)
 	case welcome.Version != proto.Version:
 		err = fmt.Errorf("the cache's server speaks version %d, this program %d", welcome.Version, proto.Version)
-	case region == nil:
+	case shared && region == nil:
 		err = fmt.Errorf("%w: no memory comes with the server's welcome", proto.ErrMalformed)
 	}
 	if err != nil {
@@ -106,7 +122,7 @@ func Dial(ctx context.Context, l link.Link, hello proto.Hello) (*Client, error) 
 	}
 	c := &Client{
 		Server: welcome.Server, Memory: welcome.Memory,
-		link: l, region: region, gets: make(chan struct{}, maxGets), calls: map[uint32]*call{},
+		link: l, region: region, gets: make(chan struct{}, maxGets), calls: map[uint32]*call{}, done: make(chan struct{}),
 	}
 	c.reader.Go(c.read)
 	return c, nil
@@ -119,27 +135,45 @@ func (c *Client) Close() error {
 	c.reader.Wait()
 	c.using.Lock()
 	defer c.using.Unlock()
+	if c.region == nil {
+		return nil
+	}
 	return c.region.Close()
+}
+
+// Err is why the client has no more answers, nil while it has.
+func (c *Client) Err() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.err
 }
 
 // read passes on what the server sends.
 func (c *Client) read() {
+	defer close(c.done)
 	r := bufio.NewReader(c.link)
 	for {
 		f, err := proto.Read(r)
-		if err != nil {
-			c.end(fmt.Errorf("%w: %w", ErrLost, err))
-			return
+		var number uint32
+		if err == nil {
+			number, err = numberOf(f)
 		}
-		number, err := numberOf(f)
+		var k *call
+		if err == nil {
+			c.mu.Lock()
+			k = c.calls[number]
+			c.mu.Unlock()
+			if b, ok := f.(*proto.Block); ok {
+				err = receive(r, b, k)
+			}
+		}
 		if err != nil {
 			c.link.Close()
 			c.end(fmt.Errorf("%w: %w", ErrLost, err))
 			return
 		}
 		c.mu.Lock()
-		k := c.calls[number]
-		if k != nil {
+		if k = c.calls[number]; k != nil {
 			k.frames = append(k.frames, f)
 		}
 		c.mu.Unlock()
@@ -151,6 +185,15 @@ func (c *Client) read() {
 	}
 }
 
+// receive reads what follows a Block.
+func receive(r io.Reader, b *proto.Block, k *call) error {
+	if k == nil || k.dst == nil || b.Size != int64(len(k.dst)) {
+		return fmt.Errorf("%w: a block of %d bytes that nobody waits for", proto.ErrMalformed, b.Size)
+	}
+	_, err := io.ReadFull(r, k.dst)
+	return err
+}
+
 func numberOf(f proto.Frame) (uint32, error) {
 	switch f := f.(type) {
 	case *proto.Opened:
@@ -158,6 +201,8 @@ func numberOf(f proto.Frame) (uint32, error) {
 	case *proto.Values:
 		return f.Request, nil
 	case *proto.Granted:
+		return f.Request, nil
+	case *proto.Block:
 		return f.Request, nil
 	case *proto.Counted:
 		return f.Request, nil
@@ -206,18 +251,15 @@ func (c *Client) send(f proto.Frame) error {
 	_, err = c.link.Write(b)
 	c.writing.Unlock()
 	if err != nil {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		if c.err != nil {
-			return c.err
-		}
-		return fmt.Errorf("%w: %w", ErrLost, err)
+		c.link.Close()
+		c.end(fmt.Errorf("%w: %w", ErrLost, err))
+		return c.Err()
 	}
 	return nil
 }
 
-// begin registers a call.
-func (c *Client) begin() (uint32, *call, error) {
+// begin registers a call. dst is where a Block's bytes go.
+func (c *Client) begin(dst []byte) (uint32, *call, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.err != nil {
@@ -225,7 +267,7 @@ func (c *Client) begin() (uint32, *call, error) {
 	}
 	for c.last++; c.calls[c.last] != nil; c.last++ {
 	}
-	k := &call{more: make(chan struct{}, 1)}
+	k := &call{more: make(chan struct{}, 1), dst: dst}
 	c.calls[c.last] = k
 	return c.last, k, nil
 }
@@ -285,7 +327,7 @@ func (c *Client) wait(ctx context.Context, k *call) ([]proto.Frame, time.Duratio
 func ask[T proto.Frame](ctx context.Context, c *Client, frame func(number uint32) proto.Frame) (answer T, err error) {
 	c.using.RLock()
 	defer c.using.RUnlock()
-	number, k, err := c.begin()
+	number, k, err := c.begin(nil)
 	if err != nil {
 		return answer, err
 	}
@@ -324,6 +366,10 @@ func failure(f *proto.Failed) error {
 		e.Kind = store.ErrChanged
 	case proto.NoCoord:
 		e.Kind = array.ErrNoCoord
+	case proto.NoVariable:
+		e.Kind = array.ErrNoVariable
+	case proto.Lost:
+		e.Kind = ErrLost
 	}
 	return e
 }

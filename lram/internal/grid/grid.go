@@ -17,6 +17,7 @@ package grid
 import (
 	"fmt"
 	"math"
+	"slices"
 )
 
 // enough is the size in bytes from which a block does not take in another
@@ -142,6 +143,11 @@ func New(shape, block []int, elem int) (*Grid, error) {
 		return nil, fmt.Errorf("blocks of shape %v are larger than 2 GiB", block)
 	}
 	return g, nil
+}
+
+// Equal says whether both cut arrays of the same shape and element size into the same blocks.
+func (g *Grid) Equal(o *Grid) bool {
+	return g.elem == o.elem && slices.Equal(g.shape, o.shape) && slices.Equal(g.block, o.block)
 }
 
 // Blocks is how many blocks the array has.

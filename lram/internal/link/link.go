@@ -1,7 +1,7 @@
 // Package link is the stream between a rank and the server of its cache: a
 // Unix socket between processes, a pipe inside one. Besides bytes it carries
 // one thing, once: the server's memory region, with the frame that welcomes
-// the rank.
+// the rank. Between the servers of two hosts it carries bytes only.
 package link
 
 import (
@@ -42,6 +42,24 @@ func Pipe() (rank, server Link) {
 	a, b := net.Pipe()
 	regions := make(chan *memory.Region, 1)
 	return &pipe{a, regions}, &pipe{b, regions}
+}
+
+// Stream makes a link of a connection to another host: no region comes with it.
+func Stream(c net.Conn) Link { return stream{c} }
+
+type stream struct{ net.Conn }
+
+func (stream) Share([]byte, *memory.Region) error {
+	return errors.New("memory cannot be shared with another host")
+}
+
+func (s stream) Receive() (proto.Frame, *memory.Region, error) {
+	head := make([]byte, 4)
+	if _, err := io.ReadFull(s, head); err != nil {
+		return nil, nil, err
+	}
+	f, err := frameFrom(s, head)
+	return f, nil, err
 }
 
 type pipe struct {

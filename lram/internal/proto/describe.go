@@ -3,6 +3,7 @@ package proto
 import (
 	"encoding/binary"
 	"fmt"
+	"time"
 
 	"github.com/vmihailenco/msgpack/v5"
 )
@@ -18,6 +19,21 @@ type Description struct {
 	Scale, Offset float64
 	Missing       Attr // a list of the stored type
 	Attrs         []Attr
+	Files         []File // everything the array is read from
+}
+
+// A File says which state of a file a host has opened: hosts must agree.
+type File struct {
+	Name  string
+	Size  int64 // bytes
+	MTime int64 // nanoseconds since 1970, 0 if it has none
+}
+
+func (f File) String() string {
+	if f.MTime == 0 {
+		return fmt.Sprintf("%s of %d bytes", f.Name, f.Size)
+	}
+	return fmt.Sprintf("%s of %d bytes, changed %s", f.Name, f.Size, time.Unix(0, f.MTime).UTC().Format("2006-01-02 15:04:05.999999999"))
 }
 
 // An Attr is an attribute: text, numbers of one type, or whatever else msgpack carries.

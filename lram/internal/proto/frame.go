@@ -11,7 +11,7 @@ import (
 
 const (
 	// Version of everything this package defines.
-	Version = 1
+	Version = 2
 	// MaxFrame bounds a frame's length in bytes.
 	MaxFrame = 1 << 20
 	// MaxBlocks bounds the blocks of one Get or Prefetch.

@@ -7,10 +7,12 @@ type (
 		Cache             string
 		Rank              uint32
 		Memory, BlockSize int64
+		Hosts             []uint32
 	}
 	Open struct {
 		Request uint32
 		Ref     string
+		Room    int64
 	}
 	Close struct{ Array uint32 }
 	Coord struct {
@@ -54,8 +56,13 @@ type (
 		How               uint8
 	}
 	Counted struct {
-		Request                          uint32
-		Decodes, Evictions, Read, Unused int64
+		Request                                 uint32
+		Decodes, Evictions, Read, Unused, Moved int64
+	}
+	Block struct {
+		Request, Position uint32
+		Size              int64
+		How               uint8
 	}
 	Failed struct {
 		Request uint32
@@ -72,6 +79,8 @@ const (
 	NotExist
 	Changed
 	NoCoord
+	NoVariable
+	Lost
 )
 
 // newFrame makes an empty frame of a kind, nil for an unknown one.
@@ -107,6 +116,8 @@ func newFrame(kind byte) Frame {
 		return new(Counted)
 	case 70:
 		return new(Failed)
+	case 71:
+		return new(Block)
 	}
 	return nil
 }
@@ -126,6 +137,7 @@ func (*Values) kind() byte   { return 67 }
 func (*Granted) kind() byte  { return 68 }
 func (*Counted) kind() byte  { return 69 }
 func (*Failed) kind() byte   { return 70 }
+func (*Block) kind() byte    { return 71 }
 
 func (f *Hello) fields(c *codec) {
 	c.u32(&f.Version)
@@ -133,11 +145,13 @@ func (f *Hello) fields(c *codec) {
 	c.u32(&f.Rank)
 	c.i64(&f.Memory)
 	c.i64(&f.BlockSize)
+	c.u32s(&f.Hosts)
 }
 
 func (f *Open) fields(c *codec) {
 	c.u32(&f.Request)
 	c.str(&f.Ref)
+	c.i64(&f.Room)
 }
 
 func (f *Close) fields(c *codec) { c.u32(&f.Array) }
@@ -203,6 +217,14 @@ func (f *Counted) fields(c *codec) {
 	c.i64(&f.Evictions)
 	c.i64(&f.Read)
 	c.i64(&f.Unused)
+	c.i64(&f.Moved)
+}
+
+func (f *Block) fields(c *codec) {
+	c.u32(&f.Request)
+	c.u32(&f.Position)
+	c.i64(&f.Size)
+	c.u8(&f.How)
 }
 
 func (f *Failed) fields(c *codec) {

@@ -63,7 +63,7 @@ func work(l link.Link) error {
 		return err
 	}
 	defer c.Close()
-	number, d, err := c.Open(ctx, ref)
+	number, d, err := c.Open(ctx, ref, 0)
 	if err != nil {
 		return err
 	}
@@ -170,7 +170,7 @@ func TestReadErrorIsNotKept(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	number, _, err := c.Open(ctx, ref)
+	number, _, err := c.Open(ctx, ref, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -191,7 +191,7 @@ func TestReadErrorIsNotKept(t *testing.T) {
 	if _, _, err := c.Coord(ctx, number, 1); !errors.Is(err, array.ErrNoCoord) {
 		t.Errorf("no coordinate: %v", err)
 	}
-	if _, _, err := c.Open(ctx, "mem:none.json"); !errors.Is(err, fs.ErrNotExist) {
+	if _, _, err := c.Open(ctx, "mem:none.json", 0); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("no file: %v", err)
 	}
 	c.Close()

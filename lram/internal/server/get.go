@@ -52,7 +52,7 @@ func (s *session) release(f *proto.Release) error {
 	}
 	s.mu.Unlock()
 	for _, b := range pins {
-		s.house.blocks.Unpin(b)
+		b.Unpin()
 	}
 	s.pump()
 	return nil
@@ -87,7 +87,8 @@ func (s *session) pump() {
 		s.held += int64(size)
 		s.mu.Unlock()
 		k := r.blocks[at]
-		s.house.blocks.Get(cache.Key{Array: r.book.id, Block: k}, size, r.book.load(k), func(b *cache.Block, how cache.How, err error) {
+		c, load := s.house.find(r.book, k)
+		c.Get(cache.Key{Array: r.book.id, Block: k}, size, load, func(b *cache.Block, how cache.How, err error) {
 			s.answer(r, uint32(at), size, b, how, err)
 		})
 		s.mu.Lock()
@@ -116,6 +117,12 @@ func (s *session) answer(r *request, at uint32, size int, b *cache.Block, how ca
 	s.mu.Lock()
 	r.asked--
 	switch {
+	case b != nil && !s.closed && !r.dead && s.peer != nil:
+		s.send(&proto.Block{Request: r.number, Position: at, Size: int64(b.Size), How: uint8(how)})
+		s.payloads = append(s.payloads, payload{len(s.out), b})
+		s.settle(r)
+		s.mu.Unlock()
+		return
 	case b != nil && !s.closed && !r.dead:
 		r.pins[at] = b
 		s.send(&proto.Granted{Request: r.number, Position: at, Off: b.Off, Size: int64(b.Size), How: uint8(how)})
@@ -131,7 +138,7 @@ func (s *session) answer(r *request, at uint32, size int, b *cache.Block, how ca
 	}
 	s.mu.Unlock()
 	if b != nil {
-		s.house.blocks.Unpin(b)
+		b.Unpin()
 	}
 	s.pump()
 }

@@ -65,7 +65,7 @@ func serve(s *Server, wrap func(link.Link) link.Link) (rank link.Link, done chan
 		theirs = wrap(theirs)
 	}
 	done = make(chan error, 1)
-	go func() { done <- s.Serve(context.Background(), theirs) }()
+	go func() { done <- s.Serve(context.Background(), Alone(), theirs) }()
 	return mine, done
 }
 

@@ -14,6 +14,7 @@ import (
 
 	"gridrun/lram/format/array"
 	"gridrun/lram/internal/cache"
+	"gridrun/lram/internal/client"
 	"gridrun/lram/internal/link"
 	"gridrun/lram/internal/proto"
 	"gridrun/lram/store"
@@ -28,11 +29,12 @@ const (
 	maxShare = 64 << 20
 )
 
-// A session serves one rank.
+// A session serves one rank, or the server of another host.
 type session struct {
 	house *house
 	link  link.Link
-	share int64 // bytes it may pin or wait for; one block always may
+	peer  net.Conn // the stream to another host, nil for a rank
+	share int64    // bytes it may pin or wait for; one block always may
 	slots chan struct{}
 	tasks sync.WaitGroup
 
@@ -44,8 +46,15 @@ type session struct {
 	queue    []*request // with blocks not asked for yet
 	held     int64      // bytes asked for or pinned
 	pumping  bool
-	out      []byte // frames to write
+	out      []byte    // frames to write
+	payloads []payload // blocks to write among them
 	written  sync.Cond
+}
+
+// A payload is a block on its way to another host. The writer unpins it.
+type payload struct {
+	at    int // bytes of out before it
+	block *cache.Block
 }
 
 // A request is one Get.
@@ -64,9 +73,9 @@ func (r *request) over() bool {
 	return r.asked == 0 && len(r.pins) == 0 && (r.dead || r.next == len(r.blocks))
 }
 
-func newSession(h *house, l link.Link) *session {
+func newSession(h *house, l link.Link, peer net.Conn) *session {
 	s := &session{
-		house: h, link: l,
+		house: h, link: l, peer: peer,
 		share:    min(h.memory/8, maxShare),
 		slots:    make(chan struct{}, maxTasks),
 		arrays:   map[uint32]*book{},
@@ -104,6 +113,7 @@ func (s *session) run(ctx context.Context) error {
 	s.tasks.Wait()
 	s.close()
 	writer.Wait()
+	s.sent(s.payloads) // closed: nobody adds to them any more
 	return ended(ctx, err)
 }
 
@@ -122,11 +132,19 @@ func (s *session) close() {
 	s.written.Signal()
 	s.mu.Unlock()
 	for _, b := range pins {
-		s.house.blocks.Unpin(b)
+		b.Unpin()
 	}
 	for _, b := range books {
-		b.put()
+		s.putBack(b)
 	}
+}
+
+// putBack ends the session's use of an array.
+func (s *session) putBack(b *book) {
+	if s.peer == nil {
+		b.part()
+	}
+	b.put()
 }
 
 // write sends what send has queued. A stream that takes no more is closed, which ends the reader.
@@ -136,18 +154,54 @@ func (s *session) write() {
 		for len(s.out) == 0 && !s.closed {
 			s.written.Wait()
 		}
-		frames := s.out
-		s.out = nil
+		frames, payloads := s.out, s.payloads
+		s.out, s.payloads = nil, nil
 		closed := s.closed
 		s.mu.Unlock()
+		if !closed {
+			if err := s.put(frames, payloads); err != nil {
+				s.link.Close()
+				closed = true
+			}
+		}
+		s.sent(payloads)
 		if closed {
 			return
 		}
-		if _, err := s.link.Write(frames); err != nil {
-			s.link.Close()
-			return
-		}
 	}
+}
+
+// put writes frames with the blocks among them, from where they stand.
+func (s *session) put(frames []byte, payloads []payload) error {
+	if len(payloads) == 0 {
+		_, err := s.link.Write(frames)
+		return err
+	}
+	var all net.Buffers
+	from := 0
+	for _, p := range payloads {
+		all = append(all, frames[from:p.at], p.block.Bytes())
+		from = p.at
+	}
+	all = append(all, frames[from:])
+	_, err := all.WriteTo(s.peer)
+	return err
+}
+
+// sent gives back blocks that have been written, or never will be.
+func (s *session) sent(payloads []payload) {
+	if len(payloads) == 0 {
+		return
+	}
+	s.mu.Lock()
+	for _, p := range payloads {
+		s.held -= int64(p.block.Size)
+	}
+	s.mu.Unlock()
+	for _, p := range payloads {
+		p.block.Unpin()
+	}
+	s.pump()
 }
 
 // send queues a frame and never blocks. The lock is held.
@@ -174,6 +228,10 @@ func (s *session) fail(number uint32, err error) {
 		kind = proto.Changed
 	case errors.Is(err, array.ErrNoCoord):
 		kind = proto.NoCoord
+	case errors.Is(err, array.ErrNoVariable):
+		kind = proto.NoVariable
+	case errors.Is(err, client.ErrLost):
+		kind = proto.Lost
 	}
 	text := err.Error()
 	s.send(&proto.Failed{Request: number, Kind: kind, Text: text[:min(len(text), maxText)]})
@@ -194,7 +252,7 @@ func (s *session) take(ctx context.Context, f proto.Frame) error {
 		if b == nil {
 			return fmt.Errorf("%w: Close of array %d, which is not open", proto.ErrMalformed, f.Array)
 		}
-		b.put()
+		s.putBack(b)
 	case *proto.Get:
 		return s.get(f)
 	case *proto.Release:
@@ -246,9 +304,16 @@ func (s *session) task(ctx context.Context, number uint32, do func() error) {
 }
 
 func (s *session) open(ctx context.Context, f *proto.Open) error {
-	b, err := s.house.shelf.open(ctx, f.Ref)
+	room := f.Room
+	if room <= 0 || room > s.house.memory {
+		room = s.house.memory
+	}
+	b, err := s.house.shelf.open(ctx, f.Ref, room)
 	if err != nil {
 		return err
+	}
+	if s.peer == nil {
+		b.join()
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -268,7 +333,7 @@ func (s *session) coord(ctx context.Context, f *proto.Coord) error {
 	if int64(f.Dim) >= int64(len(b.dims)) {
 		return fmt.Errorf("dimension %d of an array of %d", f.Dim, len(b.dims))
 	}
-	c, err := b.coord(ctx, b.dims[f.Dim])
+	c, err := b.coord(ctx, int(f.Dim), s.peer != nil)
 	if err != nil {
 		return err
 	}
@@ -292,6 +357,9 @@ func (s *session) known(number uint32, blocks []int64) (*book, error) {
 		if k < 0 || k >= b.grid.Blocks() {
 			return nil, fmt.Errorf("%w: block %d of an array of %d", proto.ErrMalformed, k, b.grid.Blocks())
 		}
+		if s.peer != nil && s.house.home(b, k) != s.house.site.Host {
+			return nil, fmt.Errorf("%w: another host asks for block %d, which is not kept here", proto.ErrMalformed, k)
+		}
 	}
 	return b, nil
 }
@@ -304,9 +372,8 @@ func (s *session) prefetch(f *proto.Prefetch) error {
 		return err
 	}
 	for _, k := range f.Blocks {
-		if !s.house.blocks.Prefetch(cache.Key{Array: b.id, Block: k}, b.grid.Size(k), b.load(k)) {
-			break
-		}
+		c, load := s.house.find(b, k)
+		c.Prefetch(cache.Key{Array: b.id, Block: k}, b.grid.Size(k), load)
 	}
 	return nil
 }

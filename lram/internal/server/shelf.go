@@ -18,8 +18,7 @@ const maxIdle = 1000
 
 // A shelf has the arrays of a house, each opened once however many ranks have it open.
 type shelf struct {
-	stores store.Store
-	plan   func(*array.Array) []int
+	house *house
 
 	mu      sync.Mutex
 	last    uint64            // id given last
@@ -35,17 +34,22 @@ type book struct {
 	id    uint64
 	key   string
 	ref   string
+	room  int64  // least memory of the cache's hosts
+	place uint64 // with a block's index it gives the block's home
 	desc  []byte // encoded Description
+	files []proto.File
 	dims  []string
 	grid  *grid.Grid
 
-	reading sync.Mutex // held while a coordinate is read, so that it is read once
-	coords  map[string]coordinate
+	reading sync.Mutex         // held while a coordinate is read, so that it is read once
+	coords  map[int]coordinate // by dimension
 
 	// guarded by shelf.mu
-	users int             // sessions that have it open, and loads under way
-	data  *format.Dataset // nil when nobody uses it
-	head  int64           // bytes that opening data read: header, description
+	readers int             // see join
+	agreed  bool            // another host has the same file, or there is none to ask
+	users   int             // sessions that have it open, and loads under way
+	data    *format.Dataset // nil when nobody uses it
+	head    int64           // bytes that opening data read: header, description
 }
 
 type coordinate struct {
@@ -61,19 +65,23 @@ type visit struct {
 	cancelled bool // err is the opener's own end, not the array's
 }
 
-func newShelf(stores store.Store, plan func(*array.Array) []int) *shelf {
-	return &shelf{stores: stores, plan: plan, byKey: map[string]*book{}, byRef: map[string]*book{}, opening: map[string]*visit{}}
+func newShelf(h *house) *shelf {
+	return &shelf{house: h, byKey: map[string]*book{}, byRef: map[string]*book{}, opening: map[string]*visit{}}
 }
 
-// plan chooses the blocks of an array so that at least four fit the budget.
-func (h *house) plan(a *array.Array) []int {
+// plan chooses the blocks of an array so that at least four fit each of the caches of a host that has room bytes: all hosts
+// must choose the same.
+func (h *house) plan(a *array.Array, room int64) []int {
 	_, rows := a.Reader.(*array.Strided)
 	l := grid.Layout{Shape: a.Shape, Elem: a.DType.Size(), Chunk: a.Chunk, Divisible: rows}
-	return grid.Plan(l, h.blockSize, int(min(h.memory/4, 1<<30)))
+	if len(h.hosts) > 1 {
+		room /= 2
+	}
+	return grid.Plan(l, h.blockSize, int(min(room/4, 1<<30)))
 }
 
 // open gives the array that ref leads to now; the caller must put it back.
-func (s *shelf) open(ctx context.Context, ref string) (*book, error) {
+func (s *shelf) open(ctx context.Context, ref string, room int64) (*book, error) {
 	for {
 		s.mu.Lock()
 		if v := s.opening[ref]; v != nil {
@@ -106,7 +114,12 @@ func (s *shelf) open(ctx context.Context, ref string) (*book, error) {
 				s.mu.Unlock()
 				close(v.done)
 			}()
-			v.book, v.err = s.visit(ctx, ref, known)
+			if v.book, v.err = s.visit(ctx, ref, room, known); v.err == nil {
+				if v.err = s.compare(ctx, v.book); v.err != nil {
+					v.book.put()
+					v.book = nil
+				}
+			}
 		}()
 		return v.book, v.err
 	}
@@ -123,19 +136,37 @@ func (s *shelf) take(b *book) *book {
 	return b
 }
 
+// compare makes sure that the hosts of the cache mean the same file: each asks one and the same of them.
+func (s *shelf) compare(ctx context.Context, b *book) error {
+	s.mu.Lock()
+	agreed := b.agreed
+	s.mu.Unlock()
+	host := s.house.witness(b.ref)
+	if agreed || host == s.house.site.Host {
+		return nil
+	}
+	if err := s.house.peers[host].visit(ctx, b); err != nil {
+		return fmt.Errorf("host %s: %w", s.house.site.Name(host), err)
+	}
+	s.mu.Lock()
+	b.agreed = true
+	s.mu.Unlock()
+	return nil
+}
+
 // visit opens ref, or finds it open and unchanged.
-func (s *shelf) visit(ctx context.Context, ref string, known *book) (*book, error) {
+func (s *shelf) visit(ctx context.Context, ref string, room int64, known *book) (*book, error) {
 	if b := s.take(known); b != nil {
 		if b.data.File.Check() == nil {
 			return b, nil
 		}
 		b.put()
 	}
-	d, err := format.Open(ctx, s.stores, ref)
+	d, err := format.Open(ctx, s.house.server.stores, ref)
 	if err != nil {
 		return nil, err
 	}
-	fresh, err := s.describe(ref, d)
+	fresh, err := s.describe(ref, room, d)
 	if err != nil {
 		d.Close()
 		return nil, err
@@ -178,8 +209,8 @@ func (s *shelf) forget() {
 }
 
 // describe makes a book of an opened array.
-func (s *shelf) describe(ref string, d *format.Dataset) (*book, error) {
-	block := s.plan(d.Array)
+func (s *shelf) describe(ref string, room int64, d *format.Dataset) (*book, error) {
+	block := s.house.plan(d.Array, room)
 	g, err := grid.New(d.Shape, block, d.DType.Size())
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", ref, err)
@@ -191,10 +222,14 @@ func (s *shelf) describe(ref string, d *format.Dataset) (*book, error) {
 	if desc.Missing, err = missing(d.DType, d.Missing); err != nil {
 		return nil, fmt.Errorf("open %s: %w", ref, err)
 	}
+	for _, f := range d.File.Stores {
+		id := f.ID()
+		desc.Files = append(desc.Files, proto.File{Name: id.Name, Size: id.Size, MTime: id.MTime})
+	}
 	for name, value := range d.Attrs {
 		desc.Attrs = append(desc.Attrs, proto.MakeAttr(name, value))
 	}
-	b := &book{shelf: s, key: d.Key(), ref: ref, grid: g, data: d, head: d.File.BytesRead(), dims: d.Dims, coords: map[string]coordinate{}}
+	b := &book{shelf: s, key: d.Key(), ref: ref, room: room, place: placeOf(desc.Files, d.Name), files: desc.Files, grid: g, data: d, head: d.File.BytesRead(), dims: d.Dims, coords: map[int]coordinate{}}
 	if b.desc, err = desc.Encode(); err != nil {
 		return nil, fmt.Errorf("open %s: %w", ref, err)
 	}
@@ -212,12 +247,32 @@ func (b *book) put() {
 	}
 }
 
+// join and part count those readers of this host that may need other hosts for it: its ranks, and blocks on their way. Without
+// one the other hosts need not keep it open for this one. Their own use of it here does not count.
+func (b *book) join() {
+	b.shelf.mu.Lock()
+	b.readers++
+	b.shelf.mu.Unlock()
+}
+
+func (b *book) part() {
+	b.shelf.mu.Lock()
+	b.readers--
+	last := b.readers == 0
+	b.shelf.mu.Unlock()
+	if last {
+		for _, p := range b.shelf.house.peers {
+			p.forget(b)
+		}
+	}
+}
+
 // use makes sure that the file is open for a load: one that was prefetched may begin when nobody has the array open any more.
 func (b *book) use(ctx context.Context) (*format.Dataset, error) {
 	if b.shelf.take(b) != nil {
 		return b.data, nil
 	}
-	again, err := b.shelf.open(ctx, b.ref)
+	again, err := b.shelf.open(ctx, b.ref, b.room)
 	if err != nil {
 		return nil, err
 	}
@@ -228,8 +283,8 @@ func (b *book) use(ctx context.Context) (*format.Dataset, error) {
 	return b.data, nil
 }
 
-// coord gives the coordinate of a dimension. The values are shared.
-func (b *book) coord(ctx context.Context, dim string) (coordinate, error) {
+// coord gives the coordinate of a dimension, from its home unless local is set. The values are shared.
+func (b *book) coord(ctx context.Context, dim int, local bool) (coordinate, error) {
 	b.reading.Lock()
 	defer b.reading.Unlock()
 	if c, known := b.coords[dim]; known {
@@ -240,9 +295,15 @@ func (b *book) coord(ctx context.Context, dim string) (coordinate, error) {
 		return coordinate{}, err
 	}
 	defer b.put()
+	h := b.shelf.house
+	home := h.homeOfCoord(b, dim)
 	var c coordinate
-	if c.values, c.unit, err = d.Coord(ctx, dim); err == nil {
-		err = d.File.Check()
+	if local || home == h.site.Host {
+		if c.values, c.unit, err = d.Coord(ctx, b.dims[dim]); err == nil {
+			err = d.File.Check()
+		}
+	} else {
+		c, err = h.peers[home].coord(ctx, b, dim)
 	}
 	if err != nil {
 		return coordinate{}, err
@@ -251,22 +312,27 @@ func (b *book) coord(ctx context.Context, dim string) (coordinate, error) {
 	return c, nil
 }
 
-// load reads one block.
+// load reads one block from the file.
 func (b *book) load(block int64) cache.Load {
-	return func(ctx context.Context, dst []byte) error {
+	return func(ctx context.Context, dst []byte) (cache.How, error) {
 		d, err := b.use(ctx)
 		if err != nil {
-			return err
+			return 0, err
 		}
 		defer b.put()
 		start, count := b.grid.Box(block)
 		readErr := d.ReadBox(ctx, start, count, dst)
 		// A file that changed explains a failed read better than the failure does.
 		if err := d.File.Check(); err != nil {
-			return err
+			return 0, err
 		}
-		return readErr
+		return cache.Missed, readErr
 	}
+}
+
+// gridOf is the grid that another host has laid over an array.
+func gridOf(d *proto.Description) (*grid.Grid, error) {
+	return grid.New(d.Shape, d.Block, array.DType(d.DType).Size())
 }
 
 // bytesRead is what came from storage so far, for blocks and coordinates: not what opening files took.

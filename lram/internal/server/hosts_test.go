@@ -1,0 +1,717 @@
+package server
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math/rand/v2"
+	"net"
+	"strings"
+	"sync"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"gridrun/lram/internal/client"
+	"gridrun/lram/internal/link"
+	"gridrun/lram/internal/proto"
+	"gridrun/lram/store"
+)
+
+// hosts are servers in this process that reach each other over loopback.
+type hosts struct {
+	t       testing.TB
+	list    []*testHost
+	wrap    func(from, to int, c net.Conn) net.Conn // the dialer's end
+	serving sync.WaitGroup
+}
+
+type testHost struct {
+	all    *hosts
+	number int
+	server *Server
+	listen net.Listener
+
+	mu    sync.Mutex
+	lost  bool
+	conns []net.Conn
+	errs  []error // of ServePeer
+}
+
+// startHosts starts n servers; stores gives what each sees.
+func startHosts(t testing.TB, n int, stores func(host int) store.Store) *hosts {
+	t.Helper()
+	hs := &hosts{t: t}
+	for i := range n {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		h := &testHost{all: hs, number: i, server: New(stores(i)), listen: l}
+		hs.list = append(hs.list, h)
+		hs.serving.Go(h.accept)
+	}
+	t.Cleanup(func() {
+		for _, h := range hs.list {
+			h.lose()
+		}
+		hs.serving.Wait()
+		for _, h := range hs.list {
+			if len(h.server.houses) != 0 {
+				t.Errorf("host %d: %d caches stay", h.number, len(h.server.houses))
+			}
+		}
+	})
+	return hs
+}
+
+func (h *testHost) accept() {
+	for {
+		c, err := h.listen.Accept()
+		if err != nil {
+			return
+		}
+		h.all.serving.Go(func() {
+			h.mu.Lock()
+			h.conns = append(h.conns, c)
+			h.mu.Unlock()
+			if err := h.server.ServePeer(context.Background(), h.site(), c); err != nil {
+				h.mu.Lock()
+				h.errs = append(h.errs, err)
+				h.mu.Unlock()
+			}
+		})
+	}
+}
+
+// lose makes the host unreachable.
+func (h *testHost) lose() {
+	h.listen.Close()
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.lost = true
+	for _, c := range h.conns {
+		c.Close()
+	}
+}
+
+func (h *testHost) site() *Site {
+	return &Site{
+		Host: h.number,
+		Name: func(n int) string { return fmt.Sprintf("node%d", n) },
+		Dial: func(ctx context.Context, to int) (net.Conn, error) {
+			var d net.Dialer
+			c, err := d.DialContext(ctx, "tcp", h.all.list[to].listen.Addr().String())
+			if err == nil && h.all.wrap != nil {
+				c = h.all.wrap(h.number, to, c)
+			}
+			return c, err
+		},
+	}
+}
+
+// rank joins the cache as a rank of a host does.
+func (h *testHost) rank(rank int, memory int64) (*client.Client, error) {
+	mine, theirs := link.Pipe()
+	h.all.serving.Go(func() {
+		if err := h.server.Serve(context.Background(), h.site(), theirs); err != nil {
+			h.all.t.Errorf("host %d: %v", h.number, err)
+		}
+	})
+	hello := proto.Hello{Cache: "c", Rank: uint32(rank), Memory: memory}
+	for i := range h.all.list {
+		hello.Hosts = append(hello.Hosts, uint32(i))
+	}
+	return client.Dial(context.Background(), mine, hello)
+}
+
+const (
+	small    = 64 << 10 // room that makes blocks of 8 KiB, two rows
+	manyRows = 200
+	rowBytes = 4096
+)
+
+// manyStore has an array of rows, row r all r.
+func manyStore(int) store.Store {
+	data := make([]byte, 0, manyRows*rowBytes)
+	for r := range manyRows {
+		data = append(data, bytes.Repeat([]byte{byte(r)}, rowBytes)...)
+	}
+	return store.Set{"mem": fstest.MapFS{
+		"x.json": {Data: fmt.Appendf(nil, `{"path": "x.bin", "dtype": "uint8", "shape": [%d, %d]}`, manyRows, rowBytes)},
+		"x.bin":  {Data: data},
+	}}
+}
+
+// readAll gets every block of x in an order of its own, half of them twice, and checks them.
+func readAll(c *client.Client, seed uint64) (met [4]int, err error) {
+	ctx := context.Background()
+	number, d, err := c.Open(ctx, ref, small)
+	if err != nil {
+		return met, err
+	}
+	rows := d.Block[0]
+	blocks := (manyRows + rows - 1) / rows
+	r := rand.New(rand.NewPCG(seed, 1))
+	order := r.Perm(blocks)
+	order = append(order, order[:blocks/2]...)
+	for len(order) > 0 {
+		n := min(1+r.IntN(50), len(order))
+		var ask []int64
+		for _, b := range order[:n] {
+			ask = append(ask, int64(b))
+		}
+		order = order[n:]
+		_, err := c.Get(ctx, number, ask, func(at int, data []byte, how uint8) error {
+			met[how&^client.Moved]++
+			for i, b := range data {
+				if want := byte(int(ask[at])*rows + i/rowBytes); b != want {
+					return fmt.Errorf("block %d byte %d is %d, want %d", ask[at], i, b, want)
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return met, err
+		}
+	}
+	return met, nil
+}
+
+// Each block is read once for the whole job however many hosts and ranks read it, and all get the right bytes.
+func TestHostsReadOnce(t *testing.T) {
+	for _, n := range []int{1, 2, 4, 16} {
+		for _, ranks := range []int{1, 3} {
+			t.Run(fmt.Sprintf("%d hosts of %d", n, ranks), func(t *testing.T) {
+				noGoroutines(t)
+				hs := startHosts(t, n, manyStore)
+				var clients []*client.Client
+				var met [4]int
+				var mu sync.Mutex
+				var reading sync.WaitGroup
+				for i := range n * ranks {
+					c, err := hs.list[i%n].rank(i, 16<<20)
+					if err != nil {
+						t.Fatal(err)
+					}
+					clients = append(clients, c)
+					reading.Go(func() {
+						m, err := readAll(c, uint64(i))
+						if err != nil {
+							t.Errorf("rank %d: %v", i, err)
+						}
+						mu.Lock()
+						defer mu.Unlock()
+						for how, k := range m {
+							met[how] += k
+						}
+					})
+				}
+				reading.Wait()
+				var decodes, read, moved int64
+				for _, c := range clients[:n] {
+					k, err := c.Count(context.Background())
+					if err != nil {
+						t.Fatal(err)
+					}
+					decodes += k.Decodes
+					read += k.Read
+					moved += k.Moved
+				}
+				blocks := decodes
+				if read != manyRows*rowBytes || moved != int64(n-1)*manyRows*rowBytes {
+					t.Errorf("%d bytes read, %d moved; want %d and %d", read, moved, manyRows*rowBytes, (n-1)*manyRows*rowBytes)
+				}
+				asked := 0
+				for _, k := range met {
+					asked += k
+				}
+				if asked != n*ranks*int(blocks+blocks/2) || met[client.Missed] != int(blocks) || n == 1 && met[client.Remote] != 0 {
+					t.Errorf("hits, waits, misses, remote hits: %v of %d blocks", met, blocks)
+				}
+				for _, c := range clients {
+					c.Close()
+				}
+			})
+		}
+	}
+}
+
+// The least budgets there are: everything goes through, however often blocks must be fetched again.
+func TestHostsTinyBudget(t *testing.T) {
+	noGoroutines(t)
+	hs := startHosts(t, 4, manyStore)
+	var reading sync.WaitGroup
+	for i := range 12 {
+		reading.Go(func() {
+			c, err := hs.list[i%4].rank(i, 64<<10)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer c.Close()
+			if _, err := readAll(c, uint64(i)); err != nil {
+				t.Errorf("rank %d: %v", i, err)
+			}
+		})
+	}
+	reading.Wait()
+}
+
+// place finds a block of x that host keeps.
+func (h *testHost) place(t *testing.T, host int) int64 {
+	t.Helper()
+	h.server.mu.Lock()
+	defer h.server.mu.Unlock()
+	for _, house := range h.server.houses {
+		for _, b := range house.shelf.byKey {
+			for k := range b.grid.Blocks() {
+				if house.home(b, k) == host {
+					return k
+				}
+			}
+		}
+	}
+	t.Fatalf("host %d keeps nothing", host)
+	return 0
+}
+
+func ignore(int, []byte, uint8) error { return nil }
+
+// A home is lost: who needs it is told so, by name; what others keep is there as before. Nobody reads in its place.
+func TestHomeLost(t *testing.T) {
+	noGoroutines(t)
+	ctx := context.Background()
+	hs := startHosts(t, 3, manyStore)
+	c, err := hs.list[0].rank(0, 16<<20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	number, _, err := c.Open(ctx, ref, small)
+	if err != nil {
+		t.Fatal(err)
+	}
+	theirs, others, mine := hs.list[0].place(t, 1), hs.list[0].place(t, 2), hs.list[0].place(t, 0)
+	if _, err := c.Get(ctx, number, []int64{theirs, others}, ignore); err != nil {
+		t.Fatal(err)
+	}
+	hs.list[1].lose()
+	if _, err := c.Get(ctx, number, []int64{theirs, others, mine}, ignore); err != nil {
+		t.Errorf("copies that are here: %v", err)
+	}
+	var gone []int64
+	for k := range int64(50) {
+		if h := hs.list[0]; k != theirs {
+			h.server.mu.Lock()
+			for _, house := range h.server.houses {
+				for _, b := range house.shelf.byKey {
+					if k < b.grid.Blocks() && house.home(b, k) == 1 {
+						gone = append(gone, k)
+					}
+				}
+			}
+			h.server.mu.Unlock()
+		}
+	}
+	for _, k := range gone {
+		for range 2 { // also the second time
+			_, err := c.Get(ctx, number, []int64{k}, ignore)
+			if !errors.Is(err, client.ErrLost) || !strings.Contains(err.Error(), fmt.Sprintf("block %d is kept by host node1: ", k)) {
+				t.Errorf("block %d of a lost host: %v", k, err)
+			}
+		}
+	}
+	if len(gone) == 0 {
+		t.Error("nothing is lost")
+	}
+	k, err := c.Count(ctx)
+	if err != nil || k.Decodes != 1 {
+		t.Errorf("%+v, %v: host 0 reads what it does not keep", k, err)
+	}
+}
+
+// brake holds back what comes from a host until it is let go.
+type brake struct {
+	net.Conn
+	gate chan struct{}
+	once sync.Once
+	shut chan struct{}
+}
+
+func (b *brake) Read(p []byte) (int, error) {
+	select {
+	case <-b.gate:
+	case <-b.shut:
+	}
+	return b.Conn.Read(p)
+}
+
+func (b *brake) Close() error {
+	b.once.Do(func() { close(b.shut) })
+	return b.Conn.Close()
+}
+
+// A home that does not answer delays those that need it, not what others keep; a reader that gives up is free at once, and the
+// cache can be closed meanwhile.
+func TestSlowHome(t *testing.T) {
+	noGoroutines(t)
+	ctx := context.Background()
+	for _, end := range []string{"answers", "never answers"} {
+		hs := startHosts(t, 3, manyStore)
+		gate := make(chan struct{})
+		witness := make(chan struct{})
+		close(witness)
+		c, err := hs.list[0].rank(0, 16<<20)
+		if err != nil {
+			t.Fatal(err)
+		}
+		number, _, err := c.Open(ctx, ref, small)
+		if err != nil {
+			t.Fatal(err)
+		}
+		// Connections from now on: the one to host 1, or to host 2, may be there already.
+		theirs := []int64{hs.list[0].place(t, 1), hs.list[0].place(t, 2)}
+		hs.list[1].mu.Lock()
+		slow, quick := theirs[0], theirs[1]
+		name := 1
+		if len(hs.list[1].conns) > 0 { // the witness; its connection is up
+			slow, quick, name = quick, slow, 2
+		}
+		hs.list[1].mu.Unlock()
+		hs.wrap = func(_, to int, conn net.Conn) net.Conn {
+			g := witness
+			if to == name {
+				g = gate
+			}
+			return &brake{Conn: conn, gate: g, shut: make(chan struct{})}
+		}
+		short, cancel := context.WithCancel(ctx)
+		waiting := make(chan error, 2)
+		go func() {
+			_, err := c.Get(short, number, []int64{slow}, ignore)
+			waiting <- err
+		}()
+		if _, err := c.Get(ctx, number, []int64{quick, hs.list[0].place(t, 0)}, ignore); err != nil {
+			t.Errorf("beside a slow host: %v", err)
+		}
+		cancel()
+		if err := <-waiting; !errors.Is(err, context.Canceled) {
+			t.Errorf("a reader that gives up: %v", err)
+		}
+		if end == "answers" {
+			go func() {
+				_, err := c.Get(ctx, number, []int64{slow}, ignore)
+				waiting <- err
+			}()
+			close(gate)
+			if err := <-waiting; err != nil {
+				t.Errorf("a slow host: %v", err)
+			}
+		}
+		c.Close()
+	}
+}
+
+// flaw breaks a connection at the n-th read or write.
+type flaw struct {
+	net.Conn
+	mu   sync.Mutex
+	left int
+}
+
+func (f *flaw) step() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.left--; f.left < 0 {
+		f.Conn.Close()
+		return errFault
+	}
+	return nil
+}
+
+func (f *flaw) Read(p []byte) (int, error) {
+	if err := f.step(); err != nil {
+		return 0, err
+	}
+	return f.Conn.Read(p)
+}
+
+func (f *flaw) Write(p []byte) (int, error) {
+	if err := f.step(); err != nil {
+		return 0, err
+	}
+	return f.Conn.Write(p)
+}
+
+// The connection breaks at the i-th read or write, for every i: an error that names the host, and the next read works again.
+func TestPeerFaultAtEveryStep(t *testing.T) {
+	noGoroutines(t)
+	ctx := context.Background()
+	for i := 0; ; i++ {
+		if i > 200 {
+			t.Fatal("no end")
+		}
+		hs := startHosts(t, 2, manyStore)
+		var f *flaw
+		hs.wrap = func(_, _ int, c net.Conn) net.Conn {
+			if f != nil {
+				return c // only the first breaks
+			}
+			f = &flaw{Conn: c, left: i}
+			return f
+		}
+		c, err := hs.list[0].rank(0, 16<<20)
+		if err != nil {
+			t.Fatal(err)
+		}
+		life := func() error {
+			number, _, err := c.Open(ctx, ref, small)
+			if err != nil {
+				return err
+			}
+			_, err = c.Get(ctx, number, []int64{0, 1, 2, 3, 4, 5, 6, 7}, ignore)
+			return errors.Join(err, c.CloseArray(number))
+		}
+		broken := 0
+		// A break may show late, and also to those who meet a block that was on its way; then all is well for good.
+		deadline := time.Now().Add(10 * time.Second)
+		for well := 0; well < 3; well++ {
+			if err = life(); err != nil {
+				well = -1
+				broken++
+				if !errors.Is(err, client.ErrLost) || !strings.Contains(err.Error(), "host node1: ") || time.Now().After(deadline) {
+					t.Fatalf("breaks at %d: %v", i, err)
+				}
+			}
+		}
+		c.Close()
+		f.mu.Lock()
+		left := f.left
+		f.mu.Unlock()
+		if left > 0 {
+			if broken > 0 {
+				t.Errorf("nothing broke, and still: %v", err)
+			}
+			break
+		}
+	}
+}
+
+// Hosts that see different files say so before anybody reads.
+func TestHostsDiffer(t *testing.T) {
+	noGoroutines(t)
+	change := map[string]func(fstest.MapFS){
+		"bytes": func(m fstest.MapFS) { m["x.json"] = &fstest.MapFile{Data: append(m["x.json"].Data, ' ')} },
+		"time": func(m fstest.MapFS) {
+			m["x.bin"] = &fstest.MapFile{Data: m["x.bin"].Data, ModTime: time.Unix(1700000000, 0)}
+		},
+		"gone": func(m fstest.MapFS) { delete(m, "x.json") },
+	}
+	for what, f := range change {
+		hs := startHosts(t, 2, func(host int) store.Store {
+			s := manyStore(host).(store.Set)
+			if host == 1 {
+				f(s["mem"].(fstest.MapFS))
+			}
+			return s
+		})
+		failed := 0
+		for i, h := range hs.list {
+			c, err := h.rank(i, 16<<20)
+			if err != nil {
+				t.Fatal(err)
+			}
+			number, _, err := c.Open(context.Background(), ref, small)
+			if err == nil { // this host is the one the others compare with
+				var all []int64
+				for k := range int64(30) {
+					all = append(all, k)
+				}
+				_, err = c.Get(context.Background(), number, all, ignore)
+			}
+			switch {
+			case err == nil:
+			case what != "gone" && strings.Contains(err.Error(), "host node0 has mem:x") && strings.Contains(err.Error(), "host node1 has mem:x"):
+				failed++
+			case what == "gone" && errors.Is(err, fs.ErrNotExist) && strings.Count(err.Error(), "mem:x.json") == 1 && (i == 1 || strings.Contains(err.Error(), "host node1: ")):
+				failed++
+			default:
+				t.Errorf("%s, host %d: %v", what, i, err)
+			}
+			c.Close()
+		}
+		if failed == 0 {
+			t.Errorf("%s: no host notices", what)
+		}
+	}
+}
+
+// An array that nobody has open any more is closed on every host.
+func TestClosedEverywhere(t *testing.T) {
+	noGoroutines(t)
+	hs := startHosts(t, 3, manyStore)
+	c, err := hs.list[0].rank(0, 16<<20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	for range 3 {
+		number, _, err := c.Open(context.Background(), ref, small)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := c.Get(context.Background(), number, []int64{0, 1, 2, 3, 4, 5, 6, 7, 8, 9}, ignore); err != nil {
+			t.Fatal(err)
+		}
+		if err := c.CloseArray(number); err != nil {
+			t.Fatal(err)
+		}
+		for _, h := range hs.list {
+			open := func() (n int) {
+				h.server.mu.Lock()
+				defer h.server.mu.Unlock()
+				for _, house := range h.server.houses {
+					house.shelf.mu.Lock()
+					for _, b := range house.shelf.byKey {
+						n += b.users
+					}
+					house.shelf.mu.Unlock()
+				}
+				return n
+			}
+			for deadline := time.Now().Add(5 * time.Second); open() > 0; time.Sleep(time.Millisecond) {
+				if time.Now().After(deadline) {
+					t.Fatalf("host %d: still open", h.number)
+				}
+			}
+		}
+	}
+}
+
+// What no server of ours would send to another ends the session with an error.
+func TestMalformedPeer(t *testing.T) {
+	noGoroutines(t)
+	hs := startHosts(t, 2, manyStore)
+	h := hs.list[0]
+	hello := &proto.Hello{Version: proto.Version, Cache: "c", Rank: 1, Memory: 1 << 20, Hosts: []uint32{0, 1}}
+	open := &proto.Open{Request: 1, Ref: ref, Room: small}
+	all := &proto.Get{Request: 2, Array: 1}
+	for k := range int64(30) {
+		all.Blocks = append(all.Blocks, k) // some of them are kept by the other
+	}
+	for name, frames := range map[string][]proto.Frame{
+		"no hello":           {open},
+		"not of this cache":  {&proto.Hello{Version: proto.Version, Cache: "d", Memory: 1 << 20, Hosts: []uint32{1, 2}}},
+		"disorder":           {&proto.Hello{Version: proto.Version, Cache: "d", Memory: 1 << 20, Hosts: []uint32{1, 0}}},
+		"blocks of others":   {hello, open, all},
+		"release":            {hello, &proto.Release{Request: 4, Positions: []uint32{0}}},
+		"what servers send":  {hello, &proto.Block{}},
+		"closed, never open": {hello, &proto.Close{Array: 1}},
+	} {
+		mine, theirs := net.Pipe()
+		done := make(chan error, 1)
+		go func() { done <- h.server.ServePeer(context.Background(), h.site(), theirs) }()
+		answers := make(chan proto.Frame, 100)
+		go func() {
+			defer close(answers)
+			l := link.Stream(mine)
+			for {
+				f, _, err := l.Receive()
+				if err != nil {
+					return
+				}
+				answers <- f
+			}
+		}()
+		refused := false
+		for _, f := range frames {
+			b, err := proto.Append(nil, f)
+			if err != nil {
+				t.Fatal(err)
+			}
+			mine.Write(b)
+			if f == frames[len(frames)-1] {
+				break
+			}
+			<-answers
+		}
+		if len(frames) == 1 && frames[0] != proto.Frame(open) {
+			w, ok := (<-answers).(*proto.Welcome)
+			refused = ok && w.Error != ""
+		}
+		if !refused {
+			if err := <-done; !errors.Is(err, proto.ErrMalformed) {
+				t.Errorf("%s: %v", name, err)
+			}
+			mine.Close()
+			continue
+		}
+		mine.Close()
+		<-done
+	}
+}
+
+// Blocks spread evenly over any number of hosts, whatever the stride.
+func TestSpread(t *testing.T) {
+	const blocks = 4000
+	for _, n := range []int{1, 2, 3, 4, 5, 8, 16, 93} {
+		for _, stride := range []int64{1, 2, int64(n) - 1, int64(n), int64(n) + 1, 37} {
+			if stride < 1 {
+				continue
+			}
+			count := make([]int, n)
+			for k := range int64(blocks) {
+				count[spread(placeOf([]proto.File{{Name: "a", Size: 5}}, "u"), k*stride, n)]++
+			}
+			mean := blocks / n
+			for h, k := range count {
+				if k < mean/2 || k > mean*3/2+1 {
+					t.Errorf("%d hosts, stride %d: host %d keeps %d blocks of %d", n, stride, h, k, blocks)
+				}
+			}
+		}
+	}
+	if placeOf([]proto.File{{Name: "a", Size: 5}}, "u") == placeOf([]proto.File{{Name: "a", Size: 6}}, "u") {
+		t.Error("the place does not know the size")
+	}
+}
+
+// Whatever another host sends, it gets an end or answers.
+func FuzzPeerSession(f *testing.F) {
+	var seed []byte
+	for _, fr := range []proto.Frame{
+		&proto.Open{Request: 1, Ref: ref}, &proto.Get{Request: 2, Array: 1, Blocks: []int64{0}}, &proto.Cancel{Request: 2}, &proto.Close{Array: 1},
+	} {
+		seed, _ = proto.Append(seed, fr)
+	}
+	f.Add(seed)
+	f.Add([]byte{0, 0, 0, 0})
+	hs := startHosts(f, 1, manyStore)
+	f.Fuzz(func(t *testing.T, b []byte) {
+		mine, theirs := net.Pipe()
+		done := make(chan error, 1)
+		go func() { done <- hs.list[0].server.ServePeer(context.Background(), hs.list[0].site(), theirs) }()
+		hello, err := proto.Append(nil, &proto.Hello{Version: proto.Version, Cache: fmt.Sprint(rand.Uint64()), Memory: 64 << 10, Hosts: []uint32{0}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		drained := make(chan struct{})
+		go func() {
+			defer close(drained)
+			buf := make([]byte, 1<<16)
+			for {
+				if _, err := mine.Read(buf); err != nil {
+					return
+				}
+			}
+		}()
+		mine.Write(hello)
+		mine.Write(b)
+		mine.Close()
+		<-done
+		<-drained
+	})
+}
