@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"gridrun/jobs/windshear/chart"
+	"gridrun/lram"
 )
 
 // A report is what rank 0 makes of the results: the table and, with --out, the files.
@@ -140,9 +141,8 @@ func period(g Grid) string {
 }
 
 // inputError makes a mistake of the user's out of errors about what the user named: a file that is not there, or a variable that it does not have.
-// The latter reaches a rank from the host service as text only.
 func inputError(err error) error {
-	if errors.Is(err, fs.ErrNotExist) || strings.Contains(err.Error(), "no variable") {
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, lram.ErrNoVariable) {
 		return usageErrorf("%v", err)
 	}
 	return fmt.Errorf("windshear: %w", err)
