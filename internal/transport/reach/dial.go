@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"slices"
 	"strings"
@@ -16,8 +17,12 @@ import (
 const (
 	// stagger is how much later the next address gets its start.
 	stagger = 50 * time.Millisecond
-	// attemptTime is what one address gets in all.
-	attemptTime = 10 * time.Second
+	// connectTime is what a host's kernel gets to take a connection, and
+	// answerTime what its agent gets to answer, beside a hundred ranks that start.
+	connectTime = 10 * time.Second
+	answerTime  = 30 * time.Second
+	// againTime is how long an address that closes without an answer is tried again.
+	againTime = 5 * time.Second
 	// maxAddrs is how many addresses of a host are tried.
 	maxAddrs = 64
 )
@@ -132,7 +137,7 @@ func (d *Dialer) order(host int, addrs []string) []string {
 
 // win tells the owner that this is the connection, and who we are.
 func (d *Dialer) win(t Target, e end) (net.Conn, error) {
-	e.conn.SetWriteDeadline(time.Now().Add(attemptTime))
+	e.conn.SetWriteDeadline(time.Now().Add(answerTime))
 	if _, err := e.conn.Write(e.proof); err != nil {
 		e.conn.Close()
 		return nil, fmt.Errorf("%s to %v at %s: %w", d.here, t, e.addr, err)
@@ -163,16 +168,14 @@ type end struct {
 // try connects to addr and asks. Who closes without an answer may be a port
 // that has just too many strangers, and is asked again.
 func (d *Dialer) try(ctx context.Context, t Target, addr string) end {
-	ctx, cancel := context.WithTimeout(ctx, attemptTime)
-	defer cancel()
-	const most = 5
-	for i := 1; ; i++ {
+	began := time.Now()
+	for wait := 20 * time.Millisecond; ; wait = min(2*wait, time.Second) {
 		c, proof, err := d.once(ctx, t, addr)
-		if err == nil || !closedEarly(err) || i == most {
+		if err == nil || !closedEarly(err) || time.Since(began) > againTime {
 			return end{addr, c, proof, err}
 		}
 		select {
-		case <-time.After(time.Duration(10<<i) * time.Millisecond):
+		case <-time.After(wait/2 + rand.N(wait)): // not all at once again
 		case <-ctx.Done():
 			return end{addr: addr, err: err}
 		}
@@ -185,13 +188,12 @@ func closedEarly(err error) bool {
 
 // once is the dialer's side of the exchange, up to its proof.
 func (d *Dialer) once(ctx context.Context, t Target, addr string) (_ net.Conn, proof []byte, err error) {
-	var nd net.Dialer
+	nd := net.Dialer{Timeout: connectTime}
 	c, err := nd.DialContext(ctx, "tcp", addr)
 	if err != nil {
 		return nil, nil, err
 	}
-	deadline, _ := ctx.Deadline()
-	c.SetDeadline(deadline)
+	c.SetDeadline(time.Now().Add(answerTime))
 	stop := context.AfterFunc(ctx, func() { c.SetDeadline(time.Unix(1, 0)) })
 	proof, err = d.ask(c, t)
 	if !stop() && err == nil { // the connection's deadline is, or will be, spoilt

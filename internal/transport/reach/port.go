@@ -14,7 +14,7 @@ const (
 	// strangerTime is how long a connection may take to prove itself, and
 	// maxStrangers how many may be doing so.
 	strangerTime = 5 * time.Second
-	maxStrangers = 256
+	maxStrangers = 1024
 )
 
 // An Owner says what is behind a port. Its methods are called from several
