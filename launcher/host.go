@@ -96,20 +96,31 @@ func (h *hostRun) main(ctx context.Context, starter Starter) {
 // says that the agent finished properly; err is what the agent cannot be
 // forgiven: everything else shows in how it ended.
 func (h *hostRun) talk(ctx context.Context, agent Agent, began time.Time) (done bool, err error) {
+	s, err := wire.NewStream(agent, agent)
+	if err != nil {
+		return false, nil
+	}
+	stage := h.run.job.stageDir(agent)
+	if stage != "" {
+		// The agent hears of the directory before there is one: whatever happens
+		// next, it goes.
+		if err := s.Send(&wire.Stage{Dir: stage}); err != nil {
+			return false, nil
+		}
+	}
 	paths, err := h.run.job.paths(ctx, h.index, agent)
 	if err != nil {
 		return false, err
 	}
-	start, err := h.run.job.start(h.index, h.run.io.Columns, paths)
+	if err := h.run.job.stage(ctx, agent, stage); err != nil {
+		return false, err
+	}
+	start, err := h.run.job.start(h.index, h.run.io.Columns, paths, stage)
 	if err != nil {
 		return false, err
 	}
 	if _, err := wire.Marshal(start); err != nil {
 		return false, fmt.Errorf("the job is too large to describe: %w", err)
-	}
-	s, err := wire.NewStream(agent, agent)
-	if err != nil {
-		return false, nil
 	}
 	// Start goes before anything that is queued already.
 	if err := s.Send(start); err != nil {

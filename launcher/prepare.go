@@ -28,6 +28,7 @@ type Job struct {
 	plan     place.Plan
 	programs []program.Program // of each App
 	sources  []ship.Source     // of each App: what other machines lack, or nil
+	inputs   []ship.File       // of --stage
 	id       string
 	key      []byte
 	running  atomic.Pointer[run]
@@ -88,6 +89,9 @@ func Prepare(ctx context.Context, spec Spec) (*Job, error) {
 		j.programs = append(j.programs, p)
 		j.sources = append(j.sources, source(a.Command[0], p))
 	}
+	if j.inputs, err = inputs(spec.Stage); err != nil {
+		return nil, &Error{CodeRefused, err}
+	}
 	id := make([]byte, 8)
 	rand.Read(id)
 	rand.Read(j.key)
@@ -118,9 +122,9 @@ func quote(word string) string {
 	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
 }
 
-// start is the first message to the agent of host h, which has the program of
-// each App at paths.
-func (j *Job) start(h, columns int, paths []string) (*wire.Start, error) {
+// start is what the agent of host h must do, which has the program of each App at
+// paths and the inputs in stage.
+func (j *Job) start(h, columns int, paths []string, stage string) (*wire.Start, error) {
 	here, err := os.Getwd()
 	if err != nil {
 		return nil, fmt.Errorf("where we are: %w", err)
@@ -166,14 +170,15 @@ func (j *Job) start(h, columns int, paths []string) (*wire.Start, error) {
 				dir = filepath.Join(here, dir)
 			}
 		}
+		args, env := staged(stage, app.Command[1:], append(slices.Clip(travels), app.Env...))
 		m.Procs = append(m.Procs, wire.ProcSpec{
 			Proc:  p,
 			Ranks: proc.Ranks,
 			App:   proc.App,
 			Path:  paths[proc.App],
 			Job:   j.programs[proc.App].Job,
-			Args:  app.Command[1:],
-			Env:   append(slices.Clip(travels), app.Env...),
+			Args:  args,
+			Env:   env,
 			Dir:   dir,
 			Stdin: proc.Ranks[0] == 0,
 		})

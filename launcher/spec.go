@@ -49,6 +49,8 @@ type Spec struct {
 	TagOutput bool
 	Verbose   bool
 	DryRun    bool // for the caller: Prepare is all it wants
+	// Stage are files of this machine that every host gets for the time of the job.
+	Stage []string
 	// Builtins are the names of the built-in jobs.
 	Builtins []string
 }

@@ -110,6 +110,7 @@ func (f runFlags) spec() (launcher.Spec, error) {
 		Transport:       f.Transport,
 		Net:             f.Net,
 		Encrypt:         f.Encrypt,
+		Stage:           f.Stage,
 		TagOutput:       f.TagOutput,
 		Verbose:         f.Verbose,
 		DryRun:          f.DryRun,

@@ -20,6 +20,7 @@ import (
 // channels, link and credit belong to the loop once it runs; what is set before
 // the starting threads run never changes and is theirs to read.
 type agent struct {
+	stage     string // directory of the job's inputs, or ""
 	start     *wire.Start
 	localRank map[int]int // index of each world rank among those of this host
 	devNull   int

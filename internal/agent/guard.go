@@ -39,13 +39,17 @@ func Guard(args ...string) int {
 }
 
 // superviseAgent starts the agent and waits for its end. The agent's descriptor
-// 3 is a pipe that nobody writes: it ends when the guard does.
+// 3 is a socket on which the guard says nothing: it ends when the guard does.
+// The agent says at most which directory must go when the agent has.
 func superviseAgent(args []string) (code int, err error) {
-	r, w, err := os.Pipe()
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
-		return 0, fmt.Errorf("pipe to the agent: %w", err)
+		return 0, fmt.Errorf("socket to the agent: %w", err)
 	}
+	unix.SetNonblock(pair[0], true) // so that sweep's deadline works
+	w, r := os.NewFile(uintptr(pair[0]), "agent"), os.NewFile(uintptr(pair[1]), "guard")
 	defer w.Close()
+	defer sweep(w)
 	agent, err := os.StartProcess(selfExe, append([]string{"gridrun", "__agent"}, args...), &os.ProcAttr{
 		Files: []*os.File{os.Stdin, os.Stdout, os.Stderr, r},
 	})

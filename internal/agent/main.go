@@ -47,6 +47,7 @@ func Main() int {
 		questions: make(map[int]map[question]bool),
 	}
 	a.link.send(&wire.Hello{Version: wire.Version, CPUs: runtime.GOMAXPROCS(0)})
+	defer a.unstage()
 	if err := a.open(stream); err != nil {
 		return a.trouble("start", err)
 	}
@@ -59,6 +60,12 @@ func (a *agent) open(stream *wire.Stream) error {
 		return fmt.Errorf("no launcher at standard input: %w", err)
 	}
 	m, err := stream.Receive()
+	if s, ok := m.(*wire.Stage); ok && err == nil {
+		if err := a.claim(s.Dir); err != nil {
+			return err
+		}
+		m, err = stream.Receive()
+	}
 	if err != nil {
 		return fmt.Errorf("waiting for Start: %w", err)
 	}
@@ -102,6 +109,7 @@ func (a *agent) run(stream *wire.Stream) int {
 	if lost != nil {
 		return a.trouble(lost.stage, lost.err)
 	}
+	a.unstage()
 	a.link.send(new(wire.Done))
 	a.link.close(patience)
 	return 0

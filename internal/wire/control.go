@@ -75,6 +75,9 @@ type (
 	}
 	// A PortRange is Lo to Hi, both included; zeros mean any port.
 	PortRange struct{ Lo, Hi int }
+	// Stage comes before Start: the launcher is about to put the job's inputs
+	// into Dir, which goes when the agent does.
+	Stage struct{ Dir string }
 	// Located answers Locate: where the agent of Host listens, or why nobody will know.
 	Located struct {
 		Host  int
@@ -262,6 +265,7 @@ var messages = []func() Message{
 	func() Message { return new(Locate) },
 	func() Message { return new(Located) },
 	func() Message { return new(Hello) },
+	func() Message { return new(Stage) },
 }
 
 func (*Start) kind() byte    { return 1 }
@@ -292,6 +296,7 @@ func (*Progress) kind() byte { return 25 }
 func (*Locate) kind() byte   { return 26 }
 func (*Located) kind() byte  { return 27 }
 func (*Hello) kind() byte    { return 28 }
+func (*Stage) kind() byte    { return 29 }
 
 // ErrControl is what bytes that no gridrun would send decode to.
 var ErrControl = errors.New("malformed control message")

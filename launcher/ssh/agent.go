@@ -67,6 +67,9 @@ func (a *Agent) Ship(ctx context.Context, files ...ship.Source) ([]string, error
 	return paths, err
 }
 
+// StageDir is where Stage puts the inputs of a job.
+func (a *Agent) StageDir(job string) string { return a.jobDir(job) }
+
 // Stage brings inputs to a directory of one job and returns it with their paths.
 func (a *Agent) Stage(ctx context.Context, job string, files []ship.File) (dir string, paths []string, err error) {
 	dir = a.jobDir(job)

@@ -1,0 +1,88 @@
+package launcher
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"gridrun/launcher/ship"
+)
+
+// A Stager is an Agent on a host that does not see this machine's files.
+type Stager interface {
+	// StageDir is where Stage puts the inputs of a job.
+	StageDir(job string) string
+	// Stage brings inputs there.
+	Stage(ctx context.Context, job string, files []ship.File) (dir string, paths []string, err error)
+}
+
+// inputs are the files of --stage, read once.
+func inputs(paths []string) ([]ship.File, error) {
+	var files []ship.File
+	at := map[string]string{}
+	for _, path := range paths {
+		abs, err := filepath.Abs(path)
+		if err != nil {
+			return nil, fmt.Errorf("--stage %s: %w", path, err)
+		}
+		f, err := ship.ReadFile(abs, filepath.Base(abs))
+		if err != nil {
+			return nil, fmt.Errorf("--stage: %w", err)
+		}
+		if other, ok := at[f.Name]; ok {
+			return nil, fmt.Errorf("--stage: %s and %s would both be %s on the hosts", other, path, f.Name)
+		}
+		at[f.Name] = path
+		files = append(files, f)
+	}
+	return files, nil
+}
+
+// stageDir is where the agent's host has the job's inputs; "" without any.
+func (j *Job) stageDir(agent Agent) string {
+	if len(j.inputs) == 0 {
+		return ""
+	}
+	if s, ok := agent.(Stager); ok {
+		return s.StageDir(j.id)
+	}
+	return filepath.Join(os.TempDir(), "gridrun-stage-"+j.id)
+}
+
+// stage brings the inputs to the agent's host. The agent knows the directory
+// already and removes it. This machine gets links instead of copies.
+func (j *Job) stage(ctx context.Context, agent Agent, dir string) error {
+	if dir == "" {
+		return nil
+	}
+	if s, ok := agent.(Stager); ok {
+		_, _, err := s.Stage(ctx, j.id, j.inputs)
+		return err
+	}
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		return fmt.Errorf("staging: %w", err)
+	}
+	for _, f := range j.inputs {
+		if err := os.Symlink(f.Path, filepath.Join(dir, f.Name)); err != nil {
+			return fmt.Errorf("staging: %w", err)
+		}
+	}
+	return nil
+}
+
+// stagePlaceholder in a program's arguments stands for the directory of the
+// inputs, which differs from host to host. GRIDRUN_STAGE has it too.
+const stagePlaceholder = "{stage}"
+
+// staged puts the directory into a program's arguments and environment.
+func staged(dir string, args, env []string) (argsThere, envThere []string) {
+	if dir == "" {
+		return args, env
+	}
+	for _, a := range args {
+		argsThere = append(argsThere, strings.ReplaceAll(a, stagePlaceholder, dir))
+	}
+	return argsThere, append(env, "GRIDRUN_STAGE="+dir)
+}
