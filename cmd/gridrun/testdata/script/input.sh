@@ -13,3 +13,13 @@ yes | gridrun -np 2 true
 # No input at all.
 ok gridrun -np 1 cat <&-
 [ ! -s out ] || fail "output"
+
+# Inputs are where {stage} says, for as long as the job runs.
+echo staged >given
+run gridrun -np 2 --stage given sh -c 'cat {stage}/given; echo $GRIDRUN_STAGE'
+code 0
+has out '^staged$'
+has out 'gridrun-stage-'
+run gridrun -np 2 --stage nowhere true
+code 125
+has err '--stage: .*nowhere'
