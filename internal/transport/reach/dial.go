@@ -21,8 +21,8 @@ const (
 	// answerTime what its agent gets to answer, beside a hundred ranks that start.
 	connectTime = 10 * time.Second
 	answerTime  = 30 * time.Second
-	// againTime is how long an address that closes without an answer is tried again.
-	againTime = 5 * time.Second
+	// maxTries is how often an address is tried that closes without an answer.
+	maxTries = 10
 	// maxAddrs is how many addresses of a host are tried.
 	maxAddrs = 64
 )
@@ -168,12 +168,13 @@ type end struct {
 // try connects to addr and asks. Who closes without an answer may be a port
 // that has just too many strangers, and is asked again.
 func (d *Dialer) try(ctx context.Context, t Target, addr string) end {
-	began := time.Now()
-	for wait := 20 * time.Millisecond; ; wait = min(2*wait, time.Second) {
+	wait := 10 * time.Millisecond
+	for i := 1; ; i++ {
 		c, proof, err := d.once(ctx, t, addr)
-		if err == nil || !closedEarly(err) || time.Since(began) > againTime {
+		if err == nil || !closedEarly(err) || i == maxTries {
 			return end{addr, c, proof, err}
 		}
+		wait = min(2*wait, time.Second)
 		select {
 		case <-time.After(wait/2 + rand.N(wait)): // not all at once again
 		case <-ctx.Done():

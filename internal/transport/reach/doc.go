@@ -36,7 +36,7 @@
 // An ask that is none, or of another job, is not answered; the connection is
 // closed. Whoever has seen an ask on the network can have MACs made, which
 // nobody else accepts, since they hold the dialer's nonce. A port holds at most
-// 1024 connections that have not proved themselves, each for 5 seconds; one more
+// 1024 connections that have not proved themselves, each for 5 seconds a word; one more
 // displaces the oldest. A dialer whose connection was closed before an answer
 // tries the address again.
 //

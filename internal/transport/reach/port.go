@@ -5,14 +5,15 @@ import (
 	"errors"
 	"io"
 	"net"
+	"os"
 	"slices"
 	"sync"
 	"time"
 )
 
 const (
-	// strangerTime is how long a connection may take to prove itself, and
-	// maxStrangers how many may be doing so.
+	// strangerTime is how long a connection may take for each of its two words,
+	// and maxStrangers how many may be doing so.
 	strangerTime = 5 * time.Second
 	maxStrangers = 1024
 )
@@ -120,7 +121,8 @@ func (p *Port) meet(c *net.TCPConn) {
 // prove is the owner's side of the exchange.
 func (p *Port) prove(c *net.TCPConn) (from, to int, err error) {
 	c.SetDeadline(time.Now().Add(strangerTime))
-	q, err := p.job.readAsk(c)
+	in := tardy{c}
+	q, err := p.job.readAsk(in)
 	if errors.Is(err, errVersion) {
 		c.Write(opening(8)) // all that the other build can understand
 		c.CloseWrite()
@@ -130,11 +132,12 @@ func (p *Port) prove(c *net.TCPConn) (from, to int, err error) {
 		return 0, 0, err
 	}
 	a := answer{status: p.owner.Admit(q.to), host: p.host, nonce: newNonce()}
+	c.SetDeadline(time.Now().Add(strangerTime))
 	if _, err := c.Write(a.encode(p.job.mac("owner", &q, &a))); err != nil {
 		return 0, 0, err
 	}
 	var proof [proofSize]byte
-	if _, err := io.ReadFull(c, proof[:]); err != nil {
+	if _, err := io.ReadFull(in, proof[:]); err != nil {
 		return 0, 0, err
 	}
 	if !hmac.Equal(proof[:], p.job.mac("dialer", &q, &a)) {
@@ -144,4 +147,18 @@ func (p *Port) prove(c *net.TCPConn) (from, to int, err error) {
 		return 0, 0, errors.New(a.status.String())
 	}
 	return q.from, q.to, nil
+}
+
+// tardy reads from a connection whose deadline may have passed because we were
+// late: on a busy host, an agent may not run for seconds. What has come by then
+// is still taken.
+type tardy struct{ c *net.TCPConn }
+
+func (r tardy) Read(b []byte) (int, error) {
+	n, err := r.c.Read(b)
+	if n == 0 && errors.Is(err, os.ErrDeadlineExceeded) {
+		r.c.SetReadDeadline(time.Now().Add(50 * time.Millisecond))
+		n, err = r.c.Read(b)
+	}
+	return n, err
 }

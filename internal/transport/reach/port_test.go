@@ -444,3 +444,32 @@ func FuzzAnswer(f *testing.F) {
 		}
 	})
 }
+
+// Bytes that were there in time count, however late we look.
+func TestTardy(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	a, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer a.Close()
+	b, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	b.SetDeadline(time.Unix(1, 0))
+	in := tardy{b.(*net.TCPConn)}
+	if n, err := in.Read(make([]byte, 4)); n != 0 || err == nil {
+		t.Fatalf("%d bytes of a silent peer, %v", n, err)
+	}
+	b.SetDeadline(time.Unix(1, 0))
+	a.Write([]byte("word"))
+	if n, err := in.Read(make([]byte, 4)); n != 4 || err != nil {
+		t.Fatalf("%d bytes, %v", n, err)
+	}
+}
