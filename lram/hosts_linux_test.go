@@ -13,12 +13,15 @@ import (
 
 // Ranks of several hosts read random boxes: every element is right, and each block is read from storage once for all of them.
 func TestAcrossHosts(t *testing.T) {
-	p := randomPlain(t, rand.New(rand.NewPCG(1, 2)), t.TempDir(), "x", "float32", []int{40, 30, 70})
+	small := randomPlain(t, rand.New(rand.NewPCG(1, 2)), t.TempDir(), "x", "float32", []int{40, 30, 70})
+	large := randomPlain(t, rand.New(rand.NewPCG(1, 2)), t.TempDir(), "y", "float64", []int{40, 128, 256})
 	for _, c := range []struct {
 		hosts, ranks int
 		memory       int64
 		encrypt      bool
 	}{
+		{2, 2, 64 << 20, false},
+		{2, 2, 64 << 20, true},
 		{2, 3, 16 << 20, false},
 		{4, 2, 16 << 20, true},
 		{4, 2, 64 << 10, false},
@@ -26,11 +29,15 @@ func TestAcrossHosts(t *testing.T) {
 	} {
 		t.Run(fmt.Sprintf("%d hosts of %d, %d bytes, encrypted %v", c.hosts, c.ranks, c.memory, c.encrypt), func(t *testing.T) {
 			noLeaks(t)
+			p, block := small, int64(8400) // a block a level
+			if c.memory > 32<<20 {
+				p, block = large, 256<<10
+			}
 			hosts := startHosts(t, c.hosts, c.encrypt)
 			var ranks []*proc
 			for i := range c.hosts * c.ranks {
 				k := taskFor(p, uint64(i), c.memory)
-				k.BlockSize = 8400 // a block a level
+				k.BlockSize = block
 				k.All = true
 				ranks = append(ranks, hosts[i%c.hosts].rank(k))
 			}

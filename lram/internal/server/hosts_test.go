@@ -549,6 +549,48 @@ func TestHostsDiffer(t *testing.T) {
 	}
 }
 
+// Hosts ask each other for coordinates at the same moment; all ranks get them.
+func TestCoordsAcrossHosts(t *testing.T) {
+	noGoroutines(t)
+	const dims = 6
+	for range 20 {
+		hs := startHosts(t, 2, func(int) store.Store {
+			coords := ""
+			for d := range dims {
+				coords += fmt.Sprintf(`"dim%d": {"values": [%d], "unit": "m"},`, d, d)
+			}
+			return store.Set{"mem": fstest.MapFS{
+				"x.json": {Data: []byte(`{"path": "x.bin", "dtype": "uint8", "shape": [1, 1, 1, 1, 1, 1], "coordinates": {` + strings.TrimSuffix(coords, ",") + `}}`)},
+				"x.bin":  {Data: []byte{1}},
+			}}
+		})
+		var asking sync.WaitGroup
+		for i := range 4 {
+			c, err := hs.list[i%2].rank(i, 1<<20)
+			if err != nil {
+				t.Fatal(err)
+			}
+			asking.Go(func() {
+				defer c.Close()
+				number, _, err := c.Open(context.Background(), ref, small)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				for d := range dims {
+					if i%2 == 1 {
+						d = dims - 1 - d
+					}
+					if v, unit, err := c.Coord(context.Background(), number, uint32(d)); err != nil || len(v) != 1 || v[0] != float64(d) || unit != "m" {
+						t.Errorf("dimension %d: %v %q %v", d, v, unit, err)
+					}
+				}
+			})
+		}
+		asking.Wait()
+	}
+}
+
 // An array that nobody has open any more is closed on every host.
 func TestClosedEverywhere(t *testing.T) {
 	noGoroutines(t)

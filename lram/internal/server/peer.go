@@ -257,16 +257,16 @@ func (p *peer) load(b *book, block int64) cache.Load {
 }
 
 // coord brings a coordinate from the peer.
-func (p *peer) coord(ctx context.Context, b *book, dim int) (c coordinate, err error) {
-	err = p.call(ctx, b, func(at *client.Client, number uint32) (err error) {
-		c.values, c.unit, err = at.Coord(ctx, number, uint32(dim))
+func (p *peer) coord(ctx context.Context, b *book, dim int) (values []float64, unit string, err error) {
+	err = p.call(ctx, b, func(c *client.Client, number uint32) (err error) {
+		values, unit, err = c.Coord(ctx, number, uint32(dim))
 		return err
 	})
 	if err != nil {
-		return coordinate{}, fmt.Errorf("coordinate %s is kept by host %s: %w", b.dims[dim], p.house.site.Name(p.host), err)
+		return nil, "", fmt.Errorf("coordinate %s is kept by host %s: %w", b.dims[dim], p.house.site.Name(p.host), err)
 	}
-	p.house.moved.Add(8 * int64(len(c.values)))
-	return c, nil
+	p.house.moved.Add(8 * int64(len(values)))
+	return values, unit, nil
 }
 
 // A lostPeer is a host that cannot be asked, or not any more. What it had is not read again elsewhere: whoever needs it fails.

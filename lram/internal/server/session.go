@@ -333,17 +333,17 @@ func (s *session) coord(ctx context.Context, f *proto.Coord) error {
 	if int64(f.Dim) >= int64(len(b.dims)) {
 		return fmt.Errorf("dimension %d of an array of %d", f.Dim, len(b.dims))
 	}
-	c, err := b.coord(ctx, int(f.Dim), s.peer != nil)
+	values, unit, err := b.coord(ctx, int(f.Dim), s.peer != nil)
 	if err != nil {
 		return err
 	}
-	total := int64(len(c.values))
+	total := int64(len(values))
 	if f.From < 0 || f.From > total {
 		return fmt.Errorf("value %d of a coordinate of %d", f.From, total)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.send(&proto.Values{Request: f.Request, Total: total, Unit: c.unit, Values: c.values[f.From:min(total, f.From+proto.MaxValues)]})
+	s.send(&proto.Values{Request: f.Request, Total: total, Unit: unit, Values: values[f.From:min(total, f.From+proto.MaxValues)]})
 	return nil
 }
 

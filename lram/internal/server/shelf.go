@@ -41,8 +41,7 @@ type book struct {
 	dims  []string
 	grid  *grid.Grid
 
-	reading sync.Mutex         // held while a coordinate is read, so that it is read once
-	coords  map[int]coordinate // by dimension
+	coords []coordinate // by dimension
 
 	// guarded by shelf.mu
 	readers int             // see join
@@ -52,9 +51,13 @@ type book struct {
 	head    int64           // bytes that opening data read: header, description
 }
 
+// A coordinate is that of one dimension. Each has its own lock, held while it is read, so that it is read once: two hosts may
+// ask each other at the same time, never for the same dimension.
 type coordinate struct {
-	values []float64
-	unit   string
+	reading sync.Mutex
+	known   bool
+	values  []float64
+	unit    string
 }
 
 // A visit is an Open under way; others with the same reference wait for it.
@@ -229,7 +232,7 @@ func (s *shelf) describe(ref string, room int64, d *format.Dataset) (*book, erro
 	for name, value := range d.Attrs {
 		desc.Attrs = append(desc.Attrs, proto.MakeAttr(name, value))
 	}
-	b := &book{shelf: s, key: d.Key(), ref: ref, room: room, place: placeOf(desc.Files, d.Name), files: desc.Files, grid: g, data: d, head: d.File.BytesRead(), dims: d.Dims, coords: map[int]coordinate{}}
+	b := &book{shelf: s, key: d.Key(), ref: ref, room: room, place: placeOf(desc.Files, d.Name), files: desc.Files, grid: g, data: d, head: d.File.BytesRead(), dims: d.Dims, coords: make([]coordinate, len(d.Dims))}
 	if b.desc, err = desc.Encode(); err != nil {
 		return nil, fmt.Errorf("open %s: %w", ref, err)
 	}
@@ -284,32 +287,31 @@ func (b *book) use(ctx context.Context) (*format.Dataset, error) {
 }
 
 // coord gives the coordinate of a dimension, from its home unless local is set. The values are shared.
-func (b *book) coord(ctx context.Context, dim int, local bool) (coordinate, error) {
-	b.reading.Lock()
-	defer b.reading.Unlock()
-	if c, known := b.coords[dim]; known {
-		return c, nil
+func (b *book) coord(ctx context.Context, dim int, local bool) (values []float64, unit string, err error) {
+	c := &b.coords[dim]
+	c.reading.Lock()
+	defer c.reading.Unlock()
+	if c.known {
+		return c.values, c.unit, nil
 	}
 	d, err := b.use(ctx)
 	if err != nil {
-		return coordinate{}, err
+		return nil, "", err
 	}
 	defer b.put()
 	h := b.shelf.house
-	home := h.homeOfCoord(b, dim)
-	var c coordinate
-	if local || home == h.site.Host {
-		if c.values, c.unit, err = d.Coord(ctx, b.dims[dim]); err == nil {
+	if home := h.homeOfCoord(b, dim); local || home == h.site.Host {
+		if values, unit, err = d.Coord(ctx, b.dims[dim]); err == nil {
 			err = d.File.Check()
 		}
 	} else {
-		c, err = h.peers[home].coord(ctx, b, dim)
+		values, unit, err = h.peers[home].coord(ctx, b, dim)
 	}
 	if err != nil {
-		return coordinate{}, err
+		return nil, "", err
 	}
-	b.coords[dim] = c
-	return c, nil
+	c.values, c.unit, c.known = values, unit, true
+	return values, unit, nil
 }
 
 // load reads one block from the file.
