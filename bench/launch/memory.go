@@ -11,7 +11,6 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
-	"time"
 )
 
 // Park says which process this is and stays until ctx ends: the rank's half of Memory.
@@ -32,7 +31,7 @@ func Memory(ctx context.Context, contenders []Contender, ranks int) (Report, err
 		if err != nil {
 			return report, fmt.Errorf("%s with %d ranks: %w", c.Name, ranks, err)
 		}
-		report.Rows = append(report.Rows, Row{Name: c.Name, RankBytes: total / int64(ranks)})
+		report.Rows = append(report.Rows, Row{Name: c.Name, Version: c.Version, RankBytes: total / int64(ranks)})
 	}
 	for i := range report.Rows {
 		report.Rows[i].Ratio = float64(report.Rows[i].RankBytes) / float64(report.Rows[0].RankBytes)
@@ -45,7 +44,6 @@ func parked(ctx context.Context, c Contender, ranks int) (total int64, err error
 	cmd := c.command(ctx, c.park, ranks)
 	var said bytes.Buffer
 	cmd.Stderr = &said
-	cmd.WaitDelay = 5 * time.Second // for ranks that a launcher leaves behind
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		return 0, err

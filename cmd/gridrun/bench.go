@@ -3,10 +3,13 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
+	"time"
 
 	"github.com/alecthomas/kong"
 
@@ -19,29 +22,22 @@ type benchFlags struct {
 }
 
 type launchFlags struct {
-	NP     count `name:"np" short:"n" default:"93" placeholder:"N" help:"Number of ranks (default: 93)."`
-	Rounds count `default:"5" placeholder:"N" help:"Runs of each launcher (default: 5)."`
-	Memory bool  `help:"Measure the memory of a rank instead."`
-	JSON   bool  `name:"json" help:"Print JSON."`
+	NP       count   `name:"np" short:"n" default:"93" placeholder:"N" help:"Number of ranks (default: 93)."`
+	Host     string  `short:"H" placeholder:"HOST:SLOTS,..." help:"Hosts to run on (default: this machine)."`
+	Hostfile string  `placeholder:"FILE" help:"File with a host a line: name slots=N."`
+	BuildDir string  `placeholder:"DIR" help:"Directory that all hosts see, for the other launchers' hello."`
+	Program  string  `placeholder:"'PROG ARGS'" help:"What all of them start (default: a hello for each)."`
+	Rounds   count   `default:"5" placeholder:"N" help:"Runs of each launcher (default: 5)."`
+	Limit    seconds `default:"60" placeholder:"S" help:"A run that takes longer is lost (default: 60)."`
+	Phases   bool    `help:"Show gridrun's steps as well."`
+	Memory   bool    `help:"Measure the memory of a rank of the hello instead."`
+	JSON     bool    `name:"json" help:"Print JSON."`
 }
 
 // bench runs `gridrun bench ...`.
 func bench(args []string) error {
-	var flags benchFlags
-	helped := false
-	k, err := kong.New(&flags, kong.Name("gridrun bench"), kong.Exit(func(int) { helped = true }))
-	if err != nil {
-		return err
-	}
-	for i, a := range args {
-		if a == "-np" {
-			args[i] = "--np"
-		}
-	}
-	switch _, err := k.Parse(args); {
-	case helped:
-		return nil
-	case err != nil:
+	flags, err := parseBench(args)
+	if err != nil || flags == nil {
 		return err
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
@@ -49,17 +45,53 @@ func bench(args []string) error {
 	return flags.Launch.run(ctx)
 }
 
+// parseBench reads the words after `bench`; nil if they asked for help and got it.
+func parseBench(args []string) (*benchFlags, error) {
+	var flags benchFlags
+	helped := false
+	k, err := kong.New(&flags, kong.Name("gridrun bench"), kong.Exit(func(int) { helped = true }))
+	if err != nil {
+		return nil, err
+	}
+	words := make([]string, len(args))
+	for i, a := range args {
+		if a == "-np" || a == "-hostfile" {
+			a = "-" + a
+		}
+		words[i] = a
+	}
+	switch _, err := k.Parse(words); {
+	case helped:
+		return nil, nil
+	case err != nil:
+		return nil, err
+	}
+	return &flags, flags.Launch.check()
+}
+
+// check refuses flags that do not go together.
+func (f launchFlags) check() error {
+	remote := f.Host != "" || f.Hostfile != ""
+	switch {
+	case f.Host != "" && f.Hostfile != "":
+		return errors.New("--host and --hostfile both name hosts; give one of them")
+	case f.Memory && (remote || f.Program != "" || f.Phases):
+		return errors.New("--memory measures the hello on this machine; leave out --host, --hostfile, --program and --phases")
+	case remote && f.Program == "" && f.BuildDir == "":
+		return errors.New("the other launchers' hello is compiled here and must be seen by all hosts; name a directory they share with --build-dir, or start a program they have with --program /bin/true")
+	case f.Limit == 0:
+		return errors.New("--limit 0: a run needs some time")
+	}
+	return nil
+}
+
 func (f launchFlags) run(ctx context.Context) error {
-	self, err := os.Executable()
+	task, err := f.task()
 	if err != nil {
 		return err
 	}
-	dir, err := os.MkdirTemp("", "gridrun-bench-*")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(dir)
-	contenders, missing, err := launch.Find(ctx, self, dir)
+	defer os.RemoveAll(task.Dir)
+	contenders, missing, err := launch.Find(ctx, task)
 	if err != nil {
 		return err
 	}
@@ -67,12 +99,15 @@ func (f launchFlags) run(ctx context.Context) error {
 	if f.Memory {
 		report, err = launch.Memory(ctx, contenders, int(f.NP))
 	} else {
-		report, err = launch.Times(ctx, contenders, int(f.NP), int(f.Rounds), func(what string) { fmt.Fprintln(os.Stderr, what) })
+		report, err = launch.Times(ctx, contenders, int(f.NP), int(f.Rounds), time.Duration(f.Limit), func(what string) { fmt.Fprintln(os.Stderr, what) })
+	}
+	if err == nil && f.Phases {
+		report.Phases, err = launch.Phases(ctx, contenders[0], int(f.NP))
 	}
 	if err != nil {
 		return err
 	}
-	report.Missing = missing
+	report.Describe(task, missing)
 	if f.JSON {
 		e := json.NewEncoder(os.Stdout)
 		e.SetIndent("", "  ")
@@ -80,4 +115,30 @@ func (f launchFlags) run(ctx context.Context) error {
 	}
 	report.Print(os.Stdout)
 	return nil
+}
+
+// task is what the flags ask for; its directory is the caller's to remove.
+func (f launchFlags) task() (t launch.Task, err error) {
+	if t.Self, err = os.Executable(); err != nil {
+		return t, err
+	}
+	t.Program = strings.Fields(f.Program)
+	switch {
+	case f.Host != "":
+		t.Hosts, err = launch.FromList(f.Host)
+	case f.Hostfile != "":
+		var file *os.File
+		if file, err = os.Open(f.Hostfile); err != nil {
+			return t, fmt.Errorf("--hostfile: %w", err)
+		}
+		defer file.Close()
+		t.Hosts, err = launch.FromFile(f.Hostfile, file)
+	}
+	if err != nil {
+		return t, err
+	}
+	if t.Dir, err = os.MkdirTemp(f.BuildDir, "gridrun-bench-*"); err != nil {
+		return t, fmt.Errorf("--build-dir: %w", err)
+	}
+	return t, os.Chmod(t.Dir, 0o755) // other hosts may log in as somebody else
 }
