@@ -46,6 +46,7 @@ type agent struct {
 	located   map[int]*wire.Located
 	questions map[int]map[question]bool // of each host the launcher was asked for
 	service   *service
+	elsewhere map[int]bool // ranks of other hosts that have ended
 
 	stopping bool
 	grace    <-chan time.Time // SIGKILL then
@@ -81,6 +82,7 @@ func (a *agent) adopt(start *wire.Start) error {
 		ranks = append(ranks, spec.Ranks...)
 	}
 	slices.Sort(ranks)
+	a.elsewhere = make(map[int]bool)
 	a.localRank = make(map[int]int, len(ranks))
 	for i, r := range ranks {
 		a.localRank[r] = i
@@ -109,7 +111,7 @@ func (a *agent) post(f func()) {
 	}
 }
 
-// loop runs until every process's Exit is sent, or the agent is lost.
+// loop runs until every process's Exit is sent and nobody needs the host service, or the agent is lost.
 func (a *agent) loop() *loss {
 	defer close(a.quit)
 	children := make(chan os.Signal, 1)
@@ -121,7 +123,7 @@ func (a *agent) loop() *loss {
 		defer beats.Stop()
 		beat = beats.C
 	}
-	for a.unended > 0 && a.lost == nil {
+	for (a.unended > 0 || a.needed()) && a.lost == nil {
 		select {
 		case f := <-a.events:
 			f()
@@ -172,6 +174,9 @@ func (a *agent) handle(m wire.Message) {
 	case *wire.Stop:
 		a.stop(m)
 	case *wire.Gone:
+		for _, r := range m.Ranks {
+			a.elsewhere[r] = true
+		}
 		a.broadcast(m)
 	case *wire.Located:
 		a.learn(m)

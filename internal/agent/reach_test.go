@@ -161,6 +161,14 @@ func TestTwoHosts(t *testing.T) {
 			t.Errorf("process %d:\n%swant\n%s(a is at %s)", proc, got, want, own)
 		}
 	}
+	// a's own processes have ended, those of b may still need a's service.
+	c, err := reach.NewDialer("test", starts[0].Key, reach.Service(1), "b").Dial(t.Context(), reach.Target{Proc: reach.Service(0), Host: 0, Name: "a"}, []string{own})
+	if err != nil {
+		t.Fatalf("the service of a host without processes: %v", err)
+	}
+	c.Close()
+	a.send(&wire.Gone{Ranks: []int{2, 3}, Finished: true})
+	a.send(&wire.Gone{Ranks: []int{4}, Finished: true})
 	a.done()
 	n := 0
 	a.mu.Lock()

@@ -12,11 +12,18 @@ import (
 )
 
 // A service is the host service process: no rank, started when a process first
-// asks for it, killed when the job ends. Once it has failed it stays failed.
+// asks for it, killed when no rank of the job runs any more or the job is
+// stopped. Once it has failed it stays failed.
 type service struct {
 	control *control
 	pid     int    // 0 until it runs
 	failed  string // why there is none
+}
+
+// needed says that ranks of other hosts still run, and may want what this host's
+// service keeps, when its own processes have all ended.
+func (a *agent) needed() bool {
+	return !a.stopping && a.service != nil && a.service.failed == "" && len(a.localRank)+len(a.elsewhere) < len(a.start.Topology.RankProc)
 }
 
 // serve connects process p to the host service: each gets one end of a new
