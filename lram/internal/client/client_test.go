@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"gridrun/lram/format/array"
 	"gridrun/lram/internal/link"
 	"gridrun/lram/internal/memory"
 	"gridrun/lram/internal/proto"
@@ -183,4 +184,57 @@ func FuzzServer(f *testing.F) {
 	f.Add(frames(f, &proto.Granted{Request: 1, Position: 1, Off: -1, Size: 10}))
 	f.Add([]byte{1, 0, 0, 0, 68})
 	f.Fuzz(func(t *testing.T, b []byte) { getTwo(t, b) })
+}
+
+// fetchOne dials a script as the server of another host does, and fetches a block of 10 bytes.
+func fetchOne(t testing.TB, bytes []byte) (dst []byte, err error) {
+	c, err := DialPeer(context.Background(), script(t, welcome, bytes), proto.Hello{})
+	if err != nil {
+		return nil, err
+	}
+	defer c.Close()
+	dst = make([]byte, 10)
+	how, err := c.Fetch(1, 5, dst)
+	if err == nil && how != Waited {
+		err = errors.New("found in another way")
+	}
+	return dst, err
+}
+
+// Whatever another host sends behind a Block, it fills what was asked for or it is an error.
+func TestFetch(t *testing.T) {
+	checkGoroutines(t)
+	block := func(request uint32, size int64, payload string) []byte {
+		return append(frames(t, &proto.Block{Request: request, Size: size, How: Waited}), payload...)
+	}
+	for _, c := range []struct {
+		name  string
+		bytes []byte
+		want  error
+	}{
+		{"good", block(1, 10, "0123456789"), nil},
+		{"cut", block(1, 10, "01234567"), ErrLost},
+		{"too long", block(1, 11, "0123456789a"), ErrLost},
+		{"too short", block(1, 9, "012345678"), ErrLost},
+		{"negative", block(1, -1, ""), ErrLost},
+		{"of another call", block(2, 10, "0123456789"), ErrLost},
+		{"failed", frames(t, &proto.Failed{Request: 1, Kind: proto.NoVariable, Text: "no u"}), array.ErrNoVariable},
+		{"another answer", frames(t, &proto.Counted{Request: 1}), proto.ErrMalformed},
+		{"nothing", nil, ErrLost},
+	} {
+		dst, err := fetchOne(t, c.bytes)
+		if !errors.Is(err, c.want) {
+			t.Errorf("%s: %v, want %v", c.name, err, c.want)
+		}
+		if c.want == nil && string(dst) != "0123456789" {
+			t.Errorf("%s: %q", c.name, dst)
+		}
+	}
+}
+
+func FuzzPeer(f *testing.F) {
+	f.Add(append(frames(f, &proto.Block{Request: 1, Size: 10, How: Hit}), "0123456789"...))
+	f.Add(frames(f, &proto.Failed{Request: 1, Text: "no"}))
+	f.Add([]byte{1, 0, 0, 0, 71})
+	f.Fuzz(func(t *testing.T, b []byte) { fetchOne(t, b) })
 }
