@@ -21,10 +21,10 @@ func TestErrors(t *testing.T) {
 	p := writePlain(t, dir, "x", "int16", []int{5, 6}, make([]float64, 30), nil)
 	one(t, Config{}, func(ctx context.Context, c *Cache) {
 		_, err := c.Open(ctx, filepath.Join(dir, "no.nc"))
-		if !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), "no.nc") {
+		if !errors.Is(err, fs.ErrNotExist) || strings.Count(err.Error(), "no.nc") != 1 {
 			t.Errorf("a file that does not exist: %v", err)
 		}
-		if _, err := c.Open(ctx, p.ref+"#y"); err == nil || !strings.Contains(err.Error(), "x(") {
+		if _, err := c.Open(ctx, p.ref+"#y"); !errors.Is(err, ErrNoVariable) || !strings.Contains(err.Error(), "x(") {
 			t.Errorf("a variable that does not exist: %v; it must list those that do", err)
 		}
 		if _, err := c.Open(ctx, "nowhere:x.nc"); err == nil || !strings.Contains(err.Error(), "nowhere") {
