@@ -23,9 +23,13 @@ type hostRun struct {
 	// lines assembles the output of each process on this host.
 	lines map[stream]*output.Lines
 
-	mu     sync.Mutex
-	agent  Agent
-	killed bool
+	// starting is what the host's start lives in; giveUp ends it.
+	starting context.Context
+	giveUp   context.CancelFunc
+
+	mu    sync.Mutex
+	agent Agent
+	told  bool // Start is on its way to the agent
 }
 
 type stream struct {
@@ -33,8 +37,9 @@ type stream struct {
 	stderr bool
 }
 
-func newHostRun(r *run, h int) *hostRun {
+func newHostRun(ctx context.Context, r *run, h int) *hostRun {
 	host := &hostRun{run: r, index: h, link: newLink(), lines: map[stream]*output.Lines{}}
+	host.starting, host.giveUp = context.WithCancel(ctx)
 	procs := len(r.job.plan.Procs)
 	for p, proc := range r.job.plan.Procs {
 		if proc.Host == h {
@@ -51,29 +56,50 @@ func newHostRun(r *run, h int) *hostRun {
 func (h *hostRun) kill() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.killed = true
+	h.giveUp()
 	if h.agent != nil {
 		h.agent.Kill()
 	}
 }
 
+// stop tells the agent to end the job. A host that has not been told to start
+// anything has nothing to end: its start is given up, however far it is.
+func (h *hostRun) stop(m *wire.Stop) {
+	h.link.send(m)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if !h.told {
+		h.giveUp()
+	}
+}
+
+// tell notes that the agent is told to start its processes, unless the start
+// has been given up.
+func (h *hostRun) tell() error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.told = h.starting.Err() == nil
+	return context.Cause(h.starting)
+}
+
 // main starts the agent, passes on what it says, and tells the machine how it ended.
-func (h *hostRun) main(ctx context.Context, starter Starter) {
+func (h *hostRun) main(starter Starter) {
+	defer h.giveUp()
 	began := time.Now()
 	host := h.run.job.plan.Hosts[h.index]
-	agent, err := starter.Start(ctx, host)
+	agent, err := starter.Start(h.starting, host)
 	if err != nil {
 		h.run.post(job.HostLost{Host: h.index, Why: err.Error()})
 		return
 	}
 	h.mu.Lock()
 	h.agent = agent
-	if h.killed {
+	if h.starting.Err() != nil {
 		agent.Kill()
 	}
 	h.mu.Unlock()
 
-	done, err := h.talk(ctx, agent, began)
+	done, err := h.talk(agent, began)
 	if err != nil {
 		agent.Kill()
 		io.Copy(io.Discard, agent) // until everything there has ended
@@ -95,7 +121,7 @@ func (h *hostRun) main(ctx context.Context, starter Starter) {
 // talk sends Start and takes the agent's messages until its stream ends. done
 // says that the agent finished properly; err is what the agent cannot be
 // forgiven: everything else shows in how it ended.
-func (h *hostRun) talk(ctx context.Context, agent Agent, began time.Time) (done bool, err error) {
+func (h *hostRun) talk(agent Agent, began time.Time) (done bool, err error) {
 	s, err := wire.NewStream(agent, agent)
 	if err != nil {
 		return false, nil
@@ -108,11 +134,11 @@ func (h *hostRun) talk(ctx context.Context, agent Agent, began time.Time) (done 
 			return false, nil
 		}
 	}
-	paths, err := h.run.job.paths(ctx, h.index, agent)
+	paths, err := h.run.job.paths(h.starting, h.index, agent)
 	if err != nil {
 		return false, err
 	}
-	if err := h.run.job.stage(ctx, agent, stage); err != nil {
+	if err := h.run.job.stage(h.starting, agent, stage); err != nil {
 		return false, err
 	}
 	start, err := h.run.job.start(h.index, h.run.io.Columns, paths, stage)
@@ -121,6 +147,9 @@ func (h *hostRun) talk(ctx context.Context, agent Agent, began time.Time) (done 
 	}
 	if _, err := wire.Marshal(start); err != nil {
 		return false, fmt.Errorf("the job is too large to describe: %w", err)
+	}
+	if err := h.tell(); err != nil {
+		return false, err
 	}
 	// Start goes before anything that is queued already.
 	if err := s.Send(start); err != nil {

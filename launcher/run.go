@@ -86,11 +86,11 @@ func (r *run) main(ctx context.Context, starter Starter) int {
 	machine, actions := job.New(config)
 	r.machine = machine
 	for h := range config.Hosts {
-		host := newHostRun(r, h)
+		host := newHostRun(ctx, r, h)
 		r.hosts = append(r.hosts, host)
 	}
 	for _, host := range r.hosts {
-		r.readers.Go(func() { host.main(ctx, starter) })
+		r.readers.Go(func() { host.main(starter) })
 	}
 	r.do(actions)
 	if r.job.spec.Timeout > 0 {
@@ -208,6 +208,10 @@ func (r *run) do(actions []job.Action) {
 	for _, a := range actions {
 		switch a := a.(type) {
 		case job.Send:
+			if stop, is := a.Message.(*wire.Stop); is {
+				r.hosts[a.Host].stop(stop)
+				continue
+			}
 			r.hosts[a.Host].link.send(a.Message)
 		case job.Arm:
 			if old := r.timers[a.Timer]; old != nil {
