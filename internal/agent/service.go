@@ -5,7 +5,10 @@ import (
 	"fmt"
 	"os"
 	"strconv"
+	"strings"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 
 	"gridrun/internal/transport/reach"
 	"gridrun/internal/wire"
@@ -18,6 +21,7 @@ type service struct {
 	control *control
 	pid     int    // 0 until it runs
 	failed  string // why there is none
+	said    int    // memory file that takes its standard error, for the reason of a crash
 }
 
 // needed says that ranks of other hosts still run, and may want what this host's
@@ -77,12 +81,14 @@ func (a *agent) startService() {
 	}
 	s.control = control
 	a.wg.Go(func() { a.readService(s) })
+	if s.said, err = unix.MemfdCreate("service", unix.MFD_CLOEXEC); err != nil {
+		s.said = 2
+	}
 	a.pending++
 	a.starts <- func() {
 		pid, err := syscall.ForkExec(selfExe, []string{"gridrun", hostdVerb}, &syscall.ProcAttr{
-			Env: mergeEnv(os.Environ(), []string{"GRIDRUN_JOB=" + a.start.Job, "GRIDRUN_CONTROL=" + strconv.Itoa(controlFD)}),
-			// Standard output is the launcher's protocol: what the service prints goes to standard error.
-			Files: []uintptr{uintptr(a.devNull), 2, 2, uintptr(socket)},
+			Env:   mergeEnv(os.Environ(), []string{"GRIDRUN_JOB=" + a.start.Job, "GRIDRUN_CONTROL=" + strconv.Itoa(controlFD)}),
+			Files: []uintptr{uintptr(a.devNull), uintptr(s.said), uintptr(s.said), uintptr(socket)},
 			Sys:   &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL},
 		})
 		fds.closeTheirs()
@@ -105,7 +111,18 @@ func (a *agent) serviceStarted(pid int, err error) {
 func (a *agent) serviceDied(e ending) {
 	pid := a.service.pid
 	a.service.pid = 0
-	a.serviceEnded(fmt.Sprintf("the host service of %s (pid %d) has ended: %s", a.hostName(a.start.Host), pid, describe(e.status)))
+	a.serviceEnded(fmt.Sprintf("the host service of %s (pid %d) has ended: %s%s", a.hostName(a.start.Host), pid, describe(e.status), a.service.lastWords()))
+}
+
+// lastWords is what a service that crashed has said first: the runtime's reason.
+func (s *service) lastWords() string {
+	buf := make([]byte, 300)
+	n, err := unix.Pread(s.said, buf, 0)
+	if err != nil || n == 0 {
+		return ""
+	}
+	line, _, _ := strings.Cut(string(buf[:n]), "\n")
+	return ": " + line
 }
 
 // serviceEnded says once that the service is gone; whoever asks from now on is
