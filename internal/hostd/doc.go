@@ -15,7 +15,7 @@
 //     is the service's [Handler]'s; when that returns, the stream is closed.
 //  5. A handler reaches its own kind on another host by [Peers.Dial]: the agent
 //     says where that host listens, package reach connects, and there it is step
-//     3. With --encrypt both ends seal the connection (package seal) before the
+//  3. With --encrypt both ends seal the connection (package seal) before the
 //     greeting.
 //  6. When the control socket ends the agent has gone: all handlers' contexts
 //     are cancelled, all streams closed, all handlers joined; Main returns.
