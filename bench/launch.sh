@@ -30,7 +30,7 @@ launch() {
 }
 
 launch 0 0
-launch 0 0 --program /bin/true
+launch 0 0 --limit 10 --program /bin/true
 launch 0 0 --memory
 for program in "" /bin/true; do
 	launch 4 24 --phases --program "$program"
