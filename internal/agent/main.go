@@ -32,7 +32,10 @@ func Main() int {
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	stream, err := wire.NewStream(os.Stdin, os.Stdout)
 	if err != nil {
-		return refusal
+		// The launcher is gone, but may have said before what must be removed.
+		if stream, err = wire.NewStream(os.Stdin, io.Discard); err != nil {
+			return refusal
+		}
 	}
 	a := &agent{
 		link:   newLink(stream),
