@@ -232,6 +232,11 @@ func (a *agent) signalGroups(sig syscall.Signal) {
 	for pid := range a.byPid {
 		syscall.Kill(-pid, sig) // fails only if everybody in the group has just ended
 	}
+	for _, p := range a.procs {
+		if p.state == starting { // it may run already, unknown to the loop
+			p.signals = append(p.signals, sig)
+		}
+	}
 }
 
 // broadcast sends m to all processes but those in except.

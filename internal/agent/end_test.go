@@ -173,6 +173,18 @@ func TestSignal(t *testing.T) {
 	h.done()
 }
 
+// A signal that comes while a process is being started is not lost.
+func TestSignalDuringStart(t *testing.T) {
+	h := startHost(t, job(shell("sleep 1000"), shell("sleep 1000")))
+	h.send(&wire.Signal{Signal: int(syscall.SIGUSR1)})
+	for proc := range 2 {
+		if e := h.exit(proc); e.Signal != int(syscall.SIGUSR1) || e.Stop {
+			t.Errorf("%+v", e)
+		}
+	}
+	h.done()
+}
+
 // Stop while processes are being started: all of them end.
 func TestStopDuringStart(t *testing.T) {
 	for _, now := range []bool{true, false} {

@@ -34,9 +34,10 @@ type process struct {
 	stdin   *feeder
 	outputs []*os.File
 
-	backlog  []packet // sent while starting
-	inputs   [][]byte // input that came while starting
-	open     int      // of stdout, stderr and control, those that have not ended
+	backlog  []packet         // sent while starting
+	inputs   [][]byte         // input that came while starting
+	signals  []syscall.Signal // likewise
+	open     int              // of stdout, stderr and control, those that have not ended
 	failures int
 	stopped  bool // the agent has signalled it, or will
 	exit     wire.Exit
@@ -88,11 +89,11 @@ func (a *agent) started(p *process, c child, failed *startError) {
 		}
 		p.inputs = nil
 	}
-	switch {
-	case a.killing != nil:
-		syscall.Kill(-p.pid, syscall.SIGKILL)
-	case a.stopping:
-		syscall.Kill(-p.pid, syscall.SIGTERM)
+	if a.killing != nil {
+		p.signals = append(p.signals, syscall.SIGKILL)
+	}
+	for _, sig := range p.signals {
+		syscall.Kill(-p.pid, sig)
 	}
 	if e, died := a.takeEarly(p.pid); died {
 		a.died(p, e)
