@@ -8,13 +8,18 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"gridrun/rt"
 )
 
 // TestMain lets the test binary be gridrun: tests run it by that name, and it
 // starts itself as guard, agent and ranks.
 func TestMain(m *testing.M) {
-	if filepath.Base(os.Args[0]) == "gridrun" {
+	switch filepath.Base(os.Args[0]) {
+	case "gridrun":
 		main()
+	case "tester":
+		rt.Main(tester)
 	}
 	// A process under the race detector would wait a second for others' reports at its exit.
 	os.Setenv("GORACE", "atexit_sleep_ms=0 "+os.Getenv("GORACE"))
