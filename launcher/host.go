@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -89,7 +90,8 @@ func (h *hostRun) main(starter Starter) {
 	host := h.run.job.plan.Hosts[h.index]
 	agent, err := starter.Start(h.starting, host)
 	if err != nil {
-		h.run.post(job.HostLost{Host: h.index, Why: err.Error()})
+		// The summary names the host too.
+		h.run.post(job.HostLost{Host: h.index, Why: strings.TrimPrefix(err.Error(), host.Name+": ")})
 		return
 	}
 	h.mu.Lock()
@@ -241,7 +243,11 @@ func (h *hostRun) message(m wire.Message) error {
 			r.stderr.Put(nil, nil)
 		}
 	case *wire.Notice:
-		r.say(m.Text)
+		if !m.Here {
+			r.say(m.Text)
+			break
+		}
+		r.post(func() { r.notices.add(h.index, m.Text) })
 	case *wire.Beat, *wire.Hello:
 	default:
 		return fmt.Errorf("%w: an agent does not say %T", wire.ErrControl, m)

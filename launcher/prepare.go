@@ -201,5 +201,11 @@ func (j *Job) lineTag(proc int, stderr bool) string {
 	return tag + " "
 }
 
-// heartbeat is how often both sides say that they live.
-func (j *Job) heartbeat() time.Duration { return j.spec.Lease / 3 }
+// looks is how often in a lease the launcher looks for hosts that are silent,
+// and looksPerBeat how many of these pass between two signs of its own life.
+const (
+	looks        = 12
+	looksPerBeat = 4
+)
+
+func (j *Job) heartbeat() time.Duration { return j.spec.Lease / looks }

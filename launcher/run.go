@@ -54,6 +54,8 @@ type run struct {
 	timers    map[job.Timer]*time.Timer
 	hosts     []*hostRun
 	directory *directory
+	notices   *notices
+	beats     int // looks for silent hosts so far
 	readers   sync.WaitGroup // the hosts' goroutines
 	screen    *output.Screen
 	stdout    *output.Writer
@@ -83,6 +85,7 @@ func (r *run) main(ctx context.Context, starter Starter) int {
 		config.Procs = append(config.Procs, job.Proc{Host: p.Host, Ranks: p.Ranks})
 	}
 	r.directory = newDirectory(config.Hosts)
+	r.notices = &notices{names: config.Hosts}
 	machine, actions := job.New(config)
 	r.machine = machine
 	for h := range config.Hosts {
@@ -201,6 +204,9 @@ func (r *run) step(e job.Event) {
 		r.directory.lost(lost.Host, lost.Why)
 	}
 	r.do(r.machine.Step(e))
+	if r.machine.Phase() != job.Starting {
+		r.notices.tell(r.say)
+	}
 }
 
 // do carries out what the machine asks for.
@@ -259,7 +265,10 @@ func (r *run) broadcast(m wire.Message) {
 // beat shows agents that we live, and gives up those that have shown nothing
 // for the lease.
 func (r *run) beat(now time.Time) {
-	r.broadcast(&wire.Beat{})
+	if r.beats%looksPerBeat == 0 {
+		r.broadcast(&wire.Beat{})
+	}
+	r.beats++
 	for h, host := range r.hosts {
 		if silence := now.Sub(time.Unix(0, host.link.heard.Load())); host.ready.Load() && silence > r.job.spec.Lease {
 			host.kill()

@@ -23,7 +23,7 @@ func (a *agent) settle() {
 		spec.Dir = home()
 		if !told[missing] {
 			told[missing] = true
-			a.link.send(&wire.Notice{Text: fmt.Sprintf("%s has no directory %s: ranks there start in %s", a.hostName(a.start.Host), missing, spec.Dir)})
+			a.link.send(&wire.Notice{Here: true, Text: fmt.Sprintf("no directory %s; ranks there start in %s", missing, spec.Dir)})
 		}
 	}
 }

@@ -159,8 +159,13 @@ type (
 	Done struct{}
 	// Trouble is an agent that cannot go on; the launcher names host and stage.
 	Trouble struct{ Stage, Text string }
-	// Notice is a line for the user that is no failure.
-	Notice struct{ Text string }
+	// Notice is a line for the user that is no failure. Here: it is about the
+	// agent's host, whose name the launcher puts before it; hosts that say the
+	// same before they are Ready share a line.
+	Notice struct {
+		Text string
+		Here bool
+	}
 )
 
 // Wait is one blocked operation of one rank (see internal/waittable).
