@@ -55,7 +55,7 @@ type run struct {
 	hosts     []*hostRun
 	directory *directory
 	notices   *notices
-	beats     int // looks for silent hosts so far
+	beats     int            // looks for silent hosts so far
 	readers   sync.WaitGroup // the hosts' goroutines
 	screen    *output.Screen
 	stdout    *output.Writer

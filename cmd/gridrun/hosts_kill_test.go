@@ -64,8 +64,8 @@ func (r row) random(t *testing.T, c *cluster, mode string, after time.Duration) 
 	codes := []int{124}
 	if struckIt {
 		codes = []int{r.cells[2].code}
-		if r.cut {
-			codes = append(codes, 124) // reaching the host was still going on
+		if r.victim == "the host service" && mode == "stubborn" {
+			codes = append(codes, 124) // ranks that know of it and do not end
 		}
 	}
 	if !slices.Contains(codes, code) {

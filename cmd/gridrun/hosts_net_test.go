@@ -301,7 +301,7 @@ func pidThere(t *testing.T, pid int) string {
 }
 
 // cached matches what may stay on a host: shipped files by their hash.
-var cached = regexp.MustCompile(`^/root/\.cache(/gridrun(/jobs|/[0-9a-f]{64}(/(gridrun|tester|used|gridrun\.[0-9a-f]{16}|[a-z]+))?)?)?$`)
+var cached = regexp.MustCompile(`^/root/\.cache(/gridrun(/jobs|/[0-9a-f]{64}(/(gridrun|tester|used|(gridrun|tester)\.[0-9a-f]{16}|[a-z]+))?)?)?$`)
 
 // files lists what lies in the directories where anything of a job could be.
 func (c *cluster) files(t *testing.T, i int) map[string]bool {
