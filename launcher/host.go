@@ -136,11 +136,8 @@ func (h *hostRun) talk(agent Agent, began time.Time) (done bool, err error) {
 			return false, nil
 		}
 	}
-	paths, err := h.run.job.paths(h.starting, h.index, agent)
+	paths, err := h.bring(s, agent, stage)
 	if err != nil {
-		return false, err
-	}
-	if err := h.run.job.stage(h.starting, agent, stage); err != nil {
 		return false, err
 	}
 	start, err := h.run.job.start(h.index, h.run.io.Columns, paths, stage)
@@ -191,6 +188,36 @@ func (h *hostRun) talk(agent Agent, began time.Time) (done bool, err error) {
 		}
 	}
 }
+
+// bring brings program and inputs to the agent's host. The agent hears meanwhile
+// that we live.
+func (h *hostRun) bring(s *wire.Stream, agent Agent, stage string) (paths []string, err error) {
+	ctx, cancel := context.WithCancel(h.starting)
+	var beats sync.WaitGroup
+	beats.Go(func() {
+		every := time.NewTicker(bringBeat)
+		defer every.Stop()
+		for {
+			select {
+			case <-every.C:
+				if s.Send(&wire.Beat{}) != nil {
+					return // it shows at the next use of the stream
+				}
+			case <-ctx.Done():
+				return
+			}
+		}
+	})
+	defer beats.Wait()
+	defer cancel()
+	if paths, err = h.run.job.paths(ctx, h.index, agent); err != nil {
+		return nil, err
+	}
+	return paths, h.run.job.stage(ctx, agent, stage)
+}
+
+// bringBeat is how often an agent hears from us while it waits for Start.
+const bringBeat = 10 * time.Second
 
 // fault is nil for a stream that just ended.
 func (h *hostRun) fault(doing string, err error) error {

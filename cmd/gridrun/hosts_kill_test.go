@@ -44,6 +44,10 @@ func TestHostKills(t *testing.T) {
 func (r row) random(t *testing.T, c *cluster, mode string, after time.Duration) {
 	defer c.mend(t, r)
 	l := c.launch(t, "", append([]string{"--timeout", "5"}, jobArgs(c, mode)...)...)
+	if r.cut {
+		// Before that, other times hold: docs/failures.md.
+		poll(t, "a rank runs on node2", func() bool { return len(c.find(t, struck, "rank")) > 0 })
+	}
 	select {
 	case <-time.After(after): // the random moment
 	case <-l.done:

@@ -237,13 +237,14 @@ func TestWrongStart(t *testing.T) {
 		text string
 	}{
 		"version":  {&wire.Start{Version: wire.Version + 1}, "version"},
-		"no Start": {new(wire.Beat), "not Start"},
+		"no Start": {new(wire.Inspect), "not Start"},
 		"none":     {&wire.Start{Version: wire.Version}, "no process"},
 		"twice":    {&wire.Start{Version: wire.Version, Procs: []wire.ProcSpec{{Proc: 1}, {Proc: 1}}}, "given twice"},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
 			h := launchGuard(t)
+			h.send(new(wire.Beat)) // while files are brought
 			h.send(c.m)
 			trouble := await(h, anyOf[*wire.Trouble])
 			if trouble.Stage != "start" || !strings.Contains(trouble.Text, c.text) {

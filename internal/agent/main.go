@@ -19,6 +19,10 @@ const guardFD = 3
 // patience is how long a leaving agent waits for its last words to be read.
 const patience = 2 * time.Second
 
+// startPatience is how long the launcher may be silent before Start. It waits for
+// the slowest host, and sends Beat while it brings files.
+const startPatience = 2 * time.Minute
+
 // Main is the agent: it serves one job over standard input and output and
 // returns its exit code, 0 when the job has ended and nothing of it is left,
 // 125 when the agent could not go on. Only a guard may start it.
@@ -62,13 +66,7 @@ func (a *agent) open(stream *wire.Stream) error {
 	if err := stream.Open(); err != nil {
 		return fmt.Errorf("no launcher at standard input: %w", err)
 	}
-	m, err := stream.Receive()
-	if s, ok := m.(*wire.Stage); ok && err == nil {
-		if err := a.claim(s.Dir); err != nil {
-			return err
-		}
-		m, err = stream.Receive()
-	}
+	m, err := a.first(stream)
 	if err != nil {
 		return fmt.Errorf("waiting for Start: %w", err)
 	}
@@ -90,6 +88,30 @@ func (a *agent) open(stream *wire.Stream) error {
 	}
 	a.segmentFD = int(a.segment.File().Fd())
 	return a.openPort()
+}
+
+// first is the first message that is not about what comes before Start. There is
+// no lease yet: should the launcher be cut off now, its silence ends the agent,
+// and the guard removes what was claimed.
+func (a *agent) first(stream *wire.Stream) (wire.Message, error) {
+	idle := time.AfterFunc(startPatience, func() { os.Exit(refusal) })
+	defer idle.Stop()
+	for {
+		m, err := stream.Receive()
+		if err != nil {
+			return nil, err
+		}
+		idle.Reset(startPatience)
+		switch m := m.(type) {
+		case *wire.Beat:
+		case *wire.Stage:
+			if err := a.claim(m.Dir); err != nil {
+				return nil, err
+			}
+		default:
+			return m, nil
+		}
+	}
 }
 
 // run serves the job to its end.
