@@ -16,7 +16,7 @@
 //
 // Run starts these goroutines and joins them all before it returns: for each
 // host one that starts the agent and reads from it, one that writes to it, and one
-// that gives signs of life while files are brought;
-// two that write standard output and error, and one that reads standard input.
-// Its caller's goroutine is the event loop and owns the machine.
+// that gives signs of life while files are brought; two that write standard
+// output and error, and one that reads standard input. Its caller's goroutine is
+// the event loop and owns the machine.
 package launcher
