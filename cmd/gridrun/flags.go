@@ -17,7 +17,7 @@ type runFlags struct {
 	Host            string   `short:"H" placeholder:"HOST:SLOTS,..." help:"Hosts to run on."`
 	Hostfile        string   `placeholder:"FILE" help:"File with a host a line: name slots=N."`
 	Export          []string `short:"x" sep:"none" placeholder:"VAR[=VALUE]" help:"Variable for every rank (repeatable)."`
-	Stage           []string `placeholder:"FILE" help:"Bring FILE to every host, to {stage} (repeatable)."`
+	Stage           []string `placeholder:"FILE" help:"Bring FILE to {stage} on every host."`
 	Wdir            string   `placeholder:"DIR" help:"Directory that ranks start in."`
 	MapBy           string   `placeholder:"slot|node|ppr:N" help:"Fill hosts in order, in turn, or N ranks each."`
 	Oversubscribe   bool     `help:"Allow more ranks than slots."`
