@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -20,7 +21,8 @@ import (
 // channels, link and credit belong to the loop once it runs; what is set before
 // the starting threads run never changes and is theirs to read.
 type agent struct {
-	stage     string // directory of the job's inputs, or ""
+	unguarded atomic.Bool // the guard has ended
+	stage     string      // directory of the job's inputs, or ""
 	start     *wire.Start
 	localRank map[int]int // index of each world rank among those of this host
 	devNull   int

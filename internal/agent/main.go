@@ -129,6 +129,11 @@ func (a *agent) run(stream *wire.Stream) int {
 	go a.listenTo(stream)
 	lost := a.loop()
 	a.endJob()
+	if lost != nil && a.unguarded.Load() {
+		// Where sshd started the guard, its end also ends the launcher's stream,
+		// and that may have come first.
+		lost = errUnguarded
+	}
 	guard.Close()
 	a.wg.Wait()
 	if lost != nil {
@@ -162,6 +167,9 @@ func (a *agent) listenTo(stream *wire.Stream) {
 	}
 }
 
+// errUnguarded is the loss of the guard.
+var errUnguarded = &loss{"guard", errors.New("the guard process is gone")}
+
 // watchGuard posts the guard's end to the loop.
 func (a *agent) watchGuard() (*os.File, error) {
 	if err := syscall.SetNonblock(guardFD, true); err != nil {
@@ -170,7 +178,8 @@ func (a *agent) watchGuard() (*os.File, error) {
 	pipe := os.NewFile(guardFD, "guard")
 	a.wg.Go(func() {
 		pipe.Read(make([]byte, 1)) // returns at the end of the pipe: nobody writes
-		a.post(func() { a.lost = &loss{"guard", errors.New("the guard process is gone")} })
+		a.unguarded.Store(true)
+		a.post(func() { a.lost = errUnguarded })
 	})
 	return pipe, nil
 }
