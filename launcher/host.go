@@ -20,7 +20,9 @@ type hostRun struct {
 	run   *run
 	index int
 	link  *link
-	ready atomic.Bool
+	// live: the agent has said something since it was told to start, so its
+	// silence means something from now on.
+	live atomic.Bool
 	// lines assembles the output of each process on this host.
 	lines map[stream]*output.Lines
 
@@ -168,12 +170,12 @@ func (h *hostRun) talk(agent Agent, began time.Time) (done bool, err error) {
 			return done, h.fault("reading from the agent", err)
 		}
 		h.link.heard.Store(time.Now().UnixNano())
+		h.live.Store(true)
 		switch m := m.(type) {
 		case *wire.Ready:
 			if m.Version != wire.Version {
 				return false, fmt.Errorf("the agent speaks version %d, this is %d; both must be the same build", m.Version, wire.Version)
 			}
-			h.ready.Store(true)
 			h.run.verbose("agent on %s (pid %d) ready after %v", m.Host, m.Pid, time.Since(began).Round(100*time.Microsecond))
 			h.run.post(func() { h.run.directory.ready(h.index, m.Addrs) })
 			h.run.post(job.HostReady{Host: h.index})

@@ -270,7 +270,7 @@ func (r *run) beat(now time.Time) {
 	}
 	r.beats++
 	for h, host := range r.hosts {
-		if silence := now.Sub(time.Unix(0, host.link.heard.Load())); host.ready.Load() && silence > r.job.spec.Lease {
+		if silence := now.Sub(time.Unix(0, host.link.heard.Load())); host.live.Load() && silence > r.job.spec.Lease {
 			host.kill()
 			r.step(job.HostLost{Host: h, Why: fmt.Sprintf("no sign of life for %v", silence.Round(time.Millisecond))})
 		}
