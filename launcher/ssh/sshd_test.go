@@ -146,6 +146,7 @@ func newSSHD(t testing.TB, ip string, more ...string) *sshd {
 		cmd := exec.Command(program, "-D", "-e", "-f", filepath.Join(s.dir, "sshd_config"))
 		var said tail
 		cmd.Stderr = &said
+		cmd.WaitDelay = time.Second // sessions that a failed test leaves behind hold it too
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
