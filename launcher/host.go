@@ -104,6 +104,9 @@ func (h *hostRun) main(starter Starter) {
 	h.mu.Unlock()
 
 	done, err := h.talk(agent, began)
+	if !done {
+		h.run.job.unstage(agent)
+	}
 	if err != nil {
 		agent.Kill()
 		io.Copy(io.Discard, agent) // until everything there has ended

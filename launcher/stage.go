@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"gridrun/launcher/ship"
 )
@@ -16,7 +17,24 @@ type Stager interface {
 	StageDir(job string) string
 	// Stage brings inputs there.
 	Stage(ctx context.Context, job string, files []ship.File) (dir string, paths []string, err error)
+	// Unstage removes them.
+	Unstage(ctx context.Context, job string) error
 }
+
+// unstage removes inputs from the host of an agent that has ended early: it may
+// have removed them while they were still coming.
+func (j *Job) unstage(agent Agent) {
+	s, remote := agent.(Stager)
+	if !remote || len(j.inputs) == 0 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), unstageLimit)
+	defer cancel()
+	s.Unstage(ctx, j.id) // fails where the connection is lost, and where the agent was in time
+}
+
+// unstageLimit bounds what a host that hardly answers costs at the end.
+const unstageLimit = 2 * time.Second
 
 // inputs are the files of --stage, read once.
 func inputs(paths []string) ([]ship.File, error) {
