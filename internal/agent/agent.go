@@ -119,6 +119,7 @@ func (a *agent) loop() *loss {
 	children := make(chan os.Signal, 1)
 	signal.Notify(children, syscall.SIGCHLD)
 	defer signal.Stop(children)
+	a.reap() // who ended before its signal could be heard
 	var beat, again <-chan time.Time
 	if a.start.Lease > 0 {
 		beats := time.NewTicker(max(time.Duration(a.start.Lease)/leaseBeats, time.Millisecond))
