@@ -301,8 +301,33 @@ type native struct {
 	leave  func() // gives up the jump host
 }
 
+// session opens a session. On a connection that ends in the same moment
+// x/crypto/ssh waits for ever for the answer; then its goroutine is left alone.
+func (n *native) session() (*ssh.Session, error) {
+	type result struct {
+		session *ssh.Session
+		err     error
+	}
+	opened := make(chan result, 1)
+	go func() {
+		s, err := n.client.NewSession()
+		opened <- result{s, err}
+	}()
+	ended := make(chan struct{})
+	go func() {
+		n.client.Wait()
+		close(ended)
+	}()
+	select {
+	case r := <-opened:
+		return r.session, r.err
+	case <-ended:
+		return nil, errLost
+	}
+}
+
 func (n *native) exec(command string) (*process, error) {
-	session, err := n.client.NewSession()
+	session, err := n.session()
 	if err != nil {
 		return nil, fmt.Errorf("the host opens no session: %w", err)
 	}
@@ -333,7 +358,7 @@ func (n *native) exec(command string) (*process, error) {
 }
 
 func (n *native) sftp() (*sftp.Client, func(), error) {
-	session, err := n.client.NewSession()
+	session, err := n.session()
 	if err != nil {
 		return nil, nil, err
 	}

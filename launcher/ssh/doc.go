@@ -32,8 +32,9 @@
 // known_hosts, unless the user's own configuration says so
 // (StrictHostKeyChecking accept-new or no).
 //
-// Goroutines: those of x/crypto/ssh for each connection, which end when it is
-// closed ([Agent.Wait] joins them); Resolve's look-ups, joined before it
+// Goroutines: those of x/crypto/ssh for each connection and one for each session
+// that notices its end, which end when it is closed ([Agent.Wait] joins the
+// first); Resolve's look-ups, joined before it
 // returns; for each OpenSSH process one that copies its standard error.
 // Connections to jump hosts are shared and end with the last that uses them.
 package ssh
