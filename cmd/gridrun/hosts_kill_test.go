@@ -43,7 +43,7 @@ func TestHostKills(t *testing.T) {
 // random lets the row happen when a job has run for a time.
 func (r row) random(t *testing.T, c *cluster, mode string, after time.Duration) {
 	defer c.mend(t, r)
-	l := c.launch(t, "", append([]string{"--timeout", "5"}, jobArgs(c, mode)...)...)
+	l := c.launch(t, "", append([]string{"--timeout", "8"}, jobArgs(c, mode)...)...)
 	if r.cut {
 		// Before that, other times hold: docs/failures.md.
 		poll(t, "a rank runs on node2", func() bool { return len(c.find(t, struck, "rank")) > 0 })

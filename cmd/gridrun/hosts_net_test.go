@@ -237,7 +237,9 @@ func (l *launched) wait(t *testing.T) int {
 	select {
 	case <-l.done:
 	case <-time.After(patient):
-		t.Fatalf("gridrun does not end; out %q, err %q", l.out, l.errOut)
+		l.cmd.Process.Signal(syscall.SIGABRT) // Go says what every goroutine does
+		<-l.done
+		t.Fatalf("gridrun does not end; out %q, err:\n%s", l.out, l.errOut)
 	}
 	if status := l.cmd.ProcessState.Sys().(syscall.WaitStatus); status.Signaled() {
 		return 128 + int(status.Signal())
