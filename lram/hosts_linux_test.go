@@ -88,7 +88,9 @@ func TestHomeKilled(t *testing.T) {
 	hosts[1].service.Wait()
 	for i, r := range ranks {
 		got := r.line()
-		if i%3 == 1 && !strings.Contains(got, ErrLost.Error()) || i%3 != 1 && !strings.Contains(got, "is kept by host node1: ") {
+		// A host that was just asking the lost one whether the file is the same
+		// passes that on, so another home may stand before the lost host's name.
+		if i%3 == 1 && !strings.Contains(got, ErrLost.Error()) || i%3 != 1 && !(strings.Contains(got, "is kept by host ") && strings.Contains(got, "host node1: ")) {
 			t.Errorf("rank %d says %q", i, got)
 		}
 		if err := r.cmd.Wait(); err == nil {
