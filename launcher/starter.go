@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os/exec"
-	"strings"
-	"sync"
 	"syscall"
 	"time"
 
@@ -64,7 +62,7 @@ type localAgent struct {
 	io.Reader
 	io.Writer
 	cmd  *exec.Cmd
-	said tail
+	said Tail
 }
 
 func (a *localAgent) Kill() { a.cmd.Process.Kill() }
@@ -78,29 +76,4 @@ func (a *localAgent) Wait() error {
 		err = fmt.Errorf("%w; it said:\n%s", err, said)
 	}
 	return err
-}
-
-// maxTail is how much of an agent's standard error is kept, in bytes.
-const maxTail = 8 << 10
-
-// tail keeps the end of what is written to it.
-type tail struct {
-	mu   sync.Mutex
-	text []byte
-}
-
-func (t *tail) Write(b []byte) (int, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.text = append(t.text, b...)
-	if over := len(t.text) - maxTail; over > 0 {
-		t.text = append(t.text[:0], t.text[over:]...)
-	}
-	return len(b), nil
-}
-
-func (t *tail) String() string {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return strings.TrimRight(string(t.text), "\n")
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/pkg/sftp"
 	"golang.org/x/crypto/ssh"
 
+	"gridrun/launcher"
 	"gridrun/launcher/ship"
 )
 
@@ -331,7 +332,7 @@ func (n *native) exec(command string) (*process, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the host opens no session: %w", err)
 	}
-	p := &process{said: new(tail)}
+	p := &process{said: new(launcher.Tail)}
 	session.Stderr = p.said
 	if p.in, err = session.StdinPipe(); err != nil {
 		return nil, err

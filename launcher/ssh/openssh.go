@@ -18,6 +18,7 @@ import (
 
 	"github.com/pkg/sftp"
 
+	"gridrun/launcher"
 	"gridrun/launcher/ship"
 )
 
@@ -64,7 +65,7 @@ func (o *openssh) run(flags []string, words ...string) (*process, error) {
 	arguments = append(append(arguments, flags...), "--", o.arguments[len(o.arguments)-1])
 	cmd := exec.Command(o.arguments[0], append(arguments, words...)...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-	p := &process{said: new(tail)}
+	p := &process{said: new(launcher.Tail)}
 	cmd.Stderr = p.said
 	// A ProxyCommand may hold standard error for longer than ssh lives.
 	cmd.WaitDelay = time.Second

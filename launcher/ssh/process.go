@@ -3,9 +3,8 @@ package ssh
 import (
 	"errors"
 	"fmt"
+	"gridrun/launcher"
 	"io"
-	"strings"
-	"sync"
 
 	"github.com/pkg/sftp"
 )
@@ -25,7 +24,7 @@ type connection interface {
 type process struct {
 	in   io.WriteCloser
 	out  io.Reader
-	said *tail // what it wrote to standard error
+	said *launcher.Tail // what it wrote to standard error
 	// wait says how it ended, after out has ended. errLost: not known.
 	wait func() error
 }
@@ -38,31 +37,6 @@ func exitError(status int, signal string) error {
 		return fmt.Errorf("killed by SIG%s", signal)
 	}
 	return fmt.Errorf("exit status %d", status)
-}
-
-// maxTail is how much of a host's standard error is kept, in bytes.
-const maxTail = 8 << 10
-
-// tail keeps the end of what is written to it.
-type tail struct {
-	mu   sync.Mutex
-	text []byte
-}
-
-func (t *tail) Write(b []byte) (int, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.text = append(t.text, b...)
-	if over := len(t.text) - maxTail; over > 0 {
-		t.text = append(t.text[:0], t.text[over:]...)
-	}
-	return len(b), nil
-}
-
-func (t *tail) String() string {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return strings.TrimSpace(string(t.text))
 }
 
 // maxNoise bounds what start-up files may print before anything of ours.

@@ -22,6 +22,7 @@ import (
 
 	"gridrun/internal/agent"
 	"gridrun/internal/needs"
+	"gridrun/launcher"
 	"gridrun/launcher/place"
 	"gridrun/launcher/ship"
 )
@@ -144,7 +145,7 @@ func newSSHD(t testing.TB, ip string, more ...string) *sshd {
 			"SetEnv HOME=" + s.home + " GORACE=atexit_sleep_ms=0", "LogLevel ERROR",
 		}, more...), "\n")+"\n")
 		cmd := exec.Command(program, "-D", "-e", "-f", filepath.Join(s.dir, "sshd_config"))
-		var said tail
+		var said launcher.Tail
 		cmd.Stderr = &said
 		cmd.WaitDelay = time.Second // sessions that a failed test leaves behind hold it too
 		if err := cmd.Start(); err != nil {
