@@ -14,7 +14,7 @@
 // How a job passes through:
 //
 //  1. [Guard] becomes a subreaper, starts the agent with its own standard
-//     streams, and waits. Guard and agent hold the two ends of a pipe, so each
+//     streams, and waits. Guard and agent hold the two ends of a socket, so each
 //     notices when the other is gone.
 //  2. [Main] reads Start, makes the shared segment and answers Ready.
 //  3. Two or more locked threads start the processes in parallel. A process

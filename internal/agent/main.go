@@ -13,7 +13,7 @@ import (
 	"gridrun/internal/wire"
 )
 
-// guardFD is the agent's end of the pipe that ends when the guard does.
+// guardFD is the agent's end of the socket that ends when the guard does.
 const guardFD = 3
 
 // patience is how long a leaving agent waits for its last words to be read.
@@ -175,11 +175,11 @@ func (a *agent) watchGuard() (*os.File, error) {
 	if err := syscall.SetNonblock(guardFD, true); err != nil {
 		return nil, fmt.Errorf("no guard at descriptor %d: %w", guardFD, err)
 	}
-	pipe := os.NewFile(guardFD, "guard")
+	guard := os.NewFile(guardFD, "guard")
 	a.wg.Go(func() {
-		pipe.Read(make([]byte, 1)) // returns at the end of the pipe: nobody writes
+		guard.Read(make([]byte, 1)) // returns at the end of the socket: the guard says nothing
 		a.unguarded.Store(true)
 		a.post(func() { a.lost = errUnguarded })
 	})
-	return pipe, nil
+	return guard, nil
 }
