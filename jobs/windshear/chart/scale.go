@@ -48,8 +48,6 @@ func niceStep(span float64, n int) float64 {
 	return 10 * unit
 }
 
-func (s scale) color(v float64) color.RGBA { return ramp(v / s.top) }
-
 // ramp runs from deep indigo over teal to pale yellow for x from 0 to 1. Lightness rises linearly and hue turns evenly in the OKLCH space
 // (Ottosson, "A perceptual color space for image processing", 2020); chroma stays just below what a screen can show, least at the teals.
 func ramp(x float64) color.RGBA {
