@@ -66,7 +66,7 @@ func (a *agent) startService() {
 	s := a.service
 	welcome, err := wire.Marshal(&wire.Welcome{
 		Version: wire.Version, Job: a.start.Job, Key: a.start.Key, Proc: reach.Service(a.start.Host), Topology: a.start.Topology,
-		Transport: a.start.Transport, Keep: a.start.Keep, Encrypt: a.start.Encrypt,
+		Transport: a.start.Transport, Encrypt: a.start.Encrypt,
 	})
 	if err != nil {
 		s.failed = fmt.Sprintf("the host service: %v", err)

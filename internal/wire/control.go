@@ -22,13 +22,6 @@ const MaxControl = 16 << 20
 // A Message is one control message; its kind byte is fixed for ever.
 type Message interface{ kind() byte }
 
-// A RankSpec is one rank as launcher and agents know it.
-type RankSpec struct {
-	Rank int
-	App  int // which program of `a : b`
-	Proc int // process of the job that holds it
-}
-
 // A ProcSpec is one process that an agent starts.
 type ProcSpec struct {
 	Proc  int
@@ -64,7 +57,6 @@ type (
 		Lease     int64  // nanoseconds of silence that end the agent; 0: only end of stream does
 		Transport string // "" (shm inside the host), "tcp" (TCP even inside the host)
 		Terminal  int    // columns of the launcher's terminal; 0: not one
-		Keep      bool   // --on-failure continue
 		// Away says that the host is not the launcher's machine: a directory that
 		// is missing there is replaced by the home, with a Notice.
 		Away bool
@@ -206,7 +198,6 @@ type (
 		Args      []string
 		Transport string
 		Terminal  int
-		Keep      bool
 		Encrypt   bool // TLS on every TCP connection
 		Segment   bool // a descriptor comes with this packet
 	}
