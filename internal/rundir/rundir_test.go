@@ -1,0 +1,86 @@
+package rundir
+
+import (
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+)
+
+func TestPath(t *testing.T) {
+	base := t.TempDir()
+	t.Setenv("TMPDIR", base)
+	t.Setenv("XDG_RUNTIME_DIR", "")
+	first, err := Path()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again, err := Path(); err != nil || again != first || filepath.Dir(first) != base {
+		t.Fatalf("%q %v, first %q", again, err, first)
+	}
+	private := filepath.Join(base, "run")
+	if err := os.Mkdir(private, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("XDG_RUNTIME_DIR", private)
+	if dir, err := Path(); err != nil || dir != filepath.Join(private, "gridrun") {
+		t.Fatalf("%q %v", dir, err)
+	}
+}
+
+// A directory that others can enter, or that is none, is not used.
+func TestPathRefuses(t *testing.T) {
+	base := t.TempDir()
+	t.Setenv("TMPDIR", base)
+	t.Setenv("XDG_RUNTIME_DIR", "")
+	dir, err := Path()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(dir, 0o770); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Path(); err == nil {
+		t.Error("a directory that a group can enter was taken")
+	}
+	if err := os.Remove(dir); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(t.TempDir(), dir); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Path(); err == nil {
+		t.Error("a symbolic link was taken")
+	}
+}
+
+func TestSweep(t *testing.T) {
+	dir := t.TempDir()
+	listen := func(name string) *net.UnixListener {
+		l, err := net.ListenUnix("unix", &net.UnixAddr{Name: filepath.Join(dir, name), Net: "unix"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return l
+	}
+	live := listen("live.job")
+	defer live.Close()
+	dead := listen("dead.job")
+	dead.SetUnlinkOnClose(false)
+	dead.Close()
+	other := listen("dead.keeper")
+	other.SetUnlinkOnClose(false)
+	other.Close()
+	if err := os.WriteFile(filepath.Join(dir, "file.job"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	names, err := Sweep(dir, ".job")
+	if err != nil || !slices.Equal(names, []string{"live.job"}) {
+		t.Fatalf("live: %v, %v", names, err)
+	}
+	left, _ := filepath.Glob(filepath.Join(dir, "*"))
+	if len(left) != 3 {
+		t.Fatalf("left: %v", left)
+	}
+}
