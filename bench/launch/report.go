@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"text/tabwriter"
+
+	"gridrun/bench"
 )
 
 // A Row is one contender's result.
@@ -28,13 +30,13 @@ type Row struct {
 
 // A Report is what the command prints.
 type Report struct {
-	Machine Machine  `json:"machine"`
-	What    string   `json:"what"`
-	Hosts   int      `json:"hosts,omitempty"` // 0: this machine
-	Ranks   int      `json:"ranks"`
-	Rounds  int      `json:"rounds,omitempty"`
-	Rows    []Row    `json:"rows"`
-	Missing []string `json:"missing,omitempty"`
+	Machine bench.Machine `json:"machine"`
+	What    string        `json:"what"`
+	Hosts   int           `json:"hosts,omitempty"` // 0: this machine
+	Ranks   int           `json:"ranks"`
+	Rounds  int           `json:"rounds,omitempty"`
+	Rows    []Row         `json:"rows"`
+	Missing []string      `json:"missing,omitempty"`
 	// Busy is how many CPUs others used, shortly before each round.
 	Busy   []float64 `json:"busy_cpus,omitempty"`
 	Phases []Phase   `json:"phases,omitempty"` // gridrun's
@@ -42,7 +44,7 @@ type Report struct {
 
 // Describe fills in what the report is about.
 func (r *Report) Describe(t Task, missing []string) {
-	r.Machine, r.What, r.Hosts, r.Missing = thisMachine(), t.what(), t.Hosts.Len(), missing
+	r.Machine, r.What, r.Hosts, r.Missing = bench.ThisMachine(), t.what(), t.Hosts.Len(), missing
 }
 
 // Print writes the report as a table.

@@ -7,7 +7,12 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"gridrun/bench"
 )
+
+// quietTime is how long the machine is watched before a round.
+const quietTime = 300 * time.Millisecond
 
 // Times runs every contender once, and then rounds times in turn; a run that
 // takes longer than limit is ended. progress hears of each run.
@@ -18,7 +23,7 @@ func Times(ctx context.Context, contenders []Contender, ranks, rounds int, limit
 	}
 	for round := range rounds + 1 { // round 0 warms up
 		if round > 0 {
-			report.Busy = append(report.Busy, busyCPUs(quietTime))
+			report.Busy = append(report.Busy, bench.BusyCPUs(quietTime))
 		}
 		for i, c := range contenders {
 			what := "first start"

@@ -1,4 +1,4 @@
-package launch
+package bench
 
 import (
 	"fmt"
@@ -8,9 +8,6 @@ import (
 	"strings"
 	"time"
 )
-
-// quietTime is how long the machine is watched before a round.
-const quietTime = 300 * time.Millisecond
 
 // A Machine is where something was measured.
 type Machine struct {
@@ -27,8 +24,8 @@ func (m Machine) String() string {
 	return fmt.Sprintf("%s, %d cores, %.0f GB, %s, %s, %s, load %.1f", m.CPU, m.Cores, float64(m.Memory)/1e9, m.Kernel, m.Go, m.Date, m.Load)
 }
 
-// thisMachine reads what /proc says; what it does not say stays empty.
-func thisMachine() Machine {
+// ThisMachine reads what /proc says; what it does not say stays empty.
+func ThisMachine() Machine {
 	load, _ := strconv.ParseFloat(firstWord(read("/proc/loadavg")), 64)
 	kib, _ := strconv.ParseInt(firstWord(field(read("/proc/meminfo"), "MemTotal")), 10, 64)
 	return Machine{
@@ -62,8 +59,8 @@ func firstWord(text string) string {
 	return word
 }
 
-// busyCPUs watches for d how many CPUs are in use.
-func busyCPUs(d time.Duration) float64 {
+// BusyCPUs watches for d how many CPUs are in use.
+func BusyCPUs(d time.Duration) float64 {
 	before := busyTicks(read("/proc/stat"))
 	began := time.Now()
 	time.Sleep(d)

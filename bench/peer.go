@@ -1,0 +1,89 @@
+package bench
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+)
+
+// A Peer is another implementation of MPI that gridrun is measured against.
+type Peer struct {
+	Name      string
+	launchers []string // its names, the first that is there counts
+	compiler  string
+	version   func(said string) string
+}
+
+// The peers, where they are installed. Their names are as Debian gives them when
+// both are there.
+var (
+	OpenMPI = Peer{"Open MPI", []string{"mpirun.openmpi"}, "mpicc.openmpi", LastWordOf("(Open")}
+	MPICH   = Peer{"MPICH", []string{"mpiexec.hydra", "mpiexec.mpich"}, "mpicc.mpich", LastWordOf("Version:")}
+)
+
+// Launcher is its launcher's path; the error says that it is not here.
+func (p Peer) Launcher() (string, error) {
+	for _, name := range p.launchers {
+		if path, err := exec.LookPath(name); err == nil {
+			return path, nil
+		}
+	}
+	return "", fmt.Errorf("no %s in $PATH", p.launchers[0])
+}
+
+// Version asks its launcher; "" if it does not say.
+func (p Peer) Version(ctx context.Context) string {
+	launcher, err := p.Launcher()
+	if err != nil {
+		return ""
+	}
+	return VersionOf(ctx, launcher, "--version", p.version)
+}
+
+// Compile makes a program of the C source text in dir, and returns its path.
+func (p Peer) Compile(ctx context.Context, dir, name, text string) (string, error) {
+	source := filepath.Join(dir, name+".c")
+	if err := os.WriteFile(source, []byte(text), 0o600); err != nil {
+		return "", err
+	}
+	program := filepath.Join(dir, strings.ReplaceAll(p.Name, " ", "")+"-"+name)
+	if said, err := exec.CommandContext(ctx, p.compiler, "-O2", "-o", program, source).CombinedOutput(); err != nil {
+		return "", fmt.Errorf("%s: %v %s", p.compiler, err, strings.TrimSpace(string(said)))
+	}
+	return program, nil
+}
+
+// VersionOf asks a launcher with flag, and find takes the version from what it
+// says; "" if it does not.
+func VersionOf(ctx context.Context, launcher, flag string, find func(string) string) string {
+	said, err := exec.CommandContext(ctx, launcher, flag).Output()
+	if err != nil {
+		return ""
+	}
+	return find(string(said))
+}
+
+// LastWordOf finds the line that holds mark, and in it a version.
+func LastWordOf(mark string) func(string) string {
+	return func(said string) string {
+		for line := range strings.Lines(said) {
+			if words := strings.Fields(line); len(words) > 0 && strings.Contains(line, mark) {
+				return words[len(words)-1]
+			}
+		}
+		return ""
+	}
+}
+
+// OwnVersion takes gridrun's from `gridrun VERSION, go1.26`.
+func OwnVersion(said string) string {
+	version, _, _ := strings.Cut(strings.TrimPrefix(said, "gridrun "), ",")
+	return version
+}
+
+// PeerEnv is what the peers need beside the environment: Open MPI asks root twice
+// whether it means it.
+var PeerEnv = []string{"OMPI_ALLOW_RUN_AS_ROOT=1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1"}
