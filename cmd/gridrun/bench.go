@@ -6,71 +6,36 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/signal"
 	"strings"
-	"syscall"
 	"time"
-
-	"github.com/alecthomas/kong"
 
 	"gridrun/bench/launch"
 )
 
-// benchFlags are the measurements as commands.
-type benchFlags struct {
-	Launch launchFlags `cmd:"" help:"Time whole starts, side by side with mpirun and mpiexec."`
-}
-
+// launchFlags are the flags of `gridrun bench launch`.
 type launchFlags struct {
 	NP       count   `name:"np" short:"n" default:"93" placeholder:"N" help:"Number of ranks (default: 93)."`
 	Host     string  `short:"H" placeholder:"HOST:SLOTS,..." help:"Hosts to run on (default: this machine)."`
 	Hostfile string  `placeholder:"FILE" help:"File with a host a line: name slots=N."`
-	BuildDir string  `placeholder:"DIR" help:"Directory that all hosts see, for the other launchers' hello."`
-	Program  string  `placeholder:"'PROG ARGS'" help:"What all of them start (default: a hello for each)."`
+	BuildDir string  `placeholder:"DIR" help:"Directory all hosts see, for others' hello."`
+	Program  string  `placeholder:"'PROG ARGS'" help:"What all start (default: a hello for each)."`
 	Rounds   count   `default:"5" placeholder:"N" help:"Runs of each launcher (default: 5)."`
 	Limit    seconds `default:"60" placeholder:"S" help:"A run that takes longer is lost (default: 60)."`
 	Phases   bool    `help:"Show gridrun's steps as well."`
-	Memory   bool    `help:"Measure the memory of a rank of the hello instead."`
+	Memory   bool    `help:"Measure the memory of a rank instead."`
 	JSON     bool    `name:"json" help:"Print JSON."`
 }
 
-// bench runs `gridrun bench ...`.
-func bench(args []string) error {
-	flags, err := parseBench(args)
-	if err != nil || flags == nil {
-		return err
+// run times the starts and prints what it found.
+func (f *launchFlags) run(ctx context.Context, _ []string) (code int, err error) {
+	if err := f.check(); err != nil {
+		return 0, err
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
-	defer stop()
-	return flags.Launch.run(ctx)
-}
-
-// parseBench reads the words after `bench`; nil if they asked for help and got it.
-func parseBench(args []string) (*benchFlags, error) {
-	var flags benchFlags
-	helped := false
-	k, err := kong.New(&flags, kong.Name("gridrun bench"), kong.Exit(func(int) { helped = true }))
-	if err != nil {
-		return nil, err
-	}
-	words := make([]string, len(args))
-	for i, a := range args {
-		if a == "-np" || a == "-hostfile" {
-			a = "-" + a
-		}
-		words[i] = a
-	}
-	switch _, err := k.Parse(words); {
-	case helped:
-		return nil, nil
-	case err != nil:
-		return nil, err
-	}
-	return &flags, flags.Launch.check()
+	return 0, f.measure(ctx)
 }
 
 // check refuses flags that do not go together.
-func (f launchFlags) check() error {
+func (f *launchFlags) check() error {
 	remote := f.Host != "" || f.Hostfile != ""
 	switch {
 	case f.Host != "" && f.Hostfile != "":
@@ -85,7 +50,7 @@ func (f launchFlags) check() error {
 	return nil
 }
 
-func (f launchFlags) run(ctx context.Context) error {
+func (f *launchFlags) measure(ctx context.Context) error {
 	task, err := f.task()
 	if err != nil {
 		return err
@@ -118,7 +83,7 @@ func (f launchFlags) run(ctx context.Context) error {
 }
 
 // task is what the flags ask for; its directory is the caller's to remove.
-func (f launchFlags) task() (t launch.Task, err error) {
+func (f *launchFlags) task() (t launch.Task, err error) {
 	if t.Self, err = os.Executable(); err != nil {
 		return t, err
 	}

@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 )
 
@@ -31,7 +30,7 @@ func configFlags(known []flagSpec) (section, error) {
 }
 
 // parseConfig reads lines `flag = value`, or `flag` alone for a switch; #
-// starts a comment line. path is for messages.
+// starts a comment line. no-flag is flag = false. path is for messages.
 func parseConfig(path string, r io.Reader, known []flagSpec) (s section, err error) {
 	lines := bufio.NewScanner(r)
 	for n := 1; lines.Scan(); n++ {
@@ -41,18 +40,22 @@ func parseConfig(path string, r io.Reader, known []flagSpec) (s section, err err
 		}
 		name, value, given := strings.Cut(line, "=")
 		name, value = strings.TrimSpace(name), strings.TrimSpace(value)
-		i := slices.IndexFunc(known, func(f flagSpec) bool { return f.name == name })
+		word := "--" + name
+		if given {
+			word += "=" + value
+		}
+		flag, value, given, ok := findFlag(word, known)
 		switch {
-		case i < 0:
+		case !ok || name == "":
 			return s, fmt.Errorf("%s:%d: %w", path, n, unknownFlag(name, known))
-		case known[i].value && !given:
+		case flag.value && !given:
 			return s, fmt.Errorf("%s:%d: %s needs a value", path, n, name)
 		case given:
-			s.flags = append(s.flags, "--"+name+"="+value)
+			s.flags = append(s.flags, "--"+flag.name+"="+value)
 		default:
-			s.flags = append(s.flags, "--"+name)
+			s.flags = append(s.flags, "--"+flag.name)
 		}
-		s.names = append(s.names, name)
+		s.names = append(s.names, flag.name)
 	}
 	if err := lines.Err(); err != nil {
 		return s, fmt.Errorf("%s: %w", path, err)

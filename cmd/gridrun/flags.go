@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"math"
+	"reflect"
 	"strconv"
 	"strings"
 	"time"
@@ -10,31 +11,43 @@ import (
 	"gridrun/internal/wire"
 )
 
+// hostFlags name hosts and how they are reached; verbs that have to do with
+// hosts embed them.
+type hostFlags struct {
+	Host            string `group:"Hosts" short:"H" placeholder:"HOST:SLOTS,..." help:"Hosts to run on."`
+	Hostfile        string `group:"Hosts" placeholder:"FILE" help:"File with a host a line: name slots=N."`
+	LauncherCommand string `group:"Hosts" placeholder:"CMD" help:"Reach hosts with this ssh (default: built in)."`
+	SSHConfig       string `group:"Hosts" name:"ssh-config" placeholder:"FILE" help:"Instead of ~/.ssh/config."`
+}
+
 // runFlags are the flags of `gridrun run`. Each is also an environment variable
 // (GRIDRUN_ and its name in capitals, _ for -) and a line of the config file.
+// The group is the heading that a flag stands under in help and manual.
 type runFlags struct {
-	NP              count    `name:"np" short:"n" placeholder:"N" help:"Number of ranks (default: all slots)."`
-	Host            string   `short:"H" placeholder:"HOST:SLOTS,..." help:"Hosts to run on."`
-	Hostfile        string   `placeholder:"FILE" help:"File with a host a line: name slots=N."`
-	Export          []string `short:"x" sep:"none" placeholder:"VAR[=VALUE]" help:"Variable for every rank (repeatable)."`
-	Stage           []string `placeholder:"FILE" help:"Bring FILE to {stage} on every host."`
-	Wdir            string   `placeholder:"DIR" help:"Directory that ranks start in."`
-	MapBy           string   `placeholder:"slot|node|ppr:N" help:"Fill hosts in order, in turn, or N ranks each."`
-	Oversubscribe   bool     `help:"Allow more ranks than slots."`
-	RanksPerProcess count    `placeholder:"K" help:"Ranks that one process holds (default: 1)."`
-	TagOutput       bool     `help:"Put the rank before each line of output."`
-	Timeout         *seconds `placeholder:"S" help:"End the job after S seconds (exit code 124)."`
-	Grace           *seconds `placeholder:"S" help:"Seconds from SIGTERM to SIGKILL (default: 2)."`
-	Rankfile        string   `placeholder:"FILE" help:"Where each rank runs, as --dry-run shows it."`
-	Lease           *seconds `placeholder:"S" help:"Silence that loses a host (default: 3)."`
-	LauncherCommand string   `placeholder:"CMD" help:"Reach hosts with this ssh (default: built in)."`
-	SSHConfig       string   `name:"ssh-config" placeholder:"FILE" help:"Instead of ~/.ssh/config."`
-	Net             []string `placeholder:"CIDR" help:"Networks that hosts talk over (repeatable)."`
-	Port            *ports   `placeholder:"LO-HI" help:"Each host listens on one of these ports."`
-	Encrypt         bool     `help:"Encrypt what hosts send each other."`
-	DryRun          bool     `help:"Show where every rank would run, and stop."`
-	Transport       string   `hidden:"" placeholder:"shm|tcp" help:"How ranks of one host talk."`
-	Verbose         bool     `short:"v" help:"Tell what happens on the way."`
+	NP              count  `group:"Ranks" name:"np" short:"n" placeholder:"N" help:"Number of ranks (default: all slots)."`
+	MapBy           string `group:"Ranks" placeholder:"slot|node|ppr:N" help:"Fill hosts in order, in turn, or N ranks each."`
+	Rankfile        string `group:"Ranks" placeholder:"FILE" help:"Where each rank runs, as --dry-run shows it."`
+	Oversubscribe   bool   `group:"Ranks" help:"Allow more ranks than slots."`
+	RanksPerProcess count  `group:"Ranks" placeholder:"K" help:"Ranks that one process holds (default: 1)."`
+
+	hostFlags
+	Lease     *seconds `group:"Hosts" placeholder:"S" help:"Silence that loses a host (default: 3)."`
+	Net       []string `group:"Hosts" placeholder:"CIDR" help:"Networks that hosts talk over (repeatable)."`
+	Port      *ports   `group:"Hosts" placeholder:"LO-HI" help:"Each host listens on one of these ports."`
+	Encrypt   bool     `group:"Hosts" help:"Encrypt what hosts send each other."`
+	Transport string   `group:"Hosts" hidden:"" placeholder:"shm|tcp" help:"How ranks of one host talk."`
+
+	Export []string `group:"What ranks find" short:"x" sep:"none" placeholder:"VAR[=VALUE]" help:"Variable for every rank (repeatable)."`
+	Wdir   string   `group:"What ranks find" placeholder:"DIR" help:"Directory that ranks start in."`
+	Stage  []string `group:"What ranks find" placeholder:"FILE" help:"Bring FILE to {stage} on every host."`
+
+	TagOutput bool `group:"Output and input" help:"Put the rank before each line of output."`
+
+	Timeout *seconds `group:"The end" placeholder:"S" help:"End the job after S seconds (exit code 124)."`
+	Grace   *seconds `group:"The end" placeholder:"S" help:"Seconds from SIGTERM to SIGKILL (default: 2)."`
+
+	DryRun  bool `group:"Looking" help:"Show where every rank would run, and stop."`
+	Verbose bool `group:"Looking" short:"v" help:"Tell what happens on the way."`
 }
 
 // perProgram names the flags that may stand before each program of `a : b`.
@@ -42,6 +55,8 @@ var perProgram = []string{"np", "export", "wdir"}
 
 // aliases are other spellings that mpirun's users have in their fingers.
 var aliases = map[string]string{"machinefile": "hostfile", "hosts": "host", "wd": "wdir", "x": "export"}
+
+var countType = reflect.TypeFor[count]()
 
 // A count is a number of at least 1; the zero value is "not given".
 type count int

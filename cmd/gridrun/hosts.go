@@ -31,7 +31,7 @@ func (s *starters) Start(ctx context.Context, host place.Host) (launcher.Agent, 
 }
 
 // newStarters is what any host needs; other machines get ssh.
-func newStarters(flags runFlags, away bool) (*starters, error) {
+func newStarters(flags hostFlags, away bool) (*starters, error) {
 	s := &starters{}
 	if !away {
 		return s, nil
@@ -95,6 +95,24 @@ func buildSelf(ctx context.Context, p ship.Platform) (string, error) {
 		return "", errors.New("gridrun's source is not here; set GRIDRUN_SOURCE to a checkout of it")
 	}
 	return program.Finder{}.Build(ctx, main, p.OS, p.Arch)
+}
+
+// hosts are those of --host or --hostfile; none: this machine.
+func (f hostFlags) hosts() ([]place.Host, error) {
+	switch {
+	case f.Host != "" && f.Hostfile != "":
+		return nil, errors.New("--host and --hostfile both name hosts; give one of them")
+	case f.Host != "":
+		return place.ParseHosts(f.Host)
+	case f.Hostfile == "":
+		return nil, nil
+	}
+	file, err := os.Open(f.Hostfile)
+	if err != nil {
+		return nil, fmt.Errorf("--hostfile: %w", err)
+	}
+	defer file.Close()
+	return place.ParseHostfile(f.Hostfile, file)
 }
 
 // policy is --map-by or --rankfile.

@@ -39,7 +39,7 @@ func main() {
 			os.Exit(runJob(args[1:]))
 		}
 	}
-	os.Exit(command(args))
+	os.Exit(gridrun(args))
 }
 
 // runJob is a rank of a built-in job; rt.Main does not return.

@@ -15,12 +15,11 @@ import (
 
 	"gridrun/internal/wire"
 	"gridrun/launcher"
-	"gridrun/launcher/place"
 )
 
 // run starts a job and returns its exit code; the error is what prevented it.
-func run(args []string) (int, error) {
-	flags, apps, err := parse(args)
+func (*runFlags) run(ctx context.Context, words []string) (int, error) {
+	flags, apps, err := parse(words)
 	if err != nil {
 		return 0, err
 	}
@@ -31,7 +30,7 @@ func run(args []string) (int, error) {
 	spec.Apps, spec.Builtins = apps, jobNames()
 
 	signals := catch()
-	starters, err := newStarters(flags, spec.Away())
+	starters, err := newStarters(flags.hostFlags, spec.Away())
 	if err != nil {
 		return 0, err
 	}
@@ -51,7 +50,7 @@ func run(args []string) (int, error) {
 		io.Columns = columns
 	}
 	starters.job.Store(job)
-	return job.Run(context.Background(), starters, io), nil
+	return job.Run(ctx, starters, io), nil
 }
 
 // prepare asks hosts what they take, places the job and finds or builds its
@@ -137,19 +136,7 @@ func (f runFlags) spec() (launcher.Spec, error) {
 	if s.MapBy, err = f.policy(); err != nil {
 		return s, err
 	}
-	switch {
-	case f.Host != "" && f.Hostfile != "":
-		return s, errors.New("--host and --hostfile both name hosts; give one of them")
-	case f.Host != "":
-		s.Hosts, err = place.ParseHosts(f.Host)
-	case f.Hostfile != "":
-		var file *os.File
-		if file, err = os.Open(f.Hostfile); err != nil {
-			return s, fmt.Errorf("--hostfile: %w", err)
-		}
-		defer file.Close()
-		s.Hosts, err = place.ParseHostfile(f.Hostfile, file)
-	}
+	s.Hosts, err = f.hosts()
 	return s, err
 }
 

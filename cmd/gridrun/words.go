@@ -81,7 +81,7 @@ func splitFlags(words []string, known []flagSpec) (s section, rest []string, err
 	return s, words, nil
 }
 
-// findFlag reads --name, --name=value, -name, -n, -n4.
+// findFlag reads --name, --name=value, --no-name, -name, -n, -n4.
 func findFlag(word string, known []flagSpec) (f flagSpec, value string, given, ok bool) {
 	long := strings.HasPrefix(word, "--")
 	name, value, given := strings.Cut(strings.TrimLeft(word, "-"), "=")
@@ -89,8 +89,11 @@ func findFlag(word string, known []flagSpec) (f flagSpec, value string, given, o
 		name = full
 	}
 	for _, f := range known {
-		if f.name == name && (f.value || !given || long) {
+		switch {
+		case f.name == name && (f.value || !given || long):
 			return f, value, given, true
+		case !f.value && !given && name == "no-"+f.name:
+			return f, "false", true, true
 		}
 	}
 	if long {

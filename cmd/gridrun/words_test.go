@@ -18,11 +18,12 @@ func knownFlags(t testing.TB) []flagSpec {
 func TestSplit(t *testing.T) {
 	known := knownFlags(t)
 	for line, want := range map[string][]section{
-		"prog -np 3":                 {{command: []string{"prog", "-np", "3"}}},
-		"-np 3 prog":                 {{[]string{"--np=3"}, []string{"np"}, []string{"prog"}}},
-		"-np=3 -n3 -n 3 --np 3 prog": {{[]string{"--np=3", "--np=3", "--np=3", "--np=3"}, []string{"np", "np", "np", "np"}, []string{"prog"}}},
-		"-tag-output -v -x A=-n p":   {{[]string{"--tag-output", "--verbose", "--export=A=-n"}, []string{"tag-output", "verbose", "export"}, []string{"p"}}},
-		"--tag-output=false p":       {{[]string{"--tag-output=false"}, []string{"tag-output"}, []string{"p"}}},
+		"prog -np 3":                    {{command: []string{"prog", "-np", "3"}}},
+		"-np 3 prog":                    {{[]string{"--np=3"}, []string{"np"}, []string{"prog"}}},
+		"-np=3 -n3 -n 3 --np 3 prog":    {{[]string{"--np=3", "--np=3", "--np=3", "--np=3"}, []string{"np", "np", "np", "np"}, []string{"prog"}}},
+		"-tag-output -v -x A=-n p":      {{[]string{"--tag-output", "--verbose", "--export=A=-n"}, []string{"tag-output", "verbose", "export"}, []string{"p"}}},
+		"--no-tag-output -no-verbose p": {{[]string{"--tag-output=false", "--verbose=false"}, []string{"tag-output", "verbose"}, []string{"p"}}},
+		"--tag-output=false p":          {{[]string{"--tag-output=false"}, []string{"tag-output"}, []string{"p"}}},
 		"-machinefile f -wd d -hosts a p": {{[]string{"--hostfile=f", "--wdir=d", "--host=a"},
 			[]string{"hostfile", "wdir", "host"}, []string{"p"}}},
 		"a : -np 2 b : c": {{command: []string{"a"}}, {[]string{"--np=2"}, []string{"np"}, []string{"b"}}, {command: []string{"c"}}},
@@ -43,6 +44,7 @@ func TestSplit(t *testing.T) {
 	}
 	for line, part := range map[string]string{
 		"--nope p":      "unknown flag --nope",
+		"--no-np p":     "unknown flag --no-np",
 		"-nope p":       "unknown flag -nope",
 		"-vx p":         "unknown flag -vx",
 		"--dryrun p":    "did you mean --dry-run?",
@@ -59,30 +61,14 @@ func TestSplit(t *testing.T) {
 
 func TestParseConfig(t *testing.T) {
 	known := knownFlags(t)
-	got, err := parseConfig("f", strings.NewReader("# text\n np=2 \n\ntag-output\nexport = A = b\n"), known)
-	want := section{flags: []string{"--np=2", "--tag-output", "--export=A = b"}, names: []string{"np", "tag-output", "export"}}
+	got, err := parseConfig("f", strings.NewReader("# text\n np=2 \n\ntag-output\nexport = A = b\nno-verbose\n"), known)
+	want := section{flags: []string{"--np=2", "--tag-output", "--export=A = b", "--verbose=false"}, names: []string{"np", "tag-output", "export", "verbose"}}
 	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("%+v, %v, want %+v", got, err, want)
 	}
 	for text, part := range map[string]string{"nope = 1": "f:1: unknown flag nope", "\nnp": "f:2: np needs a value", "=": "f:1: unknown flag"} {
 		if _, err := parseConfig("f", strings.NewReader(text), known); err == nil || !strings.Contains(err.Error(), part) {
 			t.Errorf("%q: %v, want %q", text, err, part)
-		}
-	}
-}
-
-// TestEveryFlagIsExplained keeps the help honest.
-func TestEveryFlagIsExplained(t *testing.T) {
-	var text strings.Builder
-	help(&text)
-	for _, f := range knownFlags(t) {
-		if shown := strings.Contains(text.String(), "--"+f.name); shown == f.hidden {
-			t.Errorf("--%s: in the help %v, hidden %v", f.name, shown, f.hidden)
-		}
-	}
-	for line := range strings.Lines(text.String()) {
-		if len(line) > 81 {
-			t.Errorf("longer than 80 columns: %s", line)
 		}
 	}
 }

@@ -1,0 +1,93 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+
+	"gridrun/launcher"
+)
+
+// parse reads the words after `run`: the flags of the first program, with those
+// of the environment and the config file, and every program.
+func parse(args []string) (runFlags, []launcher.App, error) {
+	var flags runFlags
+	k, known, err := model(&flags)
+	if err != nil {
+		return flags, nil, err
+	}
+	sections, err := split(args, known)
+	if err != nil {
+		return flags, nil, err
+	}
+	words, err := defaults(known, known, sections[0].names)
+	if err != nil {
+		return flags, nil, err
+	}
+	if _, err := k.Parse(append(words, sections[0].flags...)); err != nil {
+		return flags, nil, err
+	}
+	first, err := app(flags, sections[0].command)
+	apps := []launcher.App{first}
+	for _, s := range sections[1:] {
+		for _, name := range s.names {
+			if !slices.Contains(perProgram, name) {
+				return flags, nil, fmt.Errorf("--%s is for the whole job; write it before the first program", name)
+			}
+		}
+		var own runFlags
+		k, _, _ := model(&own)
+		if _, err := k.Parse(s.flags); err != nil {
+			return flags, nil, err
+		}
+		next, errApp := app(own, s.command)
+		apps, err = append(apps, next), errors.Join(err, errApp)
+	}
+	return flags, apps, err
+}
+
+// defaults are flags from the config file, which may hold all, and over these
+// the environment: those that are wanted and that the command line does not give.
+func defaults(all, wanted []flagSpec, given []string) ([]string, error) {
+	config, err := configFlags(all)
+	if err != nil {
+		return nil, err
+	}
+	var words []string
+	for _, f := range wanted {
+		if slices.Contains(given, f.name) {
+			continue
+		}
+		if value, ok := os.LookupEnv(envName(f.name)); ok {
+			words = append(words, "--"+f.name+"="+value)
+			continue
+		}
+		for i, name := range config.names {
+			if name == f.name {
+				words = append(words, config.flags[i])
+			}
+		}
+	}
+	return words, nil
+}
+
+// app is one program with its own flags.
+func app(flags runFlags, command []string) (launcher.App, error) {
+	a := launcher.App{NP: int(flags.NP), Command: command, Dir: flags.Wdir}
+	if len(command) == 0 {
+		return a, errors.New("no program to run; `gridrun --help` shows how")
+	}
+	for _, x := range flags.Export {
+		if !strings.Contains(x, "=") {
+			value, ok := os.LookupEnv(x)
+			if !ok {
+				return a, fmt.Errorf("-x %s: there is no such variable; -x %s=VALUE gives it one", x, x)
+			}
+			x += "=" + value
+		}
+		a.Env = append(a.Env, x)
+	}
+	return a, nil
+}

@@ -1,0 +1,325 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"slices"
+	"strings"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+
+	"gridrun/cmd/gridrun/manual"
+	"gridrun/launcher"
+)
+
+// A verb is a first word (or two: bench launch) that is no program. The table
+// below is all that dispatch, --help, `gridrun help`, completion and the manual
+// page know of verbs.
+//
+// To add one, write a file for it with a struct of its flags, as kong reads
+// them, and a method run; then a line in verbs:
+//
+//	// psFlags are the flags of `gridrun ps`.
+//	type psFlags struct {
+//		All bool `short:"a" help:"Jobs of all users."`
+//	}
+//
+//	func (f *psFlags) run(ctx context.Context, args []string) (code int, err error) {
+//		...
+//	}
+//
+//	{name: "ps", summary: "Show this user's jobs.", command: new(psFlags)},
+//
+// run gets a context that SIGINT and SIGTERM end and the words that are no flags,
+// as many as args asks for. A code is the exit code; an error is printed as
+// `gridrun: ERROR` and gives the code of launcher.ExitCode (125 for most). Every
+// flag needs a help of at most 46 columns and, unless it is a switch, a
+// placeholder. Flags that run has too (embed hostFlags for those that name hosts)
+// take their defaults from the same variables and lines of the config file.
+type verb struct {
+	name    string // the word or words
+	args    string // what follows the flags: "JOB", "[JOB]", "FILE..."; "": nothing
+	summary string // a sentence of at most 46 columns
+	about   string // more for its own help, in lines of at most 80 columns; "": nothing more
+	command command
+	// words are what its arguments may be, for completion; nil: files.
+	words func() []string
+	// raw: the command reads its flags itself. Only run does: there flags end at
+	// the program's name.
+	raw bool
+}
+
+// A command is a verb's flags, and what it does with them.
+type command interface {
+	run(ctx context.Context, args []string) (code int, err error)
+}
+
+// verbs is the table, in the order of the help. The first is what runs when the
+// first word is none of them.
+func verbs() []verb {
+	return []verb{
+		{name: "run", args: "program [arguments...]", summary: "Run a program; the word may be left out.", command: new(runFlags), raw: true},
+		{name: "jobs", summary: "List the built-in jobs.", command: new(jobsFlags)},
+		{name: "bench launch", summary: "Time whole starts, with mpirun and mpiexec.", command: new(launchFlags)},
+		{name: "help", args: "[COMMAND...]", summary: "Explain a command, or everything.", command: new(helpFlags), words: verbNames},
+		{name: "version", summary: "Name this build.", command: new(versionFlags)},
+	}
+}
+
+// gridrun runs the command line and returns the exit code.
+func gridrun(args []string) int {
+	code, err := dispatch(args)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "gridrun:", err)
+		return launcher.ExitCode(err)
+	}
+	return code
+}
+
+// dispatch finds the verb and has it do its work.
+func dispatch(args []string) (int, error) {
+	if len(args) == 0 {
+		return launcher.CodeRefused, help(os.Stderr)
+	}
+	if args[0] == "--version" {
+		args = []string{"version"}
+	}
+	v, rest, err := findVerb(args)
+	if err != nil {
+		return 0, err
+	}
+	if v == nil { // a word that several verbs begin with, and help is wanted
+		return 0, help(os.Stdout, args[0])
+	}
+	if len(rest) > 0 && asksHelp(rest[0]) {
+		return 0, help(os.Stdout, strings.Fields(v.name)...)
+	}
+	if v.raw {
+		return v.command.run(context.Background(), rest)
+	}
+	rest, err = v.parse(rest)
+	if errors.Is(err, errHelp) {
+		return 0, help(os.Stdout, strings.Fields(v.name)...)
+	}
+	if err != nil {
+		return 0, err
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	return v.command.run(ctx, rest)
+}
+
+// findVerb returns the verb that args begin with and the words after its name;
+// nil when they ask for the help of several.
+func findVerb(args []string) (v *verb, rest []string, err error) {
+	var below []string
+	table := verbs()
+	for i := range table {
+		name := strings.Fields(table[i].name)
+		if len(args) >= len(name) && slices.Equal(args[:len(name)], name) {
+			return &table[i], args[len(name):], nil
+		}
+		if len(name) > 1 && args[0] == name[0] {
+			below = append(below, name[1])
+		}
+	}
+	switch {
+	case below == nil:
+		return &table[0], args, nil
+	case len(args) > 1 && asksHelp(args[1]):
+		return nil, nil, nil
+	}
+	return nil, nil, fmt.Errorf("%s what? %s; `gridrun run %s` would run a program of that name",
+		args[0], args[0]+" "+strings.Join(below, " or "+args[0]+" "), args[0])
+}
+
+func asksHelp(word string) bool { return word == "-h" || word == "-help" || word == "--help" }
+
+// errHelp is somebody who asks for help among other words.
+var errHelp = errors.New("help is wanted")
+
+// parse reads the words after the verb into its flags and returns those that
+// are no flags. Flags may stand anywhere before a lone --.
+func (v *verb) parse(words []string) (args []string, err error) {
+	k, known, err := model(v.command)
+	if err != nil {
+		return nil, err
+	}
+	var own section
+	for len(words) > 0 {
+		s, rest, err := splitFlags(words, known)
+		if err != nil {
+			if slices.ContainsFunc(words, asksHelp) {
+				return nil, errHelp
+			}
+			return nil, fmt.Errorf("%s: %w", v.name, err)
+		}
+		own.flags, own.names = append(own.flags, s.flags...), append(own.names, s.names...)
+		if len(rest) > 0 && rest[0] == "--" {
+			args = append(args, rest[1:]...)
+			break
+		}
+		if len(rest) > 0 {
+			args, rest = append(args, rest[0]), rest[1:]
+		}
+		words = rest
+	}
+	_, all, err := model(new(runFlags))
+	if err != nil {
+		return nil, err
+	}
+	shared := slices.DeleteFunc(slices.Clone(known), func(f flagSpec) bool {
+		return !slices.ContainsFunc(all, func(g flagSpec) bool { return f.name == g.name && f.value == g.value })
+	})
+	given, err := defaults(all, shared, own.names)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := k.Parse(append(given, own.flags...)); err != nil {
+		return nil, fmt.Errorf("%s: %w", v.name, err)
+	}
+	return args, v.count(args)
+}
+
+// count checks how many arguments there are.
+func (v *verb) count(args []string) error {
+	least, most := 0, 0
+	for _, word := range strings.Fields(v.args) {
+		if !strings.HasPrefix(word, "[") {
+			least++
+		}
+		most++
+		if strings.Contains(word, "...") {
+			most = len(args)
+		}
+	}
+	switch {
+	case len(args) < least:
+		return fmt.Errorf("%s needs %s; `gridrun help %s` explains", v.name, v.args, v.name)
+	case len(args) <= most:
+		return nil
+	case most == 0:
+		return fmt.Errorf("%s takes no arguments; `gridrun run %s` would run a program of that name", v.name, v.name)
+	}
+	return fmt.Errorf("%s takes %s and no more; `gridrun help %s` explains", v.name, v.args, v.name)
+}
+
+// verbNames are the first words that are verbs.
+func verbNames() (names []string) {
+	for _, v := range verbs() {
+		name, _, _ := strings.Cut(v.name, " ")
+		if !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// book describes the command line to those who explain it.
+func book() (manual.Book, error) {
+	b := manual.Book{
+		Name:    "gridrun",
+		Summary: "run a program as a parallel job",
+		Usage: []string{
+			"gridrun [flags] program [arguments...]",
+			"gridrun [flags] program [arguments...] : [-np N] program ...",
+			"gridrun COMMAND ...",
+		},
+		About: `
+Runs a program as a parallel job. The program is an executable, a directory with
+a Go main package, or a built-in job (gridrun jobs). All that follows its name
+is its own.`,
+		Closing: `
+mpirun's single dashes work too (-np 4, -hostfile f). Each flag is also a
+variable (GRIDRUN_TAG_OUTPUT=true) and a line in ~/.config/gridrun/config
+(tag-output = true); --no-tag-output or =false undo a switch set there. The exit
+code is that of the rank that failed first, 128+n for signal n, 124 after
+--timeout, 125 for what gridrun cannot do, 126 and 127 for programs that are not
+executable or not found.`,
+	}
+	for _, v := range verbs() {
+		c := manual.Command{Name: v.name, Args: v.args, Summary: v.summary, About: v.about}
+		k, _, err := model(v.command)
+		if err != nil {
+			return b, err
+		}
+		for _, f := range k.Model.Flags {
+			if f.Hidden {
+				continue
+			}
+			flag := manual.Flag{Name: f.Name, Short: f.Short, Help: f.Help}
+			if !f.IsBool() {
+				flag.Value = f.PlaceHolder
+			}
+			if f.Group != nil {
+				flag.Group = f.Group.Title
+			}
+			c.Flags = append(c.Flags, flag)
+		}
+		b.Commands = append(b.Commands, c)
+	}
+	return b, nil
+}
+
+// help explains the verb of these words, or everything.
+func help(w io.Writer, words ...string) error {
+	b, err := book()
+	if err != nil {
+		return err
+	}
+	text, ok := b.Help(words...)
+	if !ok {
+		return fmt.Errorf("no command %s; there are %s", strings.Join(words, " "), strings.Join(verbNames(), ", "))
+	}
+	_, err = io.WriteString(w, text)
+	return err
+}
+
+// Verbs of a line or two.
+type (
+	jobsFlags    struct{}
+	helpFlags    struct{}
+	versionFlags struct{}
+)
+
+func (*jobsFlags) run(context.Context, []string) (int, error) {
+	for _, j := range builtins() {
+		if !strings.HasPrefix(j.Name, "_") {
+			fmt.Printf("%-12s %s\n", j.Name, j.Summary)
+		}
+	}
+	return 0, nil
+}
+
+func (*helpFlags) run(_ context.Context, words []string) (int, error) {
+	return 0, help(os.Stdout, words...)
+}
+
+func (*versionFlags) run(context.Context, []string) (int, error) {
+	fmt.Println(version())
+	return 0, nil
+}
+
+// model is kong's view of a verb's flags, and what splitting words needs of it.
+func model(flags any) (*kong.Kong, []flagSpec, error) {
+	k, err := kong.New(flags, kong.Name("gridrun"), kong.NoDefaultHelp(), kong.Exit(func(int) {}))
+	if err != nil {
+		return nil, nil, err
+	}
+	var known []flagSpec
+	for _, f := range k.Model.Flags {
+		known = append(known, flagSpec{
+			name:   f.Name,
+			short:  f.Short,
+			value:  !f.IsBool(),
+			number: f.Target.Type() == countType,
+			hidden: f.Hidden,
+		})
+	}
+	return k, known, nil
+}
