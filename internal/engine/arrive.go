@@ -164,6 +164,7 @@ func (r *Request) see(h *wire.Header) {
 // accept checks a matched envelope against the receive and makes room.
 func (r *Request) accept(h *wire.Header) error {
 	r.see(h)
+	r.msg = h.Send
 	if r.call != nil && !r.call.agrees(h) {
 		return r.call.contradiction(h)
 	}

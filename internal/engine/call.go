@@ -23,6 +23,11 @@ type Call struct {
 	seq   uint32
 	flags uint16 // root + 1, modulo 65536; 0 for calls without a root
 	elem  Signature
+
+	// What is recorded of it; see record.go.
+	began     int64
+	algorithm string
+	bytes     int
 }
 
 const (
@@ -45,7 +50,7 @@ func (c *Comm) BeginRooted(ctx context.Context, op Op, elem Signature, root int)
 }
 
 func (c *Comm) begin(ctx context.Context, op Op, elem Signature, flags uint16) (*Call, error) {
-	k := &Call{comm: c, ctx: ctx, op: op, flags: flags, elem: elem}
+	k := &Call{comm: c, ctx: ctx, op: op, flags: flags, elem: elem, began: c.rank.clock()}
 	k.seq = c.calls.Add(1)
 	if ctx.Err() != nil {
 		return nil, k.End(errEnded(ctx))
@@ -58,6 +63,9 @@ func (c *Comm) begin(ctx context.Context, op Op, elem Signature, flags uint16) (
 		return nil, k.End(g.revoked)
 	}
 	g.calls[k.seq] = k
+	if rk.rec != nil {
+		rk.rec.Called(uint8(op))
+	}
 	var early []*match.Msg
 	if rk.queues.Unexpected > 0 {
 		early = rk.queues.Msgs(func(m *match.Msg) bool {
@@ -165,6 +173,9 @@ func (k *Call) End(err error) error {
 		}
 	}
 	rk.mu.Unlock()
+	if k.began != 0 {
+		k.record()
+	}
 	if err == nil {
 		return nil
 	}

@@ -164,13 +164,16 @@ func (c *Comm) Send(ctx context.Context, op Op, dst int, tag Tag, x Payload) (*R
 	}
 	r := requests.Get().(*Request)
 	*r = Request{rank: c.rank, comm: c, kind: sending, op: op, peer: c.members[dst], tag: tag,
-		elem: x.Elem, size: x.Size, buf: x.Bytes, sync: op == OpSSend}
+		elem: x.Elem, size: x.Size, buf: x.Bytes, sync: op == OpSSend, began: c.rank.clock()}
 	if ctx.Err() != nil {
 		err := r.wrap(errEnded(ctx))
 		r.free()
 		return nil, err
 	}
 	r.start()
+	if r.began != 0 && op == OpISend {
+		r.record()
+	}
 	return r, nil
 }
 
@@ -185,7 +188,7 @@ func (c *Comm) Recv(ctx context.Context, op Op, src int, tag Tag, x Payload, all
 	}
 	r := requests.Get().(*Request)
 	*r = Request{rank: c.rank, comm: c, kind: receiving, op: op, peer: AnyRank, tag: tag,
-		elem: x.Elem, size: x.Size, buf: x.Bytes, alloc: alloc}
+		elem: x.Elem, size: x.Size, buf: x.Bytes, alloc: alloc, began: c.rank.clock()}
 	if src >= 0 {
 		r.peer = c.members[src]
 	}

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"gridrun/internal/trace"
 	"gridrun/internal/transport"
 	"gridrun/internal/transport/mem"
 	"gridrun/internal/waittable"
@@ -22,6 +23,8 @@ type Config struct {
 	Topology *wire.Topology
 	// Table gives the wait table of a local rank; nil: in ordinary memory.
 	Table func(rank int) waittable.Table
+	// Record gives what notes the doings of a local rank; nil: nothing does.
+	Record func(rank int) *trace.Recorder
 	// Dial reaches the host's service process; nil: there is none.
 	Dial func(ctx context.Context) (*net.UnixConn, error)
 }

@@ -2,9 +2,9 @@ package engine
 
 import (
 	"sync"
-	"time"
 
 	"gridrun/internal/engine/match"
+	"gridrun/internal/trace"
 	"gridrun/internal/waittable"
 	"gridrun/internal/wire"
 )
@@ -28,6 +28,7 @@ type Rank struct {
 	proc  *Proc
 	world int
 	table waittable.Table
+	rec   *trace.Recorder // nil: nobody wants to know
 
 	mu     sync.Mutex
 	queues *match.Queues
@@ -72,6 +73,9 @@ func newRank(p *Proc, world int) *Rank {
 		rk.table = p.Table(world)
 	} else {
 		rk.table = waittable.New()
+	}
+	if p.Record != nil {
+		rk.rec = p.Record(world)
 	}
 	return rk
 }
@@ -121,10 +125,3 @@ func (rk *Rank) Finish() {
 
 // Fail marks this rank as dead to the other ranks of its process.
 func (rk *Rank) Fail(err error) { rk.proc.markGone(rk.world, &end{err: err}) }
-
-// Blocked publishes a wait that is not the engine's own (a cache's, say) since
-// now; the func returned ends it.
-func (c *Comm) Blocked(op Op, since time.Time) func() {
-	slot := c.rank.table.Enter(waittable.Wait{Op: uint8(op), Peer: -1, Tag: -1, Group: c.id, Since: since})
-	return func() { c.rank.table.Leave(slot) }
-}

@@ -47,6 +47,8 @@ type Request struct {
 	id    uint64 // key in the rank's tables while a rendezvous is under way
 	got   uint64 // bytes of a rendezvous that have arrived
 	total uint64 // bytes of the message received
+	began int64  // for a timeline: when the user's call began, else 0
+	msg   uint64 // likewise: the message's number at its sender
 
 	recv  match.Recv
 	frame transport.Frame // the Eager or Data frame of a send
@@ -129,7 +131,9 @@ func (r *Request) wait() waittable.Wait {
 // Wait returns when the transfer is over. A ctx that ends first takes a
 // transfer back that is not yet matched.
 func (r *Request) Wait(ctx context.Context) (Status, error) {
-	if err := r.rank.await(ctx, r); err != nil {
+	if r.began != 0 {
+		r.waitRecorded(ctx)
+	} else if err := r.rank.await(ctx, r); err != nil {
 		r.rank.takeBack(r, err)
 	}
 	return r.status, r.wrap(r.err)
@@ -142,6 +146,10 @@ func (r *Request) Test() (st Status, done bool, err error) {
 		if !r.ready() {
 			return Status{}, false, nil
 		}
+	}
+	if r.began != 0 {
+		r.began = r.rank.clock()
+		r.record()
 	}
 	return r.status, true, r.wrap(r.err)
 }
@@ -202,10 +210,15 @@ func WaitAny(ctx context.Context, reqs ...*Request) (index int, st Status, err e
 	if rk == nil {
 		return -1, Status{}, nil
 	}
+	began := rk.clock()
 	if err := rk.await(ctx, anyOf(reqs)); err != nil {
 		return -1, Status{}, &Error{Op: OpWait.String(), Rank: rk.world, Peer: AnyRank, Tag: AnyTag, Err: err}
 	}
 	i := anyOf(reqs).index()
+	if r := reqs[i]; r.began != 0 {
+		r.began = began
+		r.record()
+	}
 	return i, reqs[i].status, reqs[i].wrap(reqs[i].err)
 }
 

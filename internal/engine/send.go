@@ -70,6 +70,13 @@ func (r *Request) start() {
 		r.finish(err)
 		return
 	}
+	if rk.rec != nil {
+		rk.rec.Sent(h.Op, rk.proc.class(r.peer), len(r.buf))
+		if r.began != 0 { // the arrow of a timeline leads from here to who receives this number
+			r.msg = rk.id()
+			h.Send = r.msg
+		}
+	}
 	pe := rk.peer(r.peer)
 	h.Credit, pe.owed = pe.owed, 0
 	if cost := len(r.buf) + envelope; !r.sync && len(r.buf) <= eagerMax && cost <= pe.credit {
@@ -81,7 +88,9 @@ func (r *Request) start() {
 		p.post(&r.frame)
 		return
 	}
-	r.id = rk.id()
+	if r.id = r.msg; r.id == 0 {
+		r.id = rk.id()
+	}
 	rk.sends[r.id] = r
 	rk.mu.Unlock()
 	h.Kind, h.Send = wire.RTS, r.id

@@ -80,6 +80,22 @@ func (rk *Rank) await(ctx context.Context, c condition) error {
 	}
 	p := rk.proc
 	holds := p.takeToken()
+	if holds && p.look(c) {
+		p.releaseToken(holds)
+		return nil
+	}
+	if rk.rec == nil { // looking was too short to be worth two looks at the clock
+		return rk.block(ctx, c, holds)
+	}
+	begin := rk.rec.Now()
+	err := rk.block(ctx, c, holds)
+	rk.waited(c, begin)
+	return err
+}
+
+// block is what await does once polling has not helped; holds: with the poll token.
+func (rk *Rank) block(ctx context.Context, c condition, holds bool) error {
+	p := rk.proc
 	if p.spin(ctx, c, holds) {
 		p.releaseToken(holds)
 		return nil
@@ -129,7 +145,18 @@ func (rk *Rank) await(ctx context.Context, c condition) error {
 	return nil
 }
 
-// spin is the polling and yielding phase; true when c became ready.
+// look is the polling phase; true when c became ready.
+func (p *Proc) look(c condition) bool {
+	for range pollLooks {
+		p.poller.Poll()
+		if c.ready() {
+			return true
+		}
+	}
+	return false
+}
+
+// spin is the yielding phase; true when c became ready.
 func (p *Proc) spin(ctx context.Context, c condition, holds bool) bool {
 	if !holds {
 		for range siblingYields {
@@ -139,12 +166,6 @@ func (p *Proc) spin(ctx context.Context, c condition, holds bool) bool {
 			}
 		}
 		return false
-	}
-	for range pollLooks {
-		p.poller.Poll()
-		if c.ready() {
-			return true
-		}
 	}
 	begin := time.Now()
 	for i := 0; ; i++ {

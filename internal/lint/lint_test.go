@@ -23,6 +23,7 @@ var layers = []struct {
 }{
 	{"internal/wire", 0},
 	{"internal/waittable", 0},
+	{"internal/trace", 0},
 	{"internal/engine/match", 0},
 	{"internal/needs", 0},
 	{"internal/rundir", 0},

@@ -287,21 +287,21 @@ func TestChoose(t *testing.T) {
 			t.Errorf("%+v, %d ranks, %d bytes: %s, want %s", c.want, c.p, c.n, got, c.is)
 		}
 	}
-	_, err := choose(scans, Choice{Name: "fast", Ordered: true}, 4, 8)
+	_, err := choose(nil, scans, Choice{Name: "fast", Ordered: true}, 4, 8)
 	if err == nil || !strings.Contains(err.Error(), `"fast"`) || !strings.HasSuffix(err.Error(), "there are: chain") {
 		t.Errorf("unknown name: %v", err)
 	}
 	for _, p := range []int{1, 2, 3, 93, 1024} { // every size finds a row
 		for n := 0; n < 1<<31; n = 3*n + 1 {
 			for _, ordered := range []bool{false, true} {
-				_, e1 := choose(reduces, Choice{Ordered: ordered}, p, n)
-				_, e2 := choose(allReduces, Choice{Ordered: ordered}, p, n)
-				_, e3 := choose(reduceScatters, Choice{Ordered: ordered}, p, n)
-				_, e4 := choose(scans, Choice{Ordered: ordered}, p, n)
-				_, e5 := choose(exScans, Choice{Ordered: ordered}, p, n)
-				_, e6 := choose(bcasts, Choice{}, p, n)
-				_, e7 := choose(allGathers, Choice{}, p, n)
-				_, e8 := choose(allToAlls, Choice{}, p, n)
+				_, e1 := choose(nil, reduces, Choice{Ordered: ordered}, p, n)
+				_, e2 := choose(nil, allReduces, Choice{Ordered: ordered}, p, n)
+				_, e3 := choose(nil, reduceScatters, Choice{Ordered: ordered}, p, n)
+				_, e4 := choose(nil, scans, Choice{Ordered: ordered}, p, n)
+				_, e5 := choose(nil, exScans, Choice{Ordered: ordered}, p, n)
+				_, e6 := choose(nil, bcasts, Choice{}, p, n)
+				_, e7 := choose(nil, allGathers, Choice{}, p, n)
+				_, e8 := choose(nil, allToAlls, Choice{}, p, n)
 				if err := errors.Join(e1, e2, e3, e4, e5, e6, e7, e8); err != nil {
 					t.Fatalf("%d ranks, %d bytes, ordered %v: %v", p, n, ordered, err)
 				}

@@ -105,8 +105,14 @@ var exScans = []row[func(c Net, x []byte, f Fold) error]{
 	{"chain", inOrder, always, exScanChain},
 }
 
-// choose returns the algorithm of a table for p ranks and n bytes.
-func choose[F any](table []row[F], want Choice, p, n int) (F, error) {
+// A Listener is a Net that wants to know which algorithm has been chosen, and for
+// how many bytes.
+type Listener interface {
+	Chose(algorithm string, bytes int)
+}
+
+// choose returns the algorithm of a table for p ranks and n bytes, and tells c.
+func choose[F any](c Net, table []row[F], want Choice, p, n int) (F, error) {
 	var names []string
 	for _, r := range table {
 		if want.Ordered && r.order == anyOrder {
@@ -114,6 +120,9 @@ func choose[F any](table []row[F], want Choice, p, n int) (F, error) {
 		}
 		names = append(names, r.name)
 		if want.Name == r.name || want.Name == "" && r.best(p, n) {
+			if l, ok := c.(Listener); ok {
+				l.Chose(r.name, n)
+			}
 			return r.run, nil
 		}
 	}
