@@ -54,11 +54,8 @@ func (l *link) run(s *wire.Stream) {
 		if closed {
 			return
 		}
-		for _, m := range batch {
-			if s.Send(m) != nil {
-				l.close()
-				break
-			}
+		if s.Send(batch...) != nil {
+			l.close()
 		}
 	}
 }

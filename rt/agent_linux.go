@@ -42,7 +42,8 @@ type service struct {
 	err  error
 }
 
-// meet reads the Welcome, which the agent sent before it started this process.
+// meet reads the Welcome, which the agent sent before it started this process,
+// and says that news is wanted.
 func meet(c *packet.Conn) (*agentLink, error) {
 	m, f, err := c.Receive()
 	if err != nil {
@@ -66,6 +67,9 @@ func meet(c *packet.Conn) (*agentLink, error) {
 	}
 	if f != nil {
 		f.Close()
+	}
+	if err == nil {
+		err = c.Send(new(wire.Attach), nil)
 	}
 	return a, err
 }

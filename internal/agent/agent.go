@@ -49,6 +49,7 @@ type agent struct {
 	questions map[int]map[question]bool // of each host the launcher was asked for
 	service   *service
 	elsewhere map[int]bool // ranks of other hosts that have ended
+	news      news
 
 	stopping bool
 	grace    <-chan time.Time // SIGKILL then
@@ -136,6 +137,8 @@ func (a *agent) loop() *loss {
 			a.kill()
 		case <-again:
 			killDescendants()
+		case <-a.news.due:
+			a.tellFinished()
 		case <-beat:
 			a.beat()
 		}
@@ -180,7 +183,7 @@ func (a *agent) handle(m wire.Message) {
 		for _, r := range m.Ranks {
 			a.elsewhere[r] = true
 		}
-		a.broadcast(m)
+		a.tellGone(m)
 	case *wire.Located:
 		a.learn(m)
 	case *wire.Inspect:
@@ -197,7 +200,7 @@ func (a *agent) stop(m *wire.Stop) {
 	a.reap() // who has ended already was not stopped
 	if !a.stopping {
 		a.stopping = true
-		a.broadcast(&wire.Cause{Failure: m.Cause})
+		a.spread(&wire.Cause{Failure: m.Cause})
 		a.grace = time.After(time.Duration(a.start.Grace))
 	}
 	if m.Now {
@@ -238,20 +241,6 @@ func (a *agent) signalGroups(sig syscall.Signal) {
 	for _, p := range a.procs {
 		if p.state == starting { // it may run already, unknown to the loop
 			p.signals = append(p.signals, sig)
-		}
-	}
-}
-
-// broadcast sends m to all processes but those in except.
-func (a *agent) broadcast(m wire.Message, except ...*process) {
-	data, err := wire.Marshal(m)
-	if err != nil {
-		a.link.send(&wire.Notice{Text: fmt.Sprintf("not passed on to the ranks of %s: %v", a.hostName(a.start.Host), err)})
-		return
-	}
-	for _, p := range a.procs {
-		if !slices.Contains(except, p) {
-			p.send(packet{data: data})
 		}
 	}
 }

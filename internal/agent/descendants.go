@@ -92,23 +92,18 @@ func killDescendants() (killed, refused int) {
 
 // endDescendants kills and reaps until no descendant is left and quiet says
 // that none can be added. Every orphan below a subreaper becomes its child, so
-// "no child" means that the whole tree is gone. Processes that may not be killed
-// are given up.
+// "no child" means that the whole tree is gone, which after a job that ended well
+// shows at once, without a look at the process table. Processes that may not be
+// killed are given up.
 func endDescendants(quiet func() bool) {
 	pause := time.Millisecond
 	for hopeless := 0; hopeless < 20; {
+		if reapAll() && quiet() {
+			return
+		}
 		killed, refused := killDescendants()
-		for {
-			pid, err := syscall.Wait4(-1, nil, syscall.WNOHANG, nil)
-			if err == syscall.ECHILD && quiet() {
-				return
-			}
-			if err == syscall.EINTR {
-				continue
-			}
-			if err != nil || pid == 0 {
-				break
-			}
+		if reapAll() && quiet() {
+			return
 		}
 		if killed == 0 && refused > 0 {
 			hopeless++
@@ -117,5 +112,19 @@ func endDescendants(quiet func() bool) {
 		}
 		time.Sleep(pause)
 		pause = min(2*pause, 10*time.Millisecond)
+	}
+}
+
+// reapAll reaps every child that has ended; none says that there is none left.
+func reapAll() (none bool) {
+	for {
+		pid, err := syscall.Wait4(-1, nil, syscall.WNOHANG, nil)
+		switch {
+		case err == syscall.EINTR:
+		case err != nil:
+			return err == syscall.ECHILD
+		case pid == 0:
+			return false
+		}
 	}
 }

@@ -84,14 +84,12 @@ func (l *link) write() {
 		l.queue = nil
 		l.mu.Unlock()
 		l.room.Broadcast()
-		for _, m := range batch {
-			if err := l.stream.Send(m); err != nil {
-				l.mu.Lock()
-				l.queue, l.closed = nil, true
-				l.mu.Unlock()
-				l.room.Broadcast()
-				return
-			}
+		if err := l.stream.Send(batch...); err != nil {
+			l.mu.Lock()
+			l.queue, l.closed = nil, true
+			l.mu.Unlock()
+			l.room.Broadcast()
+			return
 		}
 		if closed {
 			return

@@ -34,6 +34,7 @@ type process struct {
 	stdin   *feeder
 	outputs []*os.File
 
+	attached bool             // it has read its Welcome
 	backlog  []packet         // sent while starting
 	inputs   [][]byte         // input that came while starting
 	signals  []syscall.Signal // likewise
@@ -171,7 +172,7 @@ func (a *agent) end(p *process, why string) {
 	if !gone.Finished {
 		gone.Why = why
 	}
-	a.broadcast(gone, p)
+	a.tellGone(gone)
 }
 
 // streamEnded counts p's streams; after the last one nothing of p is under way.
@@ -220,6 +221,8 @@ func (a *agent) readControl(p *process, c *control) {
 // heard does what a process asks for.
 func (a *agent) heard(p *process, m wire.Message) {
 	switch m := m.(type) {
+	case *wire.Attach:
+		a.attach(p)
 	case *wire.Lookup:
 		a.lookup(p, m.Proc)
 	case *wire.Service:

@@ -63,6 +63,7 @@ func playRank(job string, args []string) int {
 		fmt.Println("no welcome:", m, err)
 		return 98
 	}
+	r.send(new(wire.Attach))
 	switch job {
 	case "welcome":
 		var st syscall.Stat_t

@@ -201,6 +201,10 @@ type (
 		Encrypt   bool // TLS on every TCP connection
 		Segment   bool // a descriptor comes with this packet
 	}
+	// Attach is a process's first word: it has read its Welcome, and wants to
+	// hear from now on who has ended and why the job ends. Programs that know
+	// nothing of gridrun never say it, and are told nothing.
+	Attach struct{}
 	// Lookup asks where process Proc listens; Address answers. The host service
 	// of host h is process -1-h.
 	Lookup  struct{ Proc int }
@@ -262,6 +266,7 @@ var messages = []func() Message{
 	func() Message { return new(Located) },
 	func() Message { return new(Hello) },
 	func() Message { return new(Stage) },
+	func() Message { return new(Attach) },
 }
 
 func (*Start) kind() byte    { return 1 }
@@ -293,6 +298,7 @@ func (*Locate) kind() byte   { return 26 }
 func (*Located) kind() byte  { return 27 }
 func (*Hello) kind() byte    { return 28 }
 func (*Stage) kind() byte    { return 29 }
+func (*Attach) kind() byte   { return 30 }
 
 // ErrControl is what bytes that no gridrun would send decode to.
 var ErrControl = errors.New("malformed control message")

@@ -56,19 +56,31 @@ func (s *Stream) Open() error {
 	return nil
 }
 
-// Send writes one message. Safe for concurrent use.
-func (s *Stream) Send(m Message) error {
-	b, err := Marshal(m)
-	if err != nil {
-		return err
-	}
-	buf := make([]byte, 4, 4+len(b))
-	binary.LittleEndian.PutUint32(buf, uint32(len(b)))
-	buf = append(buf, b...)
+// maxBatch is how many bytes of messages are gathered for one write.
+const maxBatch = 64 << 10
+
+// Send writes messages, small ones together: a write wakes the peer. Safe for
+// concurrent use.
+func (s *Stream) Send(messages ...Message) error {
 	s.wm.Lock()
 	defer s.wm.Unlock()
-	_, err = s.w.Write(buf)
-	return err
+	var buf []byte
+	for i, m := range messages {
+		b, err := Marshal(m)
+		if err != nil {
+			return err
+		}
+		buf = binary.LittleEndian.AppendUint32(buf, uint32(len(b)))
+		buf = append(buf, b...)
+		if len(buf) < maxBatch && i < len(messages)-1 {
+			continue
+		}
+		if _, err := s.w.Write(buf); err != nil {
+			return err
+		}
+		buf = buf[:0]
+	}
+	return nil
 }
 
 // Receive reads the next message. At the end of the stream it returns io.EOF,
