@@ -89,6 +89,9 @@ func (j *Job) Remote() (hosts []place.Host) {
 	return hosts
 }
 
+// Alone says that the launcher's machine is the only one of the job.
+func (j *Job) Alone() bool { return len(j.plan.Hosts) == 1 && j.plan.Hosts[0].Local() }
+
 // used drops the hosts that have no ranks: nothing is started there.
 func used(p place.Plan) place.Plan {
 	number := make([]int, len(p.Hosts))

@@ -72,8 +72,5 @@ func (a *localAgent) Wait() error {
 	if errors.Is(err, exec.ErrWaitDelay) {
 		err = nil
 	}
-	if said := a.said.String(); err != nil && said != "" {
-		err = fmt.Errorf("%w; it said:\n%s", err, said)
-	}
-	return err
+	return a.said.With(err)
 }

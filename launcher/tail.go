@@ -1,6 +1,7 @@
 package launcher
 
 import (
+	"fmt"
 	"strings"
 	"sync"
 )
@@ -30,4 +31,12 @@ func (t *Tail) String() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return strings.TrimSpace(string(t.text))
+}
+
+// With adds what is kept to the error of who has said it; nil stays nil.
+func (t *Tail) With(err error) error {
+	if said := t.String(); err != nil && said != "" {
+		return fmt.Errorf("%w; it said:\n%s", err, said)
+	}
+	return err
 }

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"sync/atomic"
 
+	"gridrun/internal/agent"
 	"gridrun/launcher"
 	"gridrun/launcher/place"
 	"gridrun/launcher/program"
@@ -24,11 +25,31 @@ type starters struct {
 }
 
 func (s *starters) Start(ctx context.Context, host place.Host) (launcher.Agent, error) {
+	if j := s.job.Load(); j != nil && j.Alone() {
+		return startOwn()
+	}
 	if host.Local() {
 		return s.local.Start(ctx, host)
 	}
 	return s.remote.Start(ctx, host)
 }
+
+// An ownAgent is the agent of a job on this machine alone, whose guard we are.
+type ownAgent struct {
+	*agent.Own
+	said *launcher.Tail
+}
+
+func startOwn() (launcher.Agent, error) {
+	said := new(launcher.Tail)
+	own, err := agent.StartOwn(said)
+	if err != nil {
+		return nil, err
+	}
+	return ownAgent{own, said}, nil
+}
+
+func (a ownAgent) Wait() error { return a.said.With(a.Own.Wait()) }
 
 // newStarters is what any host needs; other machines get ssh.
 func newStarters(flags hostFlags, away bool) (*starters, error) {

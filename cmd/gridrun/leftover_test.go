@@ -53,6 +53,14 @@ func until(t *testing.T, what string, holds func() bool) {
 	}
 }
 
+func hostname(t *testing.T) string {
+	name, err := os.Hostname()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return name
+}
+
 // TestNothingStays kills one process of a running job, of each kind, with
 // SIGKILL: all others must go, whatever they do about signals, and gridrun's
 // exit code must tell.
@@ -74,7 +82,11 @@ func TestNothingStays(t *testing.T) {
 			t.Parallel()
 			marker := fmt.Sprintf("GRIDRUN_TEST_MARKER=%d-%s", os.Getpid(), c.victim)
 			// Each rank has a child that it waits for and one that it has forgotten, in a session of its own.
-			cmd := exec.Command(self, "-np", "3", "--grace", "0.2", "/bin/sh", "-c", `trap "" TERM; setsid sleep 1002 & sleep 1001; exit 42`)
+			hosts := "localhost:3" // gridrun itself is the guard
+			if c.victim == "guard" {
+				hosts = "localhost:2," + hostname(t) + ":1" // two agents, with a guard each
+			}
+			cmd := exec.Command(self, "-np", "3", "-H", hosts, "--grace", "0.2", "/bin/sh", "-c", `trap "" TERM; setsid sleep 1002 & sleep 1001; exit 42`)
 			cmd.Env = append(os.Environ(), marker)
 			var stderr strings.Builder
 			cmd.Stderr = &stderr

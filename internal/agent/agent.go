@@ -29,13 +29,15 @@ type agent struct {
 	segment   *shm.Segment
 	segmentFD int
 
-	link     *link
-	credit   *credit
-	events   chan func()   // run by the loop
-	starts   chan func()   // run by the starting threads; never full
-	quit     chan struct{} // closed when the loop has ended
-	wg       sync.WaitGroup
-	starters sync.WaitGroup
+	link       *link
+	credit     *credit
+	events     chan func()   // run by the loop
+	starts     chan func()   // run by the starting threads; never full
+	results    startResults  // of processes, not taken by the loop yet
+	allStarted chan struct{} // has a token when the last result is in
+	quit       chan struct{} // closed when the loop has ended
+	wg         sync.WaitGroup
+	starters   sync.WaitGroup
 
 	procs   []*process
 	byProc  map[int]*process
@@ -93,14 +95,18 @@ func (a *agent) adopt(start *wire.Start) error {
 	return nil
 }
 
-// startAll hands every process to the starting threads.
+// startAll hands every process to the starting threads. The loop takes what they
+// have done together (see takeStarted).
 func (a *agent) startAll() {
 	a.unended, a.pending = len(a.procs), len(a.procs)
 	a.starts = make(chan func(), len(a.procs)+1) // and the host service
+	a.allStarted = make(chan struct{}, 1)
 	for _, p := range a.procs {
 		a.starts <- func() {
 			c, failed := a.startProcess(p.spec)
-			a.post(func() { a.started(p, c, failed) })
+			if a.results.add(startResult{p, c, failed}, len(a.procs)) {
+				a.allStarted <- struct{}{}
+			}
 		}
 	}
 	a.startThreads(min(max(2, runtime.GOMAXPROCS(0)), 8))
@@ -117,10 +123,13 @@ func (a *agent) post(f func()) {
 // loop runs until every process's Exit is sent and nobody needs the host service, or the agent is lost.
 func (a *agent) loop() *loss {
 	defer close(a.quit)
+	// While processes are being started, the loop looks every few milliseconds who
+	// has started and who has ended: to be woken for each would slow the starts down.
+	looks := time.NewTicker(startLook)
+	defer looks.Stop()
+	look := looks.C
 	children := make(chan os.Signal, 1)
-	signal.Notify(children, syscall.SIGCHLD)
 	defer signal.Stop(children)
-	a.reap() // who ended before its signal could be heard
 	var beat, again <-chan time.Time
 	if a.start.Lease > 0 {
 		beats := time.NewTicker(max(time.Duration(a.start.Lease)/leaseBeats, time.Millisecond))
@@ -131,6 +140,15 @@ func (a *agent) loop() *loss {
 		select {
 		case f := <-a.events:
 			f()
+		case <-look:
+			a.takeStarted()
+			a.reap()
+		case <-a.allStarted:
+			a.takeStarted()
+			looks.Stop()
+			look = nil
+			signal.Notify(children, syscall.SIGCHLD)
+			a.reap() // who ended before its signal could be heard
 		case <-children:
 			a.reap()
 		case <-a.grace:
@@ -148,6 +166,9 @@ func (a *agent) loop() *loss {
 	}
 	return a.lost
 }
+
+// startLook is how often the loop looks after processes while some are still being started.
+const startLook = 2 * time.Millisecond
 
 // leaseBeats is how many beats make a lease.
 const leaseBeats = 4
@@ -197,6 +218,7 @@ func (a *agent) handle(m wire.Message) {
 // SIGKILL to all that is left after the grace period. A further Stop may repeat
 // the signal or shorten the wait.
 func (a *agent) stop(m *wire.Stop) {
+	a.takeStarted()
 	a.reap() // who has ended already was not stopped
 	if !a.stopping {
 		a.stopping = true
@@ -267,14 +289,7 @@ func (a *agent) endJob() {
 		a.starters.Wait() // a start under way may add one more descendant
 		close(started)
 	}()
-	endDescendants(func() bool {
-		select {
-		case <-started:
-			return true
-		default:
-			return false
-		}
-	})
+	endDescendants(started)
 	for _, p := range a.procs {
 		p.close()
 	}

@@ -90,30 +90,43 @@ func killDescendants() (killed, refused int) {
 	return killed, refused
 }
 
-// endDescendants kills and reaps until no descendant is left and quiet says
-// that none can be added. Every orphan below a subreaper becomes its child, so
-// "no child" means that the whole tree is gone, which after a job that ended well
-// shows at once, without a look at the process table. Processes that may not be
-// killed are given up.
-func endDescendants(quiet func() bool) {
+// endDescendants kills and reaps until no descendant is left and settled is
+// closed, which says that none can be added. Every orphan below a subreaper
+// becomes its child, so "no child" means that the whole tree is gone, which after
+// a job that ended well shows at once, without a look at the process table.
+// Processes that may not be killed are given up.
+func endDescendants(settled <-chan struct{}) {
 	pause := time.Millisecond
 	for hopeless := 0; hopeless < 20; {
-		if reapAll() && quiet() {
-			return
+		if !reapAll() {
+			killed, refused := killDescendants()
+			if killed == 0 && refused > 0 {
+				hopeless++
+			} else {
+				hopeless = 0
+			}
 		}
-		killed, refused := killDescendants()
-		if reapAll() && quiet() {
-			return
-		}
-		if killed == 0 && refused > 0 {
-			hopeless++
+		if reapAll() {
+			select {
+			case <-settled:
+				if reapAll() {
+					return
+				}
+			case <-time.After(pause):
+			}
 		} else {
-			hopeless = 0
+			time.Sleep(pause)
 		}
-		time.Sleep(pause)
 		pause = min(2*pause, 10*time.Millisecond)
 	}
 }
+
+// noneAdded is settled from the beginning.
+var noneAdded = func() <-chan struct{} {
+	c := make(chan struct{})
+	close(c)
+	return c
+}()
 
 // reapAll reaps every child that has ended; none says that there is none left.
 func reapAll() (none bool) {

@@ -11,13 +11,17 @@
 //	                                  |- process of rank 1 ...
 //	                                  `- host service (gridrun __hostd), when asked for
 //
+// Where a job is on the launcher's machine alone, the launcher is the guard
+// ([StartOwn]): launcher --stdin/stdout--> agent.
+//
 // How a job passes through:
 //
 //  1. [Guard] becomes a subreaper, starts the agent with its own standard
 //     streams, and waits. Guard and agent hold the two ends of a socket, so each
 //     notices when the other is gone.
 //  2. [Main] reads Start, makes the shared segment and answers Ready.
-//  3. Two or more locked threads start the processes in parallel. A process
+//  3. Two or more locked threads start the processes in parallel, and the loop
+//     looks every 2 ms who has started and who has ended already. A process
 //     gets pipes for its output, descriptor 3 (GRIDRUN_CONTROL), a packet
 //     socket whose first packet, Welcome, is there before the process runs, and a
 //     death signal tied to the starting thread, which lives as long as the agent.
@@ -25,6 +29,7 @@
 //     (readers of pipes and sockets, starting threads, the listener) posts
 //     functions to it, and what it sends never blocks: the launcher and each
 //     process have a queue with a writer of its own.
+//     A process that says Attach is told who ends; others are told nothing.
 //  5. Output is read only against credit: the agent may have InitialCredit bytes
 //     and what the launcher grants on their way. Without credit the pipes fill up
 //     and the writers of output wait; control messages go on.

@@ -30,7 +30,7 @@ func Guard(args ...string) int {
 		return refusal
 	}
 	code, err := superviseAgent(args)
-	endDescendants(func() bool { return true })
+	endDescendants(noneAdded)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "gridrun: guard:", err)
 		return refusal
@@ -42,12 +42,10 @@ func Guard(args ...string) int {
 // 3 is a socket on which the guard says nothing: it ends when the guard does.
 // The agent says at most which directory must go when the agent has.
 func superviseAgent(args []string) (code int, err error) {
-	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	w, r, err := guardSocket()
 	if err != nil {
-		return 0, fmt.Errorf("socket to the agent: %w", err)
+		return 0, err
 	}
-	unix.SetNonblock(pair[0], true) // so that sweep's deadline works
-	w, r := os.NewFile(uintptr(pair[0]), "agent"), os.NewFile(uintptr(pair[1]), "guard")
 	defer w.Close()
 	defer sweep(w)
 	agent, err := os.StartProcess(selfExe, append([]string{"gridrun", "__agent"}, args...), &os.ProcAttr{
@@ -70,6 +68,17 @@ func superviseAgent(args []string) (code int, err error) {
 			return status.ExitStatus(), nil
 		}
 	}
+}
+
+// guardSocket is the socket between guard and agent: the guard's end, and the
+// agent's, which becomes its descriptor 3.
+func guardSocket() (ours, theirs *os.File, err error) {
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, nil, fmt.Errorf("socket to the agent: %w", err)
+	}
+	unix.SetNonblock(pair[0], true) // so that sweep's deadline works
+	return os.NewFile(uintptr(pair[0]), "agent"), os.NewFile(uintptr(pair[1]), "guard"), nil
 }
 
 // becomeSubreaper makes orphaned descendants children of this process, and

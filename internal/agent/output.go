@@ -169,13 +169,17 @@ func readNoIntr(fd int, b []byte) (int, error) {
 // pumpOutput starts the pump of one output pipe of p; the loop learns its end.
 func (a *agent) pumpOutput(p *process, file *os.File, stderr bool) {
 	proc := p.spec.Proc
+	spoke := false
 	out := &pump{file, a.credit, func(data []byte) {
+		spoke = true
 		a.link.sendOutput(&wire.Output{Proc: proc, Stderr: stderr, Data: data})
 	}}
 	a.wg.Go(func() {
 		out.run()
 		file.Close()
-		a.link.send(&wire.Output{Proc: proc, Stderr: stderr, EOF: true})
+		if spoke { // else its end goes without saying: Exit follows
+			a.link.send(&wire.Output{Proc: proc, Stderr: stderr, EOF: true})
+		}
 		a.post(func() { a.streamEnded(p) })
 	})
 }

@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -38,6 +39,45 @@ type child struct {
 	control        *control
 	stdin          *os.File // nil: the process reads /dev/null
 	stdout, stderr *os.File
+}
+
+// A startResult is what became of the start of a process.
+type startResult struct {
+	p      *process
+	child  child
+	failed *startError
+}
+
+// startResults is where the starting threads put results and the loop fetches
+// them, several at a time.
+type startResults struct {
+	mu   sync.Mutex
+	list []startResult
+	n    int
+}
+
+// add keeps r; last says that it is the want-th.
+func (s *startResults) add(r startResult, want int) (last bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.list = append(s.list, r)
+	s.n++
+	return s.n == want
+}
+
+func (s *startResults) take() []startResult {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	list := s.list
+	s.list = nil
+	return list
+}
+
+// takeStarted has the loop learn of the processes that have been started.
+func (a *agent) takeStarted() {
+	for _, r := range a.results.take() {
+		a.started(r.p, r.child, r.failed)
+	}
 }
 
 // startThreads runs starts on locked threads: a process's death signal comes

@@ -43,10 +43,7 @@ func (a *Agent) Kill() { a.conn.close() }
 func (a *Agent) Wait() error {
 	err := a.process.wait()
 	a.conn.join()
-	if said := a.process.said.String(); err != nil && said != "" {
-		err = fmt.Errorf("%w; it said:\n%s", err, said)
-	}
-	return err
+	return a.process.said.With(err)
 }
 
 // Ship brings files to the host's cache and returns their paths there.
