@@ -12,7 +12,6 @@ import (
 
 	"gridrun/internal/wire"
 	"gridrun/launcher/job"
-	"gridrun/launcher/output"
 )
 
 // A hostRun is the launcher's side of one agent while a job runs.
@@ -23,8 +22,8 @@ type hostRun struct {
 	// live: the agent has said something since it was told to start, so its
 	// silence means something from now on.
 	live atomic.Bool
-	// lines assembles the output of each process on this host.
-	lines map[stream]*output.Lines
+	// routes are where each stream of the processes on this host goes.
+	routes map[stream][]route
 
 	// starting is what the host's start lives in; giveUp ends it.
 	starting context.Context
@@ -41,14 +40,12 @@ type stream struct {
 }
 
 func newHostRun(ctx context.Context, r *run, h int) *hostRun {
-	host := &hostRun{run: r, index: h, link: newLink(), lines: map[stream]*output.Lines{}}
+	host := &hostRun{run: r, index: h, link: newLink(), routes: map[stream][]route{}}
 	host.starting, host.giveUp = context.WithCancel(ctx)
-	procs := len(r.job.plan.Procs)
 	for p, proc := range r.job.plan.Procs {
 		if proc.Host == h {
 			for _, stderr := range []bool{false, true} {
-				tag := r.job.lineTag(p, stderr)
-				host.lines[stream{p, stderr}] = &output.Lines{Tag: tag, Raw: tag == "" && procs == 1}
+				host.routes[stream{p, stderr}] = r.routes(p, stderr)
 			}
 		}
 	}
@@ -287,25 +284,13 @@ func (h *hostRun) message(m wire.Message) error {
 	return nil
 }
 
-// output queues what can be written of m. Bytes that stay in an unfinished line
-// count as written: there is a bound on those.
+// output passes m on; what is out gives credit back.
 func (h *hostRun) output(m *wire.Output) {
-	lines := h.lines[stream{m.Proc, m.Stderr}]
-	to := h.run.stdout
-	if m.Stderr {
-		to = h.run.stderr
-	}
-	if len(m.Data) > 0 {
-		size := len(m.Data)
-		out, kept := lines.Feed(m.Data)
-		if len(out) > 0 {
-			to.Put(out, func() { h.link.written(size - kept) })
-		}
-		h.link.written(kept)
+	routes := h.routes[stream{m.Proc, m.Stderr}]
+	if size := len(m.Data); size > 0 {
+		feed(routes, m.Data, func() { h.link.written(size) })
 	}
 	if m.EOF {
-		if rest := lines.End(); len(rest) > 0 {
-			to.Put(rest, nil)
-		}
+		end(routes)
 	}
 }

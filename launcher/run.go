@@ -60,14 +60,18 @@ type run struct {
 	screen    *output.Screen
 	stdout    *output.Writer
 	stderr    *output.Writer
+	outlets   outlets
 	input     *feeder
 }
 
 func (r *run) main(ctx context.Context, starter Starter) int {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	r.stdout = output.NewWriter(r.io.Stdout, r.screen, r.outputFailed)
+	r.stdout = output.NewWriter(r.io.Stdout, r.screen, func(err error) { r.outputFailed("cannot write standard output: ", err) })
 	r.stderr = output.NewWriter(r.io.Stderr, r.screen, func(error) {}) // nobody is left to tell
+	if err := r.openOutlets(); err != nil {
+		return r.refuse(err)
+	}
 	r.job.running.Store(r)
 	if r.job.Notice != "" {
 		r.say(r.job.Notice)
@@ -102,6 +106,16 @@ func (r *run) main(ctx context.Context, starter Starter) int {
 	}
 	r.loop(ctx)
 	return r.finish(cancel)
+}
+
+// refuse ends a run that cannot begin.
+func (r *run) refuse(err error) int {
+	r.say(err.Error())
+	r.stdout.Close()
+	r.stderr.Close()
+	<-r.stdout.Done()
+	<-r.stderr.Done()
+	return CodeRefused
 }
 
 // loop feeds the machine until the job has ended.
@@ -147,8 +161,19 @@ func (r *run) finish(cancel context.CancelFunc) int {
 	r.readers.Wait()
 	result := r.machine.Result()
 	r.screen.Clear()
+	for _, fold := range r.outlets.folds {
+		if fold != nil {
+			fold.Close()
+		}
+	}
 	r.stdout.Close()
-	if !r.written(r.stdout) {
+	if files := r.outlets.files; files != nil {
+		files.Close()
+		if !r.written(files.Done()) {
+			return result.Code
+		}
+	}
+	if !r.written(r.stdout.Done()) {
 		return result.Code
 	}
 	if result.Summary != "" {
@@ -157,7 +182,7 @@ func (r *run) finish(cancel context.CancelFunc) int {
 		r.stderr.Put(nil, nil) // wipes the bar
 	}
 	r.stderr.Close()
-	r.written(r.stderr)
+	r.written(r.stderr.Done())
 	// An output that failed at the very end comes after the last event.
 	for {
 		select {
@@ -175,11 +200,11 @@ func (r *run) finish(cancel context.CancelFunc) int {
 	}
 }
 
-// written waits for a writer to end; false when a signal came first.
-func (r *run) written(w *output.Writer) bool {
+// written waits for the end of a writer; false when a signal came first.
+func (r *run) written(done <-chan struct{}) bool {
 	for {
 		select {
-		case <-w.Done():
+		case <-done:
 			return true
 		case s := <-r.io.Signals:
 			switch s {
@@ -278,10 +303,10 @@ func (r *run) beat(now time.Time) {
 }
 
 // outputFailed ends the job: nobody reads what it prints, or it cannot be kept.
-func (r *run) outputFailed(err error) {
+func (r *run) outputFailed(what string, err error) {
 	why := ""
 	if !errors.Is(err, syscall.EPIPE) && !errors.Is(err, io.ErrClosedPipe) {
-		why = err.Error()
+		why = what + err.Error()
 	}
 	go r.post(job.OutputLost{Why: why}) // the writer goes on returning credit
 }

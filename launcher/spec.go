@@ -43,10 +43,16 @@ type Spec struct {
 	Lease     time.Duration
 	Transport string // "": shared memory inside a host; "tcp": TCP everywhere
 	// Net are the networks (CIDRs) that connections between hosts use; none: all.
-	Net       []string
-	Ports     wire.PortRange // each host listens on one of them; zero: any
-	Encrypt   bool           // TLS on connections between hosts
-	TagOutput bool
+	Net     []string
+	Ports   wire.PortRange // each host listens on one of them; zero: any
+	Encrypt bool           // TLS on connections between hosts
+	// How output is shown: with ranks or the time before each line, or identical
+	// lines of several ranks once.
+	TagOutput, TimestampOutput, FoldOutput bool
+	// OutputDir gets a file for each process and stream, with the same lines as
+	// would be shown; Tee shows them as well. "": no files.
+	OutputDir string
+	Tee       bool
 	Verbose   bool
 	DryRun    bool // for the caller: Prepare is all it wants
 	// Stage are files of this machine that every host gets for the time of the job.
@@ -130,6 +136,10 @@ func (s *Spec) Validate() error {
 		}
 	}
 	switch p := s.Ports; {
+	case s.Tee && s.OutputDir == "":
+		return errors.New("--tee shows what --output-dir keeps; give a directory, or leave it out")
+	case s.FoldOutput && s.OutputDir != "" && !s.Tee:
+		return errors.New("--fold-output folds what is shown, and --output-dir shows nothing; add --tee, or leave one of them out")
 	case p.Lo < 0 || p.Hi > 65535 || p.Lo > p.Hi || p.Lo == 0 && p.Hi > 0:
 		return fmt.Errorf("--port %d-%d: ports are 1 to 65535, the lower one first", p.Lo, p.Hi)
 	case s.RanksPerProcess < 0:

@@ -41,7 +41,11 @@ type runFlags struct {
 	Wdir   string   `group:"What ranks find" placeholder:"DIR" help:"Directory that ranks start in."`
 	Stage  []string `group:"What ranks find" placeholder:"FILE" help:"Bring FILE to {stage} on every host."`
 
-	TagOutput bool `group:"Output and input" help:"Put the rank before each line of output."`
+	TagOutput       bool   `group:"Output and input" help:"Put the rank before each line of output."`
+	TimestampOutput bool   `group:"Output and input" help:"Put the time before each line of output."`
+	FoldOutput      bool   `group:"Output and input" help:"Show lines that many ranks print once."`
+	OutputDir       string `group:"Output and input" placeholder:"DIR" help:"Write to files DIR/rank.N.out and .err."`
+	Tee             bool   `group:"Output and input" help:"With --output-dir: show output as well."`
 
 	Timeout *seconds `group:"The end" placeholder:"S" help:"End the job after S seconds (exit code 124)."`
 	Grace   *seconds `group:"The end" placeholder:"S" help:"Seconds from SIGTERM to SIGKILL (default: 2)."`

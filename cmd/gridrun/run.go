@@ -111,6 +111,10 @@ func (f runFlags) spec() (launcher.Spec, error) {
 		Encrypt:         f.Encrypt,
 		Stage:           f.Stage,
 		TagOutput:       f.TagOutput,
+		TimestampOutput: f.TimestampOutput,
+		FoldOutput:      f.FoldOutput,
+		OutputDir:       f.OutputDir,
+		Tee:             f.Tee,
 		Verbose:         f.Verbose,
 		DryRun:          f.DryRun,
 	}

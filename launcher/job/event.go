@@ -32,7 +32,7 @@ type (
 	// Interrupted is a signal that asks to end the job; a second one is impatient.
 	Interrupted struct{ Signal int }
 	// OutputLost is a standard output that takes no more: Why is empty when
-	// its reader has gone, else what went wrong.
+	// its reader has gone, else what went wrong, for the user.
 	OutputLost struct{ Why string }
 	// TimedOut is the end of the time the user gave the job.
 	TimedOut struct{}

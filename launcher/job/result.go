@@ -65,7 +65,7 @@ func (m *Machine) summary(c cause) string {
 		if c.text == "" {
 			return ""
 		}
-		return fmt.Sprintf("cannot write standard output: %s%s", c.text, m.others(0))
+		return c.text + m.others(0)
 	case byTimeout:
 		return c.text + m.others(0)
 	case byLoss:

@@ -1,6 +1,10 @@
 package output
 
-import "bytes"
+import (
+	"bytes"
+	"slices"
+	"time"
+)
 
 // MaxLine is the longest line, in bytes, that is kept whole; a longer one comes
 // out in pieces, between which lines of others may appear.
@@ -10,6 +14,9 @@ const MaxLine = 64 << 10
 type Lines struct {
 	// Tag goes before each line; "" changes no byte.
 	Tag string
+	// Clock, when not nil, is asked for the time that goes before the tag, when a
+	// line is complete.
+	Clock func() time.Time
 	// Raw passes everything on as it comes: for a stream that shares its output
 	// with no other.
 	Raw bool
@@ -17,11 +24,11 @@ type Lines struct {
 	partial []byte
 }
 
-// Feed takes a piece and returns what can be written now. kept is how many of
-// the piece's bytes stay behind, in the unfinished line. data belongs to Lines.
-func (l *Lines) Feed(data []byte) (out []byte, kept int) {
+// Feed takes a piece and returns what can be written now; an unfinished line
+// stays behind. out may be part of data, which must not change.
+func (l *Lines) Feed(data []byte) (out []byte) {
 	if l.Raw {
-		return data, 0
+		return data
 	}
 	end := bytes.LastIndexByte(data, '\n') + 1
 	whole, rest := data[:end], data[end:]
@@ -31,33 +38,40 @@ func (l *Lines) Feed(data []byte) (out []byte, kept int) {
 	}
 	out = l.tagged(whole)
 	if len(rest) == 0 {
-		return out, 0
+		return out
 	}
 	if len(l.partial)+len(rest) <= MaxLine {
 		l.partial = append(l.partial, rest...)
-		return out, len(rest)
+		return out
 	}
 	piece := append(l.partial, rest...)
 	l.partial = nil
-	return append(out, l.tagged(piece)...), 0
+	return append(slices.Clip(out), l.tagged(piece)...)
 }
 
-// End returns the unfinished last line: exactly its bytes without a tag, a
-// whole line with one.
+// End returns the unfinished last line: exactly its bytes without tag and time,
+// a whole line with one.
 func (l *Lines) End() []byte {
 	out := l.tagged(l.partial)
 	l.partial = nil
 	return out
 }
 
-// tagged puts the tag before each line of text and completes the last one.
+// Stamp is how times are written, in local time: an hour has fixed columns.
+const Stamp = "2006-01-02T15:04:05.000 "
+
+// tagged puts time and tag before each line of text and completes the last one.
 func (l *Lines) tagged(text []byte) []byte {
-	if l.Tag == "" || len(text) == 0 {
+	if len(text) == 0 || l.Tag == "" && l.Clock == nil {
 		return text
 	}
-	out := make([]byte, 0, len(text)+(bytes.Count(text, []byte{'\n'})+1)*(len(l.Tag)+1))
+	before := l.Tag
+	if l.Clock != nil {
+		before = l.Clock().Format(Stamp) + before
+	}
+	out := make([]byte, 0, len(text)+(bytes.Count(text, []byte{'\n'})+1)*(len(before)+1))
 	for line := range bytes.Lines(text) {
-		out = append(out, l.Tag...)
+		out = append(out, before...)
 		out = append(out, line...)
 	}
 	if out[len(out)-1] != '\n' {
