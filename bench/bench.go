@@ -8,3 +8,8 @@ import _ "embed"
 //
 //go:embed peers/hello.c
 var Hello string
+
+// Message is a C program with the loops of bench/message.
+//
+//go:embed peers/message.c
+var Message string

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"gridrun/bench/launch"
+	"gridrun/bench/message"
 	"gridrun/collectives"
 	"gridrun/jobs"
 	"gridrun/rt"
@@ -14,7 +15,8 @@ import (
 func builtins() []jobs.Job {
 	return append(jobs.All(),
 		jobs.Job{Name: launch.HelloJob, Body: hello},
-		jobs.Job{Name: launch.ParkJob, Body: park})
+		jobs.Job{Name: launch.ParkJob, Body: park},
+		jobs.Job{Name: message.JobName, Body: message.Job})
 }
 
 func findJob(name string) rt.Body {

@@ -1,0 +1,107 @@
+package message
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"gridrun/bench"
+)
+
+// A Task is what is measured.
+type Task struct {
+	Ranks  int
+	Over   Over
+	Tests  []string // names
+	Sizes  []int    // bytes of a message, a vector or a part
+	Rounds int
+	Budget time.Duration // for each test and size in each run
+	Limit  time.Duration // for each run
+}
+
+// PairTests and CollectiveTests are the names of all tests.
+func PairTests() []string       { return names(func(t test) bool { return t.isPair() }) }
+func CollectiveTests() []string { return names(func(t test) bool { return !t.isPair() }) }
+
+func (t test) isPair() bool { return t.messages > 1 }
+
+func names(which func(test) bool) (all []string) {
+	for _, t := range tests {
+		if which(t) {
+			all = append(all, t.name)
+		}
+	}
+	return all
+}
+
+// find is the test of that name, which Check has seen.
+func find(name string) test {
+	return tests[slices.IndexFunc(tests, func(t test) bool { return t.name == name })]
+}
+
+// Check refuses what cannot be measured.
+func (t Task) Check() error {
+	for _, name := range t.Tests {
+		i := slices.IndexFunc(tests, func(t test) bool { return t.name == name })
+		switch {
+		case i < 0:
+			return fmt.Errorf("--tests %s: no such test; there are %s", name, strings.Join(append(PairTests(), CollectiveTests()...), ", "))
+		case tests[i].isPair() && t.Ranks < 2:
+			return fmt.Errorf("-np %d: %s needs at least 2 ranks", t.Ranks, name)
+		}
+	}
+	for _, s := range t.Sizes {
+		if s < 0 || s > 1<<30 || s%8 != 0 {
+			return fmt.Errorf("--sizes %d: sizes are multiples of 8, at most 1G", s)
+		}
+	}
+	if len(t.Tests) == 0 || len(t.Sizes) == 0 || t.Budget <= 0 || t.Limit <= 0 {
+		return fmt.Errorf("tests, sizes, --budget and --limit must not be empty")
+	}
+	return nil
+}
+
+// words are the arguments of every contender's program.
+func (t Task) words() []string {
+	words := []string{strconv.FormatFloat(float64(t.Budget)/1e6, 'f', -1, 64)}
+	for _, name := range t.Tests {
+		sizes := t.Sizes
+		if !find(name).sized {
+			sizes = []int{0}
+		}
+		var list []string
+		for _, s := range sizes {
+			list = append(list, strconv.Itoa(s))
+		}
+		words = append(words, name+":"+strings.Join(list, ","))
+	}
+	return words
+}
+
+// Compare runs the contenders in turn, Rounds times; progress hears of each run.
+// A run of a peer that fails is lost, gridrun's own must not fail.
+func Compare(ctx context.Context, t Task, contenders []Contender, progress func(string)) (Report, error) {
+	report := Report{Ranks: t.Ranks, Over: t.Over, Rounds: t.Rounds, Machine: bench.ThisMachine()}
+	rows := make([][]Row, len(contenders))
+	for round := range t.Rounds {
+		report.Busy = append(report.Busy, bench.BusyCPUs(200*time.Millisecond))
+		for i, c := range contenders {
+			progress(fmt.Sprintf("round %d of %d: %s", round+1, t.Rounds, c.Name))
+			got, err := c.run(ctx, t.Ranks, t.words(), t.Limit)
+			switch {
+			case ctx.Err() != nil:
+				return report, ctx.Err()
+			case err != nil && i == 0:
+				return report, err
+			case err != nil:
+				report.Lost = append(report.Lost, fmt.Sprintf("round %d: %v", round+1, err))
+			}
+			rows[i] = append(rows[i], got...)
+		}
+	}
+	report.fill(contenders, rows)
+	return report, nil
+}

@@ -1,0 +1,119 @@
+package message
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"gridrun/bench"
+)
+
+// Over is how ranks reach each other.
+type Over string
+
+// All ranks are on one machine.
+const (
+	SharedMemory Over = "shm"
+	TCP          Over = "tcp" // loopback
+	Goroutines   Over = "mem" // ranks of one process; the peers have no such thing
+)
+
+// A Contender can run the tests.
+type Contender struct {
+	Name, Version string
+	command       []string // its words before the number of ranks
+	program       []string
+	env           []string
+}
+
+// Find returns gridrun, whose executable is self, and the peers that are installed,
+// with their programs compiled into dir; missing says which are not here, and why.
+func Find(ctx context.Context, self, dir string, over Over, ranks int) (found []Contender, missing []string) {
+	own := Contender{Name: "gridrun", Version: bench.VersionOf(ctx, self, "version", bench.OwnVersion), command: []string{self}, program: []string{JobName}}
+	switch over {
+	case TCP:
+		own.command = append(own.command, "--transport", "tcp")
+	case Goroutines:
+		own.command = append(own.command, "--ranks-per-process", strconv.Itoa(ranks))
+		return []Contender{own}, nil
+	}
+	found = []Contender{own}
+	for _, p := range []bench.Peer{bench.OpenMPI, bench.MPICH} {
+		launcher, err := p.Launcher()
+		if err == nil {
+			var program string
+			if program, err = p.Compile(ctx, dir, "message", bench.Message); err == nil {
+				c := Contender{Name: p.Name, Version: p.Version(ctx), command: []string{launcher}, program: []string{program}}
+				found = append(found, c.reaching(over))
+				continue
+			}
+		}
+		missing = append(missing, p.Name+": "+err.Error())
+	}
+	return found, missing
+}
+
+// reaching adds what makes a peer use over, on a machine of fewer cores than ranks.
+func (c Contender) reaching(over Over) Contender {
+	switch c.Name {
+	case bench.OpenMPI.Name:
+		c.command = append(c.command, "--oversubscribe")
+		if over == TCP {
+			c.command = append(c.command, "--mca", "pml", "ob1", "--mca", "btl", "tcp,self")
+		}
+	case bench.MPICH.Name:
+		if over == TCP {
+			c.env = []string{"MPIR_CVAR_NOLOCAL=1", "UCX_TLS=tcp,self"}
+		}
+	}
+	return c
+}
+
+// run starts the ranks and returns their rows; the error says also what they said.
+func (c Contender) run(ctx context.Context, ranks int, words []string, limit time.Duration) ([]Row, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("not finished after %v", limit))
+	defer cancel()
+	args := slices.Concat(c.command[1:], []string{"-np", strconv.Itoa(ranks)}, c.program, words)
+	cmd := exec.CommandContext(ctx, c.command[0], args...)
+	cmd.Env = slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "GRIDRUN_HOST") })
+	cmd.Env = slices.Concat(cmd.Env, bench.PeerEnv, c.env)
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
+	cmd.WaitDelay = 5 * time.Second
+	var out, said bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &said
+	err := cmd.Run()
+	if err != nil && len(c.program) > 0 {
+		endAll(c.program[0])
+	}
+	rows, errRows := readRows(&out)
+	if err != nil {
+		if ctx.Err() != nil {
+			err = context.Cause(ctx)
+		}
+		text := strings.TrimSpace(said.String())
+		err = errors.New(strings.TrimSpace(fmt.Sprintf("%s: %v\n%s", c.Name, err, text[:min(len(text), 2000)])))
+	}
+	return rows, errors.Join(err, errRows)
+}
+
+// endAll kills what a lost run of a peer has left behind: processes of its program,
+// which would use the CPUs during all further runs.
+func endAll(program string) {
+	links, _ := filepath.Glob("/proc/[0-9]*/exe")
+	for _, link := range links {
+		if exe, err := os.Readlink(link); err == nil && exe == program {
+			if pid, err := strconv.Atoi(filepath.Base(filepath.Dir(link))); err == nil {
+				syscall.Kill(pid, syscall.SIGKILL)
+			}
+		}
+	}
+}

@@ -1,0 +1,139 @@
+package message
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"gridrun/collectives"
+	"gridrun/rt"
+)
+
+// JobName is the built-in job that gridrun runs as its own contender.
+const JobName = "__message"
+
+const (
+	window       = 64 // messages in flight
+	mostSamples  = 2000
+	leastSamples = 5
+	sampleTime   = 50 * time.Microsecond
+)
+
+// A test is one kind of operation.
+type test struct {
+	name     string
+	unit     unit
+	messages int  // that one call stands for
+	parts    bool // buffers hold a part for every rank
+	sized    bool // has a size
+	call     func(ctx context.Context, m *rank) error
+}
+
+// A rank is what a test's call works on.
+type rank struct {
+	w       *rt.World
+	out, in []byte
+	// The same memory as numbers, for reductions.
+	outF, inF []float64
+	bytes     int // a message, or a part
+	root      int // of the next rooted collective
+	ack       []byte
+	reqs      []*rt.Request
+}
+
+// Job is a rank of gridrun's own run: BUDGET_MS TEST:SIZE,SIZE ... as for
+// bench/peers/message.c.
+func Job(ctx context.Context, w *rt.World) error {
+	args := w.Args()
+	if len(args) == 0 {
+		return fmt.Errorf("%s: no time to spend", JobName)
+	}
+	ms, err := strconv.ParseFloat(args[0], 64)
+	if err != nil {
+		return err
+	}
+	for _, word := range args[1:] {
+		name, list, _ := strings.Cut(word, ":")
+		i := slices.IndexFunc(tests, func(t test) bool { return t.name == name })
+		if i < 0 {
+			return fmt.Errorf("no test %q", name)
+		}
+		for _, s := range strings.Split(list, ",") {
+			bytes, err := strconv.Atoi(s)
+			if err != nil {
+				return err
+			}
+			if err := tests[i].measure(ctx, w, bytes, time.Duration(ms*1e6)); err != nil {
+				return fmt.Errorf("%s of %d bytes: %w", name, bytes, err)
+			}
+		}
+	}
+	return nil
+}
+
+// measure runs the test with one size, for about budget, and prints its row.
+func (t test) measure(ctx context.Context, w *rt.World, bytes int, budget time.Duration) error {
+	m := t.prepare(w, bytes)
+	if _, err := t.run(ctx, m, 2); err != nil { // warms up
+		return err
+	}
+	took, err := t.run(ctx, m, 3)
+	if err != nil {
+		return err
+	}
+	one := max(took/3, 10*time.Nanosecond)
+	calls := min(max(int(sampleTime/one), 1), 200)
+	samples := min(max(int(budget/(one*time.Duration(calls))), leastSamples), mostSamples)
+	plan := []int{samples, calls} // rank 0's counts
+	if err := collectives.Bcast(ctx, w, 0, plan); err != nil {
+		return err
+	}
+	samples, calls = plan[0], plan[1]
+	times := make([]float64, samples)
+	for i := range times {
+		took, err := t.run(ctx, m, calls)
+		if err != nil {
+			return err
+		}
+		times[i] = float64(took) / float64(calls) / float64(t.messages)
+	}
+	if err := collectives.Reduce(ctx, w, 0, times, collectives.Max[float64]); err != nil {
+		return err
+	}
+	if w.Rank() != 0 {
+		return nil
+	}
+	return rowOf(t.name, bytes, times).write(w.Stdout())
+}
+
+// prepare makes the buffers.
+func (t test) prepare(w *rt.World, bytes int) *rank {
+	most := bytes
+	if t.parts {
+		most *= w.Size()
+	}
+	return &rank{
+		w: w, bytes: bytes,
+		out: make([]byte, most), in: make([]byte, most),
+		outF: make([]float64, most/8), inF: make([]float64, most/8),
+		ack: make([]byte, 1), reqs: make([]*rt.Request, 0, 2*window),
+	}
+}
+
+// run makes calls in a row after a barrier and returns the time they took.
+func (t test) run(ctx context.Context, m *rank, calls int) (time.Duration, error) {
+	if err := collectives.Barrier(ctx, m.w); err != nil {
+		return 0, err
+	}
+	began := time.Now()
+	for range calls {
+		if err := t.call(ctx, m); err != nil {
+			return 0, err
+		}
+		m.root = (m.root + 1) % m.w.Size()
+	}
+	return time.Since(began), nil
+}

@@ -1,0 +1,199 @@
+/* The loops of bench/message in C: the same tests, the same number of operations,
+ * the same lines of output, on any MPI.
+ *
+ *   message BUDGET_MS TEST:SIZE,SIZE,... TEST:SIZE,...
+ *
+ * For each test and size rank 0 prints
+ *
+ *   row TEST SIZE SAMPLES MIN MEDIAN P90 P99      (nanoseconds an operation)
+ *
+ * A sample is a number of operations in a row after a barrier, its time that of
+ * the slowest rank. */
+#include <mpi.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { WINDOW = 64, MOST_SAMPLES = 2000, LEAST_SAMPLES = 5 };
+
+static int rank, size;
+static char *out, *in;        /* for p2p: one message; for collectives: all parts */
+static int root;              /* of the next rooted collective */
+static MPI_Request reqs[2 * WINDOW];
+
+static void latency(int bytes)
+{
+	if (rank == 0) {
+		MPI_Send(out, bytes, MPI_BYTE, 1, 1, MPI_COMM_WORLD);
+		MPI_Recv(in, bytes, MPI_BYTE, 1, 1, MPI_COMM_WORLD, MPI_STATUS_IGNORE);
+	} else if (rank == 1) {
+		MPI_Recv(in, bytes, MPI_BYTE, 0, 1, MPI_COMM_WORLD, MPI_STATUS_IGNORE);
+		MPI_Send(out, bytes, MPI_BYTE, 0, 1, MPI_COMM_WORLD);
+	}
+}
+
+/* A window of messages from -> to, then an acknowledgement. */
+static void window(int from, int to, int bytes)
+{
+	char ack;
+	if (rank == from) {
+		for (int i = 0; i < WINDOW; i++)
+			MPI_Isend(out, bytes, MPI_BYTE, to, 2, MPI_COMM_WORLD, &reqs[i]);
+		MPI_Waitall(WINDOW, reqs, MPI_STATUSES_IGNORE);
+		MPI_Recv(&ack, 1, MPI_BYTE, to, 3, MPI_COMM_WORLD, MPI_STATUS_IGNORE);
+	} else if (rank == to) {
+		for (int i = 0; i < WINDOW; i++)
+			MPI_Irecv(in, bytes, MPI_BYTE, from, 2, MPI_COMM_WORLD, &reqs[i]);
+		MPI_Waitall(WINDOW, reqs, MPI_STATUSES_IGNORE);
+		MPI_Send(&ack, 1, MPI_BYTE, from, 3, MPI_COMM_WORLD);
+	}
+}
+
+static void bandwidth(int bytes) { window(0, 1, bytes); }
+
+static void rate(int bytes)
+{
+	int pairs = size / 2;
+	if (rank < pairs)
+		window(rank, rank + pairs, bytes);
+	else if (rank < 2 * pairs)
+		window(rank - pairs, rank, bytes);
+}
+
+static void bidirectional(int bytes)
+{
+	int peer = 1 - rank;
+	if (rank > 1)
+		return;
+	for (int i = 0; i < WINDOW; i++)
+		MPI_Irecv(in, bytes, MPI_BYTE, peer, 2, MPI_COMM_WORLD, &reqs[i]);
+	for (int i = 0; i < WINDOW; i++)
+		MPI_Isend(out, bytes, MPI_BYTE, peer, 2, MPI_COMM_WORLD, &reqs[WINDOW + i]);
+	MPI_Waitall(2 * WINDOW, reqs, MPI_STATUSES_IGNORE);
+}
+
+static void barrier(int bytes) { (void)bytes; MPI_Barrier(MPI_COMM_WORLD); }
+static void bcast(int bytes) { MPI_Bcast(in, bytes, MPI_BYTE, root, MPI_COMM_WORLD); }
+static void allreduce(int bytes) { MPI_Allreduce(MPI_IN_PLACE, in, bytes / 8, MPI_DOUBLE, MPI_SUM, MPI_COMM_WORLD); }
+static void reduce(int bytes)
+{
+	MPI_Reduce(rank == root ? MPI_IN_PLACE : in, rank == root ? in : NULL, bytes / 8, MPI_DOUBLE, MPI_SUM, root, MPI_COMM_WORLD);
+}
+static void reducescatter(int bytes)
+{
+	MPI_Reduce_scatter_block(out, in, bytes / 8, MPI_DOUBLE, MPI_SUM, MPI_COMM_WORLD);
+}
+static void gather(int bytes) { MPI_Gather(out, bytes, MPI_BYTE, in, bytes, MPI_BYTE, root, MPI_COMM_WORLD); }
+static void scatter(int bytes) { MPI_Scatter(out, bytes, MPI_BYTE, in, bytes, MPI_BYTE, root, MPI_COMM_WORLD); }
+static void allgather(int bytes) { MPI_Allgather(out, bytes, MPI_BYTE, in, bytes, MPI_BYTE, MPI_COMM_WORLD); }
+static void alltoall(int bytes) { MPI_Alltoall(out, bytes, MPI_BYTE, in, bytes, MPI_BYTE, MPI_COMM_WORLD); }
+static void scan(int bytes) { MPI_Scan(MPI_IN_PLACE, in, bytes / 8, MPI_DOUBLE, MPI_SUM, MPI_COMM_WORLD); }
+
+static const struct test {
+	const char *name;
+	void (*op)(int bytes);
+	int messages;   /* that one call of op stands for */
+	int parts;      /* buffers hold a part for every rank */
+} tests[] = {
+	{"latency", latency, 2, 0},
+	{"bandwidth", bandwidth, WINDOW, 0},
+	{"bidirectional", bidirectional, WINDOW, 0},
+	{"rate", rate, WINDOW, 0},
+	{"barrier", barrier, 1, 0},
+	{"bcast", bcast, 1, 0},
+	{"allreduce", allreduce, 1, 0},
+	{"reduce", reduce, 1, 0},
+	{"reducescatter", reducescatter, 1, 1},
+	{"gather", gather, 1, 1},
+	{"scatter", scatter, 1, 1},
+	{"allgather", allgather, 1, 1},
+	{"alltoall", alltoall, 1, 1},
+	{"scan", scan, 1, 0},
+};
+
+static double run(const struct test *t, int bytes, int calls)
+{
+	double began;
+	MPI_Barrier(MPI_COMM_WORLD);
+	began = MPI_Wtime();
+	for (int i = 0; i < calls; i++) {
+		t->op(bytes);
+		root = (root + 1) % size;
+	}
+	return MPI_Wtime() - began;
+}
+
+static int ascending(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+	return (x > y) - (x < y);
+}
+
+static void measure(const struct test *t, int bytes, double budget)
+{
+	int plan[2]; /* samples, calls in each */
+	double *took, *slowest;
+	size_t most = (size_t)bytes * (t->parts ? size : 1);
+
+	out = calloc(most + 8, 1);
+	in = calloc(most + 8, 1);
+	memset(out, 1, most);
+	memset(in, 1, most);
+	if (!strcmp(t->name, "allreduce") || !strcmp(t->name, "reduce") || !strcmp(t->name, "scan") || !strcmp(t->name, "reducescatter")) {
+		memset(in, 0, most);
+		memset(out, 0, most);
+	}
+	root = 0;
+	run(t, bytes, 2);
+	if (rank == 0) {
+		double one = run(t, bytes, 3) / 3, calls, samples;
+		if (one < 1e-8)
+			one = 1e-8;
+		calls = 50e-6 / one;
+		calls = calls < 1 ? 1 : calls > 200 ? 200 : calls;
+		plan[1] = (int)calls;
+		samples = budget / (one * plan[1]);
+		samples = samples < LEAST_SAMPLES ? LEAST_SAMPLES : samples > MOST_SAMPLES ? MOST_SAMPLES : samples;
+		plan[0] = (int)samples;
+	} else
+		run(t, bytes, 3);
+	MPI_Bcast(plan, 2, MPI_INT, 0, MPI_COMM_WORLD);
+	took = calloc(plan[0], sizeof *took);
+	slowest = calloc(plan[0], sizeof *slowest);
+	for (int i = 0; i < plan[0]; i++)
+		took[i] = run(t, bytes, plan[1]) / plan[1] / t->messages * 1e9;
+	MPI_Reduce(took, slowest, plan[0], MPI_DOUBLE, MPI_MAX, 0, MPI_COMM_WORLD);
+	if (rank == 0) {
+		int last = plan[0] - 1;
+		qsort(slowest, plan[0], sizeof *slowest, ascending);
+		printf("row %s %d %d %.1f %.1f %.1f %.1f\n", t->name, bytes, plan[0],
+			slowest[0], slowest[last / 2], slowest[last * 9 / 10], slowest[last * 99 / 100]);
+		fflush(stdout);
+	}
+	free(took);
+	free(slowest);
+	free(out);
+	free(in);
+}
+
+int main(int argc, char **argv)
+{
+	MPI_Init(&argc, &argv);
+	MPI_Comm_rank(MPI_COMM_WORLD, &rank);
+	MPI_Comm_size(MPI_COMM_WORLD, &size);
+	double budget = argc > 1 ? atof(argv[1]) / 1000 : 0;
+	for (int i = 2; i < argc; i++) {
+		char *sizes = strchr(argv[i], ':');
+		const struct test *t = NULL;
+		if (!sizes)
+			continue;
+		*sizes++ = 0;
+		for (size_t k = 0; k < sizeof tests / sizeof *tests; k++)
+			if (!strcmp(tests[k].name, argv[i]))
+				t = &tests[k];
+		for (char *s = strtok(sizes, ","); t && s; s = strtok(NULL, ","))
+			measure(t, atoi(s), budget);
+	}
+	MPI_Finalize();
+	return 0;
+}

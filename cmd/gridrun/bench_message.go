@@ -1,0 +1,113 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"gridrun/bench/message"
+)
+
+// messageFlags are common to the measurements of messages and collectives.
+type messageFlags struct {
+	Over   string     `default:"shm" enum:"shm,tcp,mem" placeholder:"shm|tcp|mem" help:"Shared memory, TCP, or goroutines (default: shm)."`
+	Tests  []string   `placeholder:"NAME,..." help:"Which tests (default: all of them)."`
+	Sizes  []sizeFlag `placeholder:"BYTES,..." help:"Sizes in bytes, also 64K or 1M."`
+	Rounds count      `default:"7" placeholder:"N" help:"Runs of each (default: 7)."`
+	Budget seconds    `default:"0.1" placeholder:"S" help:"Time for a test and size in a run (default: 0.1)."`
+	Limit  seconds    `default:"120" placeholder:"S" help:"A run that takes longer is lost (default: 120)."`
+	Alone  bool       `help:"Measure gridrun only."`
+	JSON   bool       `name:"json" help:"Print JSON, which go run ./bench/plot draws."`
+}
+
+type p2pFlags struct {
+	NP           count `name:"np" short:"n" default:"2" placeholder:"N" help:"Number of ranks (default: 2)."`
+	messageFlags `embed:""`
+}
+
+type collectivesFlags struct {
+	NP           count `name:"np" short:"n" default:"8" placeholder:"N" help:"Number of ranks (default: 8)."`
+	messageFlags `embed:""`
+}
+
+// sizeFlag is a number of bytes: 8, 64K, 1M, 1G.
+type sizeFlag int
+
+func (s *sizeFlag) UnmarshalText(b []byte) error {
+	text, shift := string(b), 0
+	for i, suffix := range []string{"K", "M", "G"} {
+		if number, ok := strings.CutSuffix(text, suffix); ok {
+			text, shift = number, 10*(i+1)
+		}
+	}
+	n, err := strconv.ParseUint(text, 10, 31)
+	if err != nil || n<<shift > 1<<30 {
+		return fmt.Errorf("%q is no size; write 8, 64K or 1M, at most 1G", b)
+	}
+	*s = sizeFlag(n << shift)
+	return nil
+}
+
+func (f p2pFlags) task() message.Task {
+	return f.messageFlags.task(f.NP, message.PairTests(), []int{8, 1 << 10, 8 << 10, 64 << 10, 1 << 20, 4 << 20})
+}
+func (f p2pFlags) check() error                  { return f.task().Check() }
+func (f p2pFlags) run(ctx context.Context) error { return f.messageFlags.run(ctx, f.task()) }
+
+func (f collectivesFlags) task() message.Task {
+	return f.messageFlags.task(f.NP, message.CollectiveTests(), []int{8, 1 << 10, 64 << 10, 1 << 20})
+}
+func (f collectivesFlags) check() error                  { return f.task().Check() }
+func (f collectivesFlags) run(ctx context.Context) error { return f.messageFlags.run(ctx, f.task()) }
+
+// task is what the flags ask for, with defaults for tests and sizes.
+func (f messageFlags) task(np count, tests []string, sizes []int) message.Task {
+	t := message.Task{
+		Ranks: int(np), Over: message.Over(f.Over), Tests: tests, Sizes: sizes, Rounds: int(f.Rounds),
+		Budget: time.Duration(f.Budget), Limit: time.Duration(f.Limit),
+	}
+	if len(f.Tests) > 0 {
+		t.Tests = f.Tests
+	}
+	if len(f.Sizes) > 0 {
+		t.Sizes = nil
+		for _, s := range f.Sizes {
+			t.Sizes = append(t.Sizes, int(s))
+		}
+	}
+	return t
+}
+
+func (f messageFlags) run(ctx context.Context, t message.Task) error {
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	dir, err := os.MkdirTemp("", "gridrun-bench-*")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	var contenders []message.Contender
+	var missing []string
+	contenders, missing = message.Find(ctx, self, dir, t.Over, t.Ranks)
+	if f.Alone {
+		contenders, missing = contenders[:1], nil
+	}
+	report, err := message.Compare(ctx, t, contenders, func(what string) { fmt.Fprintln(os.Stderr, what) })
+	if err != nil {
+		return err
+	}
+	report.Missing = missing
+	if f.JSON {
+		e := json.NewEncoder(os.Stdout)
+		e.SetIndent("", "  ")
+		return e.Encode(report)
+	}
+	report.Print(os.Stdout)
+	return nil
+}
