@@ -35,29 +35,36 @@ type Contender struct {
 	env           []string
 }
 
-// Find returns gridrun, whose executable is self, and the peers that are installed,
-// with their programs compiled into dir; missing says which are not here, and why.
-func Find(ctx context.Context, self, dir string, over Over, ranks int) (found []Contender, missing []string) {
-	own := Contender{Name: "gridrun", Version: bench.VersionOf(ctx, self, "version", bench.OwnVersion), command: []string{self}, program: []string{JobName}}
+const ownName = "gridrun"
+
+// Own is gridrun, whose executable is self and which says version of itself.
+func Own(self, version string, over Over, ranks int) Contender {
+	c := Contender{Name: ownName, Version: bench.OwnVersion(version), command: []string{self}, program: []string{JobName}}
 	switch over {
 	case TCP:
-		own.command = append(own.command, "--transport", "tcp")
+		c.command = append(c.command, "--transport", "tcp")
 	case Goroutines:
-		own.command = append(own.command, "--ranks-per-process", strconv.Itoa(ranks))
-		return []Contender{own}, nil
+		c.command = append(c.command, "--ranks-per-process", strconv.Itoa(ranks))
 	}
-	found = []Contender{own}
+	return c
+}
+
+// Peers are those that are installed, with their programs compiled into dir;
+// missing says which are not here, and why.
+func Peers(ctx context.Context, dir string, over Over) (found []Contender, missing []string) {
 	for _, p := range []bench.Peer{bench.OpenMPI, bench.MPICH} {
 		launcher, err := p.Launcher()
-		if err == nil {
-			var program string
-			if program, err = p.Compile(ctx, dir, "message", bench.Message); err == nil {
-				c := Contender{Name: p.Name, Version: p.Version(ctx), command: []string{launcher}, program: []string{program}}
-				found = append(found, c.reaching(over))
-				continue
-			}
+		if err != nil {
+			missing = append(missing, p.Name+": "+err.Error())
+			continue
 		}
-		missing = append(missing, p.Name+": "+err.Error())
+		program, err := p.Compile(ctx, dir, "message", bench.Message)
+		if err != nil {
+			missing = append(missing, p.Name+": "+err.Error())
+			continue
+		}
+		c := Contender{Name: p.Name, Version: p.Version(ctx), command: []string{launcher}, program: []string{program}}
+		found = append(found, c.reaching(over))
 	}
 	return found, missing
 }
@@ -84,6 +91,9 @@ func (c Contender) run(ctx context.Context, ranks int, words []string, limit tim
 	defer cancel()
 	args := slices.Concat(c.command[1:], []string{"-np", strconv.Itoa(ranks)}, c.program, words)
 	cmd := exec.CommandContext(ctx, c.command[0], args...)
+	if c.Name == ownName {
+		cmd.Args[0] = ownName // whatever its file is called
+	}
 	cmd.Env = slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "GRIDRUN_HOST") })
 	cmd.Env = slices.Concat(cmd.Env, bench.PeerEnv, c.env)
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }

@@ -92,11 +92,12 @@ func (f messageFlags) run(ctx context.Context, t message.Task) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	var contenders []message.Contender
+	contenders := []message.Contender{message.Own(self, version(), t.Over, t.Ranks)}
 	var missing []string
-	contenders, missing = message.Find(ctx, self, dir, t.Over, t.Ranks)
-	if f.Alone {
-		contenders, missing = contenders[:1], nil
+	if !f.Alone && t.Over != message.Goroutines { // which the peers do not have
+		var peers []message.Contender
+		peers, missing = message.Peers(ctx, dir, t.Over)
+		contenders = append(contenders, peers...)
 	}
 	report, err := message.Compare(ctx, t, contenders, func(what string) { fmt.Fprintln(os.Stderr, what) })
 	if err != nil {

@@ -40,3 +40,12 @@ code 143
 # The measurements explain themselves.
 ok gridrun bench launch --help
 has out '--rounds'
+
+# Messages and collectives are measured, alone here.
+ok gridrun bench p2p --alone --rounds 1 --sizes 0,8 --budget 0.001
+count 1 out '^latency, us$'
+count 1 out '^rate, million messages/s$'
+for over in shm tcp mem; do
+  ok gridrun bench collectives -np 3 --alone --rounds 1 --over $over --sizes 8 --budget 0.001 --json
+  count 10 out '^      "test": '
+done
