@@ -14,14 +14,14 @@ import (
 
 // messageFlags are common to the measurements of messages and collectives.
 type messageFlags struct {
-	Over   string     `default:"shm" enum:"shm,tcp,mem" placeholder:"shm|tcp|mem" help:"Shared memory, TCP, or goroutines (default: shm)."`
+	Over   string     `default:"shm" enum:"shm,tcp,mem" placeholder:"shm|tcp|mem" help:"How ranks talk (default: shm)."`
 	Tests  []string   `placeholder:"NAME,..." help:"Which tests (default: all of them)."`
 	Sizes  []sizeFlag `placeholder:"BYTES,..." help:"Sizes in bytes, also 64K or 1M."`
 	Rounds count      `default:"7" placeholder:"N" help:"Runs of each (default: 7)."`
-	Budget seconds    `default:"0.1" placeholder:"S" help:"Time for a test and size in a run (default: 0.1)."`
-	Limit  seconds    `default:"120" placeholder:"S" help:"A run that takes longer is lost (default: 120)."`
+	Budget seconds    `default:"0.1" placeholder:"S" help:"Time for a test and size (default: 0.1)."`
+	Limit  seconds    `default:"120" placeholder:"S" help:"Longer runs are lost (default: 120)."`
 	Alone  bool       `help:"Measure gridrun only."`
-	JSON   bool       `name:"json" help:"Print JSON, which go run ./bench/plot draws."`
+	JSON   bool       `name:"json" help:"Print JSON, for go run ./bench/plot."`
 }
 
 type p2pFlags struct {
@@ -52,20 +52,24 @@ func (s *sizeFlag) UnmarshalText(b []byte) error {
 	return nil
 }
 
-func (f p2pFlags) task() message.Task {
+func (f *p2pFlags) task() message.Task {
 	return f.messageFlags.task(f.NP, message.PairTests(), []int{8, 1 << 10, 8 << 10, 64 << 10, 1 << 20, 4 << 20})
 }
-func (f p2pFlags) check() error                  { return f.task().Check() }
-func (f p2pFlags) run(ctx context.Context) error { return f.messageFlags.run(ctx, f.task()) }
 
-func (f collectivesFlags) task() message.Task {
+func (f *p2pFlags) run(ctx context.Context, _ []string) (int, error) {
+	return 0, f.measure(ctx, f.task())
+}
+
+func (f *collectivesFlags) task() message.Task {
 	return f.messageFlags.task(f.NP, message.CollectiveTests(), []int{8, 1 << 10, 64 << 10, 1 << 20})
 }
-func (f collectivesFlags) check() error                  { return f.task().Check() }
-func (f collectivesFlags) run(ctx context.Context) error { return f.messageFlags.run(ctx, f.task()) }
+
+func (f *collectivesFlags) run(ctx context.Context, _ []string) (int, error) {
+	return 0, f.measure(ctx, f.task())
+}
 
 // task is what the flags ask for, with defaults for tests and sizes.
-func (f messageFlags) task(np count, tests []string, sizes []int) message.Task {
+func (f *messageFlags) task(np count, tests []string, sizes []int) message.Task {
 	t := message.Task{
 		Ranks: int(np), Over: message.Over(f.Over), Tests: tests, Sizes: sizes, Rounds: int(f.Rounds),
 		Budget: time.Duration(f.Budget), Limit: time.Duration(f.Limit),
@@ -82,7 +86,11 @@ func (f messageFlags) task(np count, tests []string, sizes []int) message.Task {
 	return t
 }
 
-func (f messageFlags) run(ctx context.Context, t message.Task) error {
+// measure runs the task and prints what it found.
+func (f *messageFlags) measure(ctx context.Context, t message.Task) error {
+	if err := t.Check(); err != nil {
+		return err
+	}
 	self, err := os.Executable()
 	if err != nil {
 		return err

@@ -1,10 +1,52 @@
 package main
 
 import (
+	"reflect"
 	"strings"
 	"testing"
 	"time"
+
+	"gridrun/bench/message"
 )
+
+// benchTask reads words after bench p2p or bench collectives.
+func benchTask(words string) (message.Task, error) {
+	v, rest, err := findVerb(append([]string{"bench"}, strings.Fields(words)...))
+	if err != nil {
+		return message.Task{}, err
+	}
+	if _, err := v.parse(rest); err != nil {
+		return message.Task{}, err
+	}
+	t := v.command.(interface{ task() message.Task }).task()
+	return t, t.Check()
+}
+
+func TestParseBenchTasks(t *testing.T) {
+	got, err := benchTask("p2p --over tcp --sizes 8,64K,1M --tests latency,rate --budget 0.2")
+	want := message.Task{
+		Ranks: 2, Over: message.TCP, Tests: []string{"latency", "rate"}, Sizes: []int{8, 64 << 10, 1 << 20},
+		Rounds: 7, Budget: 200 * time.Millisecond, Limit: 2 * time.Minute,
+	}
+	if err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("%+v, %v, want %+v", got, err, want)
+	}
+	got, err = benchTask("collectives -np 93")
+	if err != nil || got.Ranks != 93 || !reflect.DeepEqual(got.Tests, message.CollectiveTests()) {
+		t.Errorf("%+v, %v", got, err)
+	}
+	for words, part := range map[string]string{
+		"p2p -np 1":              "at least 2",
+		"p2p --tests latncy":     "no such test",
+		"p2p --sizes 7":          "multiples of 8",
+		"collectives --sizes 2G": "no size",
+		"collectives --over ib":  "--over",
+	} {
+		if _, err := benchTask(words); err == nil || !strings.Contains(err.Error(), part) {
+			t.Errorf("%q: %v, want %q", words, err, part)
+		}
+	}
+}
 
 // benchLaunch reads words after bench launch.
 func benchLaunch(words string) (*launchFlags, error) {

@@ -66,6 +66,8 @@ func verbs() []verb {
 		{name: "run", args: "program [arguments...]", summary: "Run a program; the word may be left out.", command: new(runFlags), raw: true},
 		{name: "jobs", summary: "List the built-in jobs.", command: new(jobsFlags)},
 		{name: "bench launch", summary: "Time whole starts, with mpirun and mpiexec.", command: new(launchFlags)},
+		{name: "bench p2p", summary: "Time messages, with Open MPI and MPICH.", command: new(p2pFlags)},
+		{name: "bench collectives", summary: "Time collectives, with Open MPI and MPICH.", command: new(collectivesFlags)},
 		{name: "help", args: "[COMMAND...]", summary: "Explain a command, or everything.", command: new(helpFlags), words: verbNames},
 		{name: "version", summary: "Name this build.", command: new(versionFlags)},
 	}
