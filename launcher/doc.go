@@ -10,7 +10,7 @@
 //  3. What agents report goes as events through the state machine of
 //     launcher/job, which says what to send, when to stop and who is to blame.
 //  4. Output goes to launcher/output, which writes it and returns credit;
-//     standard input is read only as far as rank 0 wants it.
+//     standard input is read only when a process that gets it is reading.
 //  5. When every agent has cleaned up, Run prints one line if the job failed,
 //     and returns its exit code.
 //

@@ -245,6 +245,9 @@ func (h *hostRun) message(m wire.Message) error {
 		}
 		r.verbose("%s started, pid %d", r.job.describe(m.Proc), m.Pid)
 		r.post(job.ProcStarted{Proc: m.Proc, Pid: m.Pid})
+		if r.input != nil {
+			r.input.started(m.Proc)
+		}
 	case *wire.Output:
 		if err := ours(m.Proc); err != nil {
 			return err
@@ -254,13 +257,18 @@ func (h *hostRun) message(m wire.Message) error {
 		if err := ours(m.Proc); err != nil {
 			return err
 		}
-		r.post(func() { r.want(m.Proc, m.N) })
+		if r.input != nil {
+			r.input.want(m)
+		}
 	case *wire.Exit:
 		if err := ours(m.Proc); err != nil {
 			return err
 		}
 		r.verbose("%s ended: code %d, signal %d, %v CPU, %d KiB", r.job.describe(m.Proc), m.Code, m.Signal, time.Duration(m.CPU).Round(time.Microsecond), m.RSS>>10)
 		r.post(job.ProcExited{Exit: *m})
+		if r.input != nil {
+			r.input.drop(m.Proc)
+		}
 	case *wire.Failed:
 		r.post(job.RankFailed{Failure: m.Failure})
 	case *wire.Report:

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -32,6 +33,8 @@ type Job struct {
 	id       string
 	key      []byte
 	running  atomic.Pointer[run]
+
+	stdinRank int // who gets standard input, unless --stdin says all or none
 }
 
 // Prepare makes a job of spec. Building a Go package is all the work it may do.
@@ -75,6 +78,11 @@ func Prepare(ctx context.Context, spec Spec) (*Job, error) {
 		return nil, &Error{CodeRefused, err}
 	}
 	j.plan = used(j.plan)
+	if n, err := strconv.Atoi(spec.Stdin); err == nil {
+		if j.stdinRank = n; n >= j.plan.NP {
+			return nil, &Error{CodeRefused, fmt.Errorf("--stdin %d: the job has ranks 0 to %d only", n, j.plan.NP-1)}
+		}
+	}
 	if len(j.Remote()) > 0 && j.spec.Lease == 0 {
 		j.spec.Lease = DefaultLease
 	}
@@ -180,7 +188,7 @@ func (j *Job) start(h, columns int, paths []string, stage string) (*wire.Start, 
 			Args:  args,
 			Env:   env,
 			Dir:   dir,
-			Stdin: proc.Ranks[0] == 0,
+			Stdin: j.feedsProc(p),
 		})
 	}
 	return m, nil

@@ -96,6 +96,9 @@ func (r *run) main(ctx context.Context, starter Starter) int {
 		host := newHostRun(ctx, r, h)
 		r.hosts = append(r.hosts, host)
 	}
+	if err := r.openInput(); err != nil {
+		return r.refuse(fmt.Errorf("standard input: %w", err))
+	}
 	for _, host := range r.hosts {
 		r.readers.Go(func() { host.main(starter) })
 	}
@@ -318,26 +321,4 @@ func (r *run) verbose(format string, args ...any) {
 	if r.job.spec.Verbose {
 		r.say(fmt.Sprintf(format, args...))
 	}
-}
-
-// want lets rank 0's process have n more bytes of our standard input.
-func (r *run) want(proc, n int) {
-	if r.io.Stdin == nil || r.job.plan.Procs[proc].Ranks[0] != 0 {
-		return
-	}
-	if r.input == nil {
-		to := r.hosts[r.job.plan.Procs[proc].Host].link
-		input, err := newFeeder(r.io.Stdin, func(m *wire.Input) {
-			m.Proc = proc
-			to.send(m)
-		})
-		if err != nil {
-			r.say("standard input is not passed on: " + err.Error())
-			to.send(&wire.Input{Proc: proc})
-			r.io.Stdin = nil
-			return
-		}
-		r.input = input
-	}
-	r.input.want(n)
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -53,8 +54,10 @@ type Spec struct {
 	// would be shown; Tee shows them as well. "": no files.
 	OutputDir string
 	Tee       bool
-	Verbose   bool
-	DryRun    bool // for the caller: Prepare is all it wants
+	// Stdin is who gets standard input: "all", "none", or a rank; "": rank 0.
+	Stdin   string
+	Verbose bool
+	DryRun  bool // for the caller: Prepare is all it wants
 	// Stage are files of this machine that every host gets for the time of the job.
 	Stage []string
 	// Builtins are the names of the built-in jobs.
@@ -134,6 +137,9 @@ func (s *Spec) Validate() error {
 		if _, err := netip.ParsePrefix(n); err != nil {
 			return fmt.Errorf("--net %s: not a network like 10.1.0.0/16 or fd00::/64", n)
 		}
+	}
+	if n, err := strconv.ParseUint(s.Stdin, 10, 31); s.Stdin != "" && s.Stdin != "all" && s.Stdin != "none" && (err != nil || fmt.Sprint(n) != s.Stdin) {
+		return fmt.Errorf("--stdin %s: it is a rank, all or none", s.Stdin)
 	}
 	switch p := s.Ports; {
 	case s.Tee && s.OutputDir == "":

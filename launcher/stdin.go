@@ -2,6 +2,7 @@ package launcher
 
 import (
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -10,26 +11,47 @@ import (
 	"gridrun/internal/wire"
 )
 
-// A feeder reads the launcher's standard input for one process, as far as that
-// process wants it. A terminal is read only while the launcher is its
-// foreground job: a background job that reads would be stopped (SIGTTIN).
+// A feeder reads the launcher's standard input for the processes that get it.
+//
+//  1. It waits, without reading, until there is input, and offers it.
+//  2. It reads as much as one process wants and keeps it for the others, each of
+//     which gets it at its own pace (see spool): a process that is slow, or never
+//     reads, holds up nobody.
+//  3. The end of input goes to each process behind the last byte.
+//
+// A terminal is read only while the launcher is its foreground job: a background
+// job that reads would be stopped (SIGTTIN).
 type feeder struct {
-	fd   int
-	tty  bool
-	send func(*wire.Input)
-	wake [2]int // a pipe: a byte for every change of window or ended
-	done chan struct{}
+	fd     int
+	tty    bool
+	failed func(error) // input cannot be kept
+	wake   [2]int      // a pipe: a byte for every change of sinks or ended
+	done   chan struct{}
 
-	mu     sync.Mutex
-	window int // bytes that the process can still take
-	ended  bool
+	mu    sync.Mutex
+	sinks []*sink // those that have not got the end
+	spool spool
+	eof   bool
+	ended bool
+}
+
+// A sink is a process that gets the input.
+type sink struct {
+	proc    int
+	send    func(wire.Message)
+	at      int64 // what it has got of the stream
+	window  int   // bytes that it can still take
+	once    bool  // by one read
+	started bool
+	offered bool // it knows that there is more
 }
 
 // maxInput is the most that is read at once, in bytes.
 const maxInput = 32 << 10
 
-func newFeeder(file *os.File, send func(*wire.Input)) (*feeder, error) {
-	f := &feeder{fd: int(file.Fd()), send: send, done: make(chan struct{})}
+// newFeeder reads file for processes that will start.
+func newFeeder(file *os.File, sinks []*sink, failed func(error)) (*feeder, error) {
+	f := &feeder{fd: int(file.Fd()), sinks: sinks, failed: failed, done: make(chan struct{})}
 	if err := unix.Pipe2(f.wake[:], unix.O_CLOEXEC|unix.O_NONBLOCK); err != nil {
 		return nil, os.NewSyscallError("pipe", err)
 	}
@@ -39,22 +61,47 @@ func newFeeder(file *os.File, send func(*wire.Input)) (*feeder, error) {
 	return f, nil
 }
 
-// want widens the window by n bytes.
-func (f *feeder) want(n int) {
+// started says that a process can be offered input.
+func (f *feeder) started(proc int) {
+	f.change(func() {
+		for _, s := range f.sinks {
+			s.started = s.started || s.proc == proc
+		}
+	})
+}
+
+// want widens the window of a process, or drops it at its end.
+func (f *feeder) want(m *wire.Want) {
+	if m.End {
+		f.drop(m.Proc)
+		return
+	}
+	f.change(func() {
+		for _, s := range f.sinks {
+			if s.proc == m.Proc {
+				s.window, s.once, s.offered = s.window+max(m.N, 0), m.Once, false
+			}
+		}
+	})
+}
+
+// drop forgets a process.
+func (f *feeder) drop(proc int) {
+	f.change(func() { f.sinks = slices.DeleteFunc(f.sinks, func(s *sink) bool { return s.proc == proc }) })
+}
+
+func (f *feeder) change(how func()) {
 	f.mu.Lock()
-	f.window += max(n, 0)
+	how()
 	f.mu.Unlock()
-	f.ring()
+	unix.Write(f.wake[1], []byte{0})
 }
 
 // close ends the reader and waits for it, also when input is still to come. Only
 // a read that another process has emptied the pipe under is not waited for: it
 // ends when the launcher does.
 func (f *feeder) close() {
-	f.mu.Lock()
-	f.ended = true
-	f.mu.Unlock()
-	f.ring()
+	f.change(func() { f.ended = true })
 	select {
 	case <-f.done:
 		unix.Close(f.wake[0])
@@ -63,47 +110,146 @@ func (f *feeder) close() {
 	}
 }
 
-func (f *feeder) ring() { unix.Write(f.wake[1], []byte{0}) }
-
 func (f *feeder) run() {
 	defer close(f.done)
+	defer f.spool.close()
 	buf := make([]byte, maxInput)
 	for {
 		f.mu.Lock()
-		window, ended := f.window, f.ended
+		err := f.deliver()
+		wanted, look := f.need()
+		ended := f.ended
 		f.mu.Unlock()
+		if err != nil {
+			f.failed(err)
+			return
+		}
 		if ended {
 			return
 		}
-		if !f.readable(window > 0) {
+		if !f.readable(look) {
 			continue
 		}
-		n, err := unix.Read(f.fd, buf[:min(window, len(buf))])
+		if wanted == 0 {
+			f.mu.Lock()
+			f.offer()
+			f.mu.Unlock()
+			continue
+		}
+		n, err := unix.Read(f.fd, buf[:min(wanted, len(buf))])
+		f.mu.Lock()
 		switch {
 		case err == unix.EINTR || err == unix.EAGAIN:
+			err = nil
 		case err != nil || n == 0:
-			f.send(&wire.Input{})
-			return
+			f.eof, err = true, nil
 		default:
-			f.mu.Lock()
-			f.window -= n
-			f.mu.Unlock()
-			f.send(&wire.Input{Data: append([]byte(nil), buf[:n]...)})
+			err = f.spool.append(buf[:n])
+		}
+		f.mu.Unlock()
+		if err != nil {
+			f.failed(err)
+			return
 		}
 	}
+}
+
+// deliver sends what is kept to those who want it, offers it to those who do
+// not yet, and sends the end.
+func (f *feeder) deliver() error {
+	least := f.spool.end
+	for _, s := range f.sinks {
+		for s.window > 0 && s.at < f.spool.end {
+			data, err := f.spool.read(s.at, min(s.window, maxInput))
+			if err != nil {
+				return err
+			}
+			s.at += int64(len(data))
+			if s.window -= len(data); s.once {
+				s.window = 0
+			}
+			s.send(&wire.Input{Proc: s.proc, Data: data})
+		}
+		least = min(least, s.at)
+		if s.window == 0 && s.at < f.spool.end {
+			s.offer()
+		}
+	}
+	f.spool.trim(max(least, f.spool.base))
+	f.sinks = slices.DeleteFunc(f.sinks, func(s *sink) bool {
+		if !f.eof || s.at < f.spool.end {
+			return false
+		}
+		s.send(&wire.Input{Proc: s.proc})
+		return true
+	})
+	return nil
+}
+
+func (s *sink) offer() {
+	if s.started && !s.offered {
+		s.offered = true
+		s.send(&wire.Offer{Proc: s.proc})
+	}
+}
+
+// need says how many bytes are wanted now, and whether it is of any use to look
+// for input at all.
+func (f *feeder) need() (wanted int, look bool) {
+	if f.eof {
+		return 0, false
+	}
+	for _, s := range f.sinks {
+		wanted = max(wanted, s.window)
+		look = look || s.window > 0 || s.started && !s.offered
+	}
+	return wanted, look
+}
+
+// offer tells everybody who waits for news that there is input; the end of it
+// needs no telling.
+func (f *feeder) offer() {
+	if f.atEnd() {
+		f.eof = true
+		return
+	}
+	for _, s := range f.sinks {
+		s.offer()
+	}
+}
+
+// atEnd says whether input that can be read is nothing but its end, as far as
+// that shows without reading.
+func (f *feeder) atEnd() bool {
+	var stat unix.Stat_t
+	if unix.Fstat(f.fd, &stat) != nil {
+		return true // closed
+	}
+	switch stat.Mode & unix.S_IFMT {
+	case unix.S_IFREG:
+		at, err := unix.Seek(f.fd, 0, unix.SEEK_CUR)
+		return err == nil && at >= stat.Size
+	case unix.S_IFCHR:
+		return stat.Rdev == unix.Mkdev(1, 3) // /dev/null
+	case unix.S_IFIFO, unix.S_IFSOCK:
+		polls := []unix.PollFd{{Fd: int32(f.fd), Events: unix.POLLIN}}
+		n, err := unix.Poll(polls, 0)
+		return err == nil && n == 1 && polls[0].Revents&unix.POLLIN == 0 // nobody will write
+	}
+	return false
 }
 
 // foregroundPoll is how often a background job looks whether it has the terminal.
 const foregroundPoll = 250 * time.Millisecond
 
-// readable waits for input, or for a change. It is true when a read now
+// readable waits for input, if look, or for a change. It is true when a read now
 // neither blocks nor stops us.
-func (f *feeder) readable(wanted bool) bool {
+func (f *feeder) readable(look bool) bool {
 	polls := []unix.PollFd{{Fd: int32(f.wake[0]), Events: unix.POLLIN}}
 	limit := -1
-	if wanted && f.tty && !f.foreground() {
+	if look && f.tty && !f.foreground() {
 		limit = int(foregroundPoll.Milliseconds())
-	} else if wanted {
+	} else if look {
 		polls = append(polls, unix.PollFd{Fd: int32(f.fd), Events: unix.POLLIN})
 	}
 	if _, err := unix.Poll(polls, limit); err != nil {
@@ -120,4 +266,33 @@ func (f *feeder) readable(wanted bool) bool {
 func (f *feeder) foreground() bool {
 	group, err := unix.IoctlGetInt(f.fd, unix.TIOCGPGRP)
 	return err == nil && group == unix.Getpgrp()
+}
+
+// feedsProc says whether a process gets standard input: --stdin.
+func (j *Job) feedsProc(proc int) bool {
+	switch j.spec.Stdin {
+	case "all":
+		return true
+	case "none":
+		return false
+	}
+	return slices.Contains(j.plan.Procs[proc].Ranks, j.stdinRank)
+}
+
+// openInput makes the feeder of standard input, for the processes that get it.
+func (r *run) openInput() error {
+	var sinks []*sink
+	for p, proc := range r.job.plan.Procs {
+		if r.job.feedsProc(p) {
+			sinks = append(sinks, &sink{proc: p, send: r.hosts[proc.Host].link.send})
+		}
+	}
+	if r.io.Stdin == nil || sinks == nil {
+		return nil
+	}
+	var err error
+	r.input, err = newFeeder(r.io.Stdin, sinks, func(err error) {
+		go r.outputFailed("cannot keep standard input: ", err)
+	})
+	return err
 }

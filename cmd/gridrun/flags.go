@@ -46,6 +46,7 @@ type runFlags struct {
 	FoldOutput      bool   `group:"Output and input" help:"Show lines that many ranks print once."`
 	OutputDir       string `group:"Output and input" placeholder:"DIR" help:"Write to files DIR/rank.N.out and .err."`
 	Tee             bool   `group:"Output and input" help:"With --output-dir: show output as well."`
+	Stdin           string `group:"Output and input" placeholder:"RANK|all|none" help:"Who gets standard input (default: rank 0)."`
 
 	Timeout *seconds `group:"The end" placeholder:"S" help:"End the job after S seconds (exit code 124)."`
 	Grace   *seconds `group:"The end" placeholder:"S" help:"Seconds from SIGTERM to SIGKILL (default: 2)."`

@@ -115,6 +115,7 @@ func (f runFlags) spec() (launcher.Spec, error) {
 		FoldOutput:      f.FoldOutput,
 		OutputDir:       f.OutputDir,
 		Tee:             f.Tee,
+		Stdin:           f.Stdin,
 		Verbose:         f.Verbose,
 		DryRun:          f.DryRun,
 	}

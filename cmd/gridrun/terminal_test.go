@@ -98,6 +98,11 @@ func TestTerminal(t *testing.T) {
 			typed:  []typing{{"", "mine\n"}},
 			shows:  []string{"ran\r\n", "code 0\r\n", "the shell reads mine\r\n"},
 		},
+		"what no rank reads stays with the shell": {
+			script: `gridrun -np 2 sh -c 'echo up; sleep 0.3'; read line; echo "the shell reads $line"`,
+			typed:  []typing{{"up\r\nup\r\n", "mine\n"}},
+			shows:  []string{"the shell reads mine\r\n"},
+		},
 		"Ctrl-C": {
 			script: `trap : INT; gridrun -np 2 sh -c 'echo up; sleep 100'; echo code $?`,
 			typed:  []typing{{"up\r\nup\r\n", "\x03"}},

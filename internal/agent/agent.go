@@ -194,6 +194,10 @@ func (a *agent) handle(m wire.Message) {
 		if p := a.byProc[m.Proc]; p != nil && p.spec.Stdin {
 			p.input(m.Data)
 		}
+	case *wire.Offer:
+		if p := a.byProc[m.Proc]; p != nil && p.stdin != nil {
+			p.stdin.offer()
+		}
 	case *wire.Grant:
 		a.credit.give(m.N)
 	case *wire.Signal:

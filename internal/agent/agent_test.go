@@ -125,8 +125,10 @@ func TestInput(t *testing.T) {
 	h := startHost(t, job(cat, shell("cat; echo empty")))
 	// The launcher sends only what the process has room for.
 	want := strings.Repeat("0123456789abcdef", 20000)
+	await(h, func(m *wire.Started) bool { return m.Proc == 0 })
 	for sent := 0; sent < len(want); {
 		window := 0
+		h.send(&wire.Offer{Proc: 0})
 		h.until("room for input", func(log []wire.Message) bool {
 			window = -sent
 			for _, m := range log {

@@ -3,32 +3,86 @@ package agent
 import (
 	"os"
 	"sync"
+	"syscall"
+	"time"
 
 	"gridrun/internal/wire"
 )
 
-// inputWindow is how much input the launcher may send a process ahead of what
-// its pipe has taken, in bytes.
-const inputWindow = 64 << 10
+const (
+	// inputWindow is how much input the launcher may send a process ahead of what
+	// its pipe has taken, in bytes, once the process has read as much.
+	inputWindow = 64 << 10
+	// firstInput is the most that is fetched for a process's first read; each
+	// later one may have twice as much.
+	firstInput = 4 << 10
+)
 
-// A feeder writes the launcher's standard input to one process. A short-lived
-// goroutine does the writing while there is something to write.
+// A feeder writes the launcher's standard input to one process. At first it
+// fetches input only when the process is blocked in reading (see awaited); a
+// process that has read a window is taken for one that reads on, and gets a
+// window ahead. Short-lived goroutines watch and write while there is something
+// to watch and to write.
 type feeder struct {
-	file  *os.File // non-blocking
-	wg    *sync.WaitGroup
-	taken func(n int) // the pipe has taken n bytes
+	file *os.File // non-blocking
+	wg   *sync.WaitGroup
+	pid  int
+	want func(n int, once bool)
+	gone func() // the process takes no more
 
-	mu    sync.Mutex
-	queue [][]byte // an empty one is the end of input
-	busy  bool
-	ended bool
+	mu       sync.Mutex
+	queue    [][]byte // an empty one is the end of input
+	busy     bool
+	watching bool
+	next     int // bytes of the next single fetch; from inputWindow on, windows
+	ended    chan struct{}
+}
+
+// offer says that input waits at the launcher.
+func (f *feeder) offer() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.watching || f.closed() || f.next >= inputWindow {
+		return
+	}
+	f.watching = true
+	f.wg.Go(f.watch)
+}
+
+// watch waits until the process reads, and asks for input then.
+func (f *feeder) watch() {
+	var stat syscall.Stat_t
+	raw, err := f.file.SyscallConn()
+	if err == nil {
+		raw.Control(func(fd uintptr) { err = syscall.Fstat(int(fd), &stat) })
+	}
+	wait := firstLook
+	for look := 0; err == nil && !awaited(readers(f.pid, look), stat.Ino); look++ {
+		select {
+		case <-f.ended:
+			return
+		case <-time.After(wait):
+			wait = min(wait*3/2, lastLook)
+		}
+	}
+	f.mu.Lock()
+	f.watching = false
+	n := f.next
+	f.next *= 2
+	proven := f.next >= inputWindow
+	f.mu.Unlock()
+	if proven {
+		f.want(inputWindow, false)
+	} else {
+		f.want(n, true)
+	}
 }
 
 // put queues data; an empty data is the end of input. It never blocks.
 func (f *feeder) put(data []byte) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.ended {
+	if f.closed() {
 		return
 	}
 	f.queue = append(f.queue, data)
@@ -41,25 +95,38 @@ func (f *feeder) put(data []byte) {
 func (f *feeder) write() {
 	for {
 		f.mu.Lock()
-		if len(f.queue) == 0 || f.ended {
+		if len(f.queue) == 0 || f.closed() {
 			f.busy = false
 			f.mu.Unlock()
 			return
 		}
 		data := f.queue[0]
 		f.queue = f.queue[1:]
+		ahead := f.next >= inputWindow
 		f.mu.Unlock()
 		if len(data) == 0 {
 			f.close()
 			continue
 		}
-		// A process that has closed its input gets no more of it, and the launcher no more Want:
-		// what it has not read yet is left to whoever reads that terminal or pipe next.
+		// A process that has closed its input gets no more of it: what it has not
+		// read is left to whoever reads that terminal or pipe next.
 		if _, err := f.file.Write(data); err != nil {
 			f.close()
+			f.gone()
 			continue
 		}
-		f.taken(len(data))
+		if ahead {
+			f.want(len(data), false)
+		}
+	}
+}
+
+func (f *feeder) closed() bool {
+	select {
+	case <-f.ended:
+		return true
+	default:
+		return false
 	}
 }
 
@@ -67,17 +134,19 @@ func (f *feeder) write() {
 func (f *feeder) close() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if !f.ended {
-		f.ended, f.queue = true, nil
+	if !f.closed() {
+		close(f.ended)
+		f.queue = nil
 		f.file.Close()
 	}
 }
 
-// feed makes p's feeder and opens its window.
+// feed makes p's feeder.
 func (a *agent) feed(p *process, file *os.File) {
 	proc := p.spec.Proc
-	p.stdin = &feeder{file: file, wg: &a.wg, taken: func(n int) {
-		a.link.send(&wire.Want{Proc: proc, N: n})
-	}}
-	a.link.send(&wire.Want{Proc: proc, N: inputWindow})
+	p.stdin = &feeder{
+		file: file, wg: &a.wg, pid: p.pid, next: firstInput, ended: make(chan struct{}),
+		want: func(n int, once bool) { a.link.send(&wire.Want{Proc: proc, N: n, Once: once}) },
+		gone: func() { a.link.send(&wire.Want{Proc: proc, End: true}) },
+	}
 }

@@ -82,6 +82,9 @@ type (
 		Proc int
 		Data []byte
 	}
+	// Offer says that input for process Proc waits, and that nothing of it will be
+	// read until the agent says Want.
+	Offer struct{ Proc int }
 	// Grant lets the agent send N more bytes of output.
 	Grant struct{ N int }
 	// Signal is passed on to every rank's process group.
@@ -132,8 +135,14 @@ type (
 		Data   []byte
 		EOF    bool
 	}
-	// Want says that process Proc can take N more bytes of input.
-	Want struct{ Proc, N int }
+	// Want says that process Proc can take N more bytes of input: with Once all
+	// of them by a single read, what is left of them is not wanted. End: it takes
+	// no more.
+	Want struct {
+		Proc, N int
+		Once    bool
+		End     bool
+	}
 	// Exit is the end of a process, sent after its output's EOF... or after the
 	// agent gave up waiting for output held open by a grandchild.
 	Exit struct {
@@ -267,6 +276,7 @@ var messages = []func() Message{
 	func() Message { return new(Hello) },
 	func() Message { return new(Stage) },
 	func() Message { return new(Attach) },
+	func() Message { return new(Offer) },
 }
 
 func (*Start) kind() byte    { return 1 }
@@ -299,6 +309,7 @@ func (*Located) kind() byte  { return 27 }
 func (*Hello) kind() byte    { return 28 }
 func (*Stage) kind() byte    { return 29 }
 func (*Attach) kind() byte   { return 30 }
+func (*Offer) kind() byte    { return 31 }
 
 // ErrControl is what bytes that no gridrun would send decode to.
 var ErrControl = errors.New("malformed control message")

@@ -10,6 +10,28 @@ same bytes out
 # A rank that does not read its input holds up nothing.
 yes | gridrun -np 2 true
 
+# What no rank reads stays where it is, in a pipe and in a file.
+seq 4 >lines
+cat lines | while read x; do gridrun -np 2 true </dev/stdin; echo $x >>seen; done
+while read x; do gridrun -np 1 sleep 0.1; echo $x >>seen; done <lines
+cat lines lines | same - seen
+
+# Another rank, all, or none. A rank that is slow, or never reads, holds up nobody.
+ok gridrun -np 3 --stdin 2 --tag-output cat <lines
+printf '[2] 1\n[2] 2\n[2] 3\n[2] 4\n' | same - out
+ok gridrun -np 5 --stdin all sh -c 'case $GRIDRUN_RANK in 1) exit;; 2) sleep 0.3;; 3) exec sleep 0.4;; esac; cat >got.$GRIDRUN_RANK' <bytes
+for r in 0 2 4; do same bytes got.$r; done
+ok gridrun -np 93 --stdin all --fold-output cat <lines
+printf '[0-92] 1\n[0-92] 2\n[0-92] 3\n[0-92] 4\n' | same - out
+ok gridrun -np 2 --stdin none cat <lines
+[ ! -s out ] || fail "output"
+run gridrun -np 2 --stdin 2 cat <lines
+code 125
+has err '^gridrun: --stdin 2: the job has ranks 0 to 1 only$'
+run gridrun -np 2 --stdin many cat <lines
+code 125
+has err '^gridrun: --stdin many: it is a rank, all or none$'
+
 # No input at all.
 ok gridrun -np 1 cat <&-
 [ ! -s out ] || fail "output"

@@ -1,0 +1,136 @@
+package agent
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"gridrun/internal/needs"
+	"gridrun/internal/wire"
+)
+
+// Whoever reads is found, however it waits for its input; who does not, is not.
+func TestAwaited(t *testing.T) {
+	python := func(text string) []string {
+		return []string{needs.Command(t, "python3", "python3"), "-c", text}
+	}
+	for name, c := range map[string]struct {
+		words []string
+		want  bool
+	}{
+		"read":         {[]string{"cat"}, true},
+		"a child":      {[]string{"sh", "-c", "cat; true"}, true},
+		"a grandchild": {[]string{"sh", "-c", "nice sh -c 'sed p; true'; true"}, true},
+		"the shell":    {[]string{"sh", "-c", "read x; true"}, true},
+		"poll":         {python("import select; p = select.poll(); p.register(0, select.POLLIN); p.poll()"), true},
+		"select":       {python("import select; select.select([0], [], [])"), true},
+		"epoll":        {python("import select; e = select.epoll(); e.register(0, select.EPOLLIN); e.poll()"), true},
+		"a thread":     {python("import os, threading, time; threading.Thread(target=os.read, args=(0, 1)).start(); time.sleep(100)"), true},
+		"another fd":   {[]string{"sh", "-c", "exec 5<&0 </dev/null; cat <&5"}, true},
+		"sleep":        {[]string{"sleep", "100"}, false},
+		"other pipe":   {[]string{"sh", "-c", "sleep 100 | cat"}, false},
+		"other poll":   {python("import os, select; r, w = os.pipe(); select.select([r], [], [])"), false},
+		"only errors":  {python("import select; e = select.epoll(); e.register(0, 0); e.poll()"), false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r, w, err := os.Pipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer w.Close()
+			cmd := exec.Command(c.words[0], c.words[1:]...)
+			cmd.Stdin = r
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			r.Close()
+			defer func() {
+				for _, s := range descendants(processes(), cmd.Process.Pid) {
+					if p, err := os.FindProcess(s.pid); err == nil {
+						p.Kill()
+					}
+				}
+				cmd.Process.Kill()
+				cmd.Wait()
+			}()
+			link, err := os.Readlink(fmt.Sprintf("/proc/self/fd/%d", w.Fd()))
+			if err != nil {
+				t.Fatal(err)
+			}
+			var inode uint64
+			fmt.Sscanf(link, "pipe:[%d]", &inode)
+			look := func() bool {
+				pids := []int{cmd.Process.Pid}
+				for _, s := range descendants(processes(), cmd.Process.Pid) {
+					pids = append(pids, s.pid)
+				}
+				return awaited(pids, inode)
+			}
+			if !c.want {
+				for range 50 { // while it starts and when it has
+					if look() {
+						t.Fatal("it does not read")
+					}
+					time.Sleep(4 * time.Millisecond)
+				}
+				return
+			}
+			for deadline := time.Now().Add(20 * time.Second); !look(); {
+				if time.Now().After(deadline) {
+					t.Fatal("it reads, and is not found")
+				}
+				time.Sleep(time.Millisecond)
+			}
+		})
+	}
+}
+
+func FuzzParseCall(f *testing.F) {
+	f.Add("0 0x3 0x7f5df8c53000 0x20000 0x7f5df8ce5b60 0xffffffff 0x0 0x7ffd41839248 0x7f5df8dce2ad")
+	f.Add("running")
+	f.Add("-1 0x7ffd41839248 0x7f5df8dce2ad")
+	f.Fuzz(func(t *testing.T, text string) {
+		c, ok := parseCall([]byte(text))
+		if ok && !strings.Contains(text, fmt.Sprint(c.number)) {
+			t.Errorf("%q: %+v", text, c)
+		}
+	})
+}
+
+// Input comes one read at a time at first, and only to who reads.
+func TestInputOnDemand(t *testing.T) {
+	deaf, reader := shell("sleep 1000"), shell("read a; echo $a; read b; echo $b; sleep 1000")
+	deaf.Stdin, reader.Stdin = true, true
+	h := startHost(t, job(deaf, reader))
+	await(h, func(m *wire.Started) bool { return m.Proc == 1 })
+	wants := func(proc int) (n int) {
+		for _, m := range h.log {
+			if w, ok := m.(*wire.Want); ok && w.Proc == proc {
+				n++
+			}
+		}
+		return n
+	}
+	h.send(&wire.Offer{Proc: 0})
+	for i, line := range []string{"first", "second"} {
+		h.send(&wire.Offer{Proc: 1})
+		h.until("a read", func([]wire.Message) bool { return wants(1) == i+1 })
+		h.send(&wire.Input{Proc: 1, Data: []byte(line + "\n")})
+		h.awaitOutput(1, line)
+	}
+	h.send(&wire.Offer{Proc: 1}) // it sleeps now
+	h.send(&wire.Stop{Now: true})
+	h.done()
+	if wants(0) != 0 || wants(1) != 2 {
+		t.Errorf("%d wants of who does not read, %d of who has read twice", wants(0), wants(1))
+	}
+	for _, m := range h.log {
+		if w, ok := m.(*wire.Want); ok && (!w.Once || w.N < firstInput || w.N > 2*firstInput) {
+			t.Errorf("%+v", w)
+		}
+	}
+}
