@@ -42,6 +42,9 @@ type service struct {
 	err  error
 }
 
+// errReported is a failure that the agent has heard of and will pass on.
+var errReported = errors.New("reported to the agent")
+
 // meet reads the Welcome, which the agent sent before it started this process,
 // and says that news is wanted.
 func meet(c *packet.Conn) (*agentLink, error) {
@@ -54,7 +57,12 @@ func meet(c *packet.Conn) (*agentLink, error) {
 		return nil, fmt.Errorf("the host's agent began with %T", m)
 	}
 	if w.Version != wire.Version {
-		return nil, fmt.Errorf("this program was built against another version of gridrun (protocol %d, the running gridrun has %d): build it again", wire.Version, w.Version)
+		err := fmt.Errorf("this program was built against another version of gridrun (protocol %d, the running gridrun has %d); build it again with this one's packages (gridrun new --update DIR renews a copy of them)", wire.Version, w.Version)
+		if len(w.Ranks) > 0 { // gridrun says it once for all ranks; a report of failure is the same in all versions
+			c.Send(&wire.Failed{Failure: wire.Failure{Rank: w.Ranks[0], Code: refusal, Text: err.Error(), Peer: -1}}, nil)
+			return nil, errReported
+		}
+		return nil, err
 	}
 	a := &agentLink{conn: c, welcome: w, lookups: make(map[int][]chan *wire.Address)}
 	if w.Segment {

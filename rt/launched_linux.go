@@ -2,6 +2,7 @@ package rt
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"runtime"
@@ -32,7 +33,10 @@ func serve(c *packet.Conn, body Body) int {
 		runtime.GOMAXPROCS(2)
 	}
 	a, err := meet(c)
-	if err != nil {
+	switch {
+	case errors.Is(err, errReported):
+		return refusal
+	case err != nil:
 		fmt.Fprintf(os.Stderr, "%s: %v\n", program(), err)
 		return refusal
 	}

@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -40,6 +41,12 @@ func bin(t *testing.T) string {
 	return dir
 }
 
+// moduleCache is where Go keeps modules, whatever the home of a script.
+var moduleCache = sync.OnceValue(func() string {
+	said, _ := exec.Command("go", "env", "GOMODCACHE").Output()
+	return strings.TrimSpace(string(said))
+})
+
 // shell runs a script of commands in an empty directory, with gridrun in $PATH
 // and no settings of the user's. It fails the test when the script fails.
 func shell(t *testing.T, script string) {
@@ -62,6 +69,7 @@ func shell(t *testing.T, script string) {
 		"HOME=" + cmd.Dir,
 		"TMPDIR=" + cmd.Dir,
 		"GOCACHE=" + filepath.Join(cache, "go-build"),
+		"GOMODCACHE=" + moduleCache(),
 	}
 	for _, kv := range os.Environ() {
 		if strings.HasPrefix(kv, "GO") && !strings.HasPrefix(kv, "GOCACHE=") && !strings.HasPrefix(kv, "GOFLAGS=") {

@@ -68,6 +68,7 @@ func verbs() []verb {
 		{name: "bench launch", summary: "Time whole starts, with mpirun and mpiexec.", command: new(launchFlags)},
 		{name: "bench p2p", summary: "Time messages, with Open MPI and MPICH.", command: new(p2pFlags)},
 		{name: "bench collectives", summary: "Time collectives, with Open MPI and MPICH.", command: new(collectivesFlags)},
+		{name: "new", args: "DIR", summary: "Start a rank program that builds offline.", command: new(newFlags)},
 		{name: "help", args: "[COMMAND...]", summary: "Explain a command, or everything.", command: new(helpFlags), words: verbNames},
 		{name: "version", summary: "Name this build.", command: new(versionFlags)},
 	}

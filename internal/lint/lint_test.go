@@ -21,6 +21,7 @@ var layers = []struct {
 	prefix string
 	layer  int
 }{
+	{".", 0}, // the source that gridrun carries
 	{"internal/wire", 0},
 	{"internal/waittable", 0},
 	{"internal/trace", 0},
