@@ -273,6 +273,8 @@ func (h *hostRun) message(m wire.Message) error {
 		r.post(job.RankFailed{Failure: m.Failure})
 	case *wire.Report:
 		r.post(job.HostReport{Host: h.index, Waits: m.Waits})
+	case *wire.Bound:
+		r.post(func() { r.bound(m) })
 	case *wire.Locate:
 		r.post(func() { r.directory.ask(m.Host, h.link) })
 	case *wire.Progress:

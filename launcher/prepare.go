@@ -117,7 +117,7 @@ func (j *Job) Text() string {
 		}
 		commands = append(commands, strings.Join(words, " "))
 	}
-	return j.plan.Text(commands)
+	return j.plan.Text(commands) + j.bindingPlan()
 }
 
 // quote makes a word that a shell reads as it is.
@@ -150,6 +150,10 @@ func (j *Job) start(h, columns int, paths []string, stage string) (*wire.Start, 
 		Ports:     j.spec.Ports,
 		Encrypt:   j.spec.Encrypt,
 		Away:      remote(j.plan.Hosts[h]),
+		TellBound: j.spec.ReportBindings,
+	}
+	if j.bindsByPolicy() {
+		m.BindTo = j.spec.BindTo
 	}
 	// Agents on other machines have an environment of their own; only what is
 	// named travels.
@@ -189,6 +193,7 @@ func (j *Job) start(h, columns int, paths []string, stage string) (*wire.Start, 
 			Env:   env,
 			Dir:   dir,
 			Stdin: j.feedsProc(p),
+			CPUs:  proc.CPUs,
 		})
 	}
 	return m, nil

@@ -55,6 +55,7 @@ type run struct {
 	hosts     []*hostRun
 	directory *directory
 	notices   *notices
+	bindings  *bindings
 	beats     int            // looks for silent hosts so far
 	readers   sync.WaitGroup // the hosts' goroutines
 	screen    *output.Screen
@@ -90,6 +91,7 @@ func (r *run) main(ctx context.Context, starter Starter) int {
 	}
 	r.directory = newDirectory(config.Hosts)
 	r.notices = &notices{names: config.Hosts}
+	r.bindings = newBindings(r.job.plan)
 	machine, actions := job.New(config)
 	r.machine = machine
 	for h := range config.Hosts {
@@ -163,6 +165,7 @@ func (r *run) finish(cancel context.CancelFunc) int {
 	}
 	r.readers.Wait()
 	result := r.machine.Result()
+	r.showBindings() // of the hosts that answered, when not all did
 	r.screen.Clear()
 	for _, fold := range r.outlets.folds {
 		if fold != nil {
@@ -281,6 +284,20 @@ func (r *run) signal(s os.Signal) {
 	case syscall.SIGPIPE: // the write that caused it reports EPIPE
 	default:
 		r.broadcast(&wire.Signal{Signal: int(number)})
+	}
+}
+
+// bound takes a host's answer to --report-bindings.
+func (r *run) bound(m *wire.Bound) {
+	if r.bindings.add(m) {
+		r.showBindings()
+	}
+}
+
+func (r *run) showBindings() {
+	if table := r.bindings.take(); table != "" {
+		r.say("what every rank may use, as the kernel says:")
+		r.stderr.Put([]byte(table), nil)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"gridrun/internal/cpuset"
 	"gridrun/internal/wire"
 	"gridrun/launcher/place"
 	"gridrun/launcher/program"
@@ -36,8 +37,12 @@ type Spec struct {
 	MapBy           place.Policy
 	Oversubscribe   bool
 	RanksPerProcess int // 0: 1
-	Timeout         time.Duration
-	Grace           time.Duration // 0: DefaultGrace; negative: none
+	// BindTo binds each process to its part of its host's CPUs: "core" or
+	// "socket"; "" and "none": not.
+	BindTo         string
+	ReportBindings bool // show what each process is bound to
+	Timeout        time.Duration
+	Grace          time.Duration // 0: DefaultGrace; negative: none
 	// Lease is the silence of the launcher that ends an agent and its ranks, and
 	// the silence of an agent that loses its host. 0: DefaultLease with other
 	// machines in the job, none without: there the end of the connection shows.
@@ -148,6 +153,8 @@ func (s *Spec) Validate() error {
 		return errors.New("--fold-output folds what is shown, and --output-dir shows nothing; add --tee, or leave one of them out")
 	case p.Lo < 0 || p.Hi > 65535 || p.Lo > p.Hi || p.Lo == 0 && p.Hi > 0:
 		return fmt.Errorf("--port %d-%d: ports are 1 to 65535, the lower one first", p.Lo, p.Hi)
+	case s.BindTo != "" && s.BindTo != cpuset.None && s.BindTo != cpuset.Core && s.BindTo != cpuset.Socket:
+		return fmt.Errorf("--bind-to %s: it is none, core or socket; CPUs by number stand in a rankfile (slot=0-3)", s.BindTo)
 	case s.RanksPerProcess < 0:
 		return fmt.Errorf("--ranks-per-process %d: at least 1", s.RanksPerProcess)
 	case s.Timeout < 0:

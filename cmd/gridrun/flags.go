@@ -28,6 +28,7 @@ type runFlags struct {
 	MapBy           string `group:"Ranks" placeholder:"slot|node|ppr:N" help:"Fill hosts in order, in turn, or N ranks each."`
 	Rankfile        string `group:"Ranks" placeholder:"FILE" help:"Where each rank runs, as --dry-run shows it."`
 	Oversubscribe   bool   `group:"Ranks" help:"Allow more ranks than slots."`
+	BindTo          string `group:"Ranks" placeholder:"none|core|socket" help:"Give each rank its part of the host's CPUs."`
 	RanksPerProcess count  `group:"Ranks" placeholder:"K" help:"Ranks that one process holds (default: 1)."`
 
 	hostFlags
@@ -51,8 +52,9 @@ type runFlags struct {
 	Timeout *seconds `group:"The end" placeholder:"S" help:"End the job after S seconds (exit code 124)."`
 	Grace   *seconds `group:"The end" placeholder:"S" help:"Seconds from SIGTERM to SIGKILL (default: 2)."`
 
-	DryRun  bool `group:"Looking" help:"Show where every rank would run, and stop."`
-	Verbose bool `group:"Looking" short:"v" help:"Tell what happens on the way."`
+	ReportBindings bool `group:"Looking" help:"Show which CPUs each rank may use."`
+	DryRun         bool `group:"Looking" help:"Show where every rank would run, and stop."`
+	Verbose        bool `group:"Looking" short:"v" help:"Tell what happens on the way."`
 }
 
 // perProgram names the flags that may stand before each program of `a : b`.

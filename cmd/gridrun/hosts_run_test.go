@@ -71,6 +71,14 @@ var hostRuns = map[string]func(t *testing.T, c *cluster){
 			}
 		}
 	},
+	"bindings of all hosts in one table": func(t *testing.T, c *cluster) {
+		code, out, errOut := c.run(t, "-H", c.hosts(1), "--wdir", "/", "--bind-to", "core", "--report-bindings", "sh", "-c", `grep Cpus_allowed_list /proc/self/status`)
+		if code != 0 || strings.Count(out, "Cpus_allowed_list") != 4 {
+			t.Errorf("code %d: %q", code, out)
+		}
+		// One rank a host has all that its host allows, and all hosts are this machine.
+		has(t, errOut, "what every rank may use", "  node[1-4]  ranks 0-3  CPU")
+	},
 	"a directory that hosts lack": func(t *testing.T, c *cluster) {
 		code, out, errOut := c.run(t, "-H", c.hosts(2), "--wdir", c.dir, "pwd")
 		if code != 0 || out != strings.Repeat("/root\n", 8) {

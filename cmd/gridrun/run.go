@@ -106,6 +106,8 @@ func (f runFlags) spec() (launcher.Spec, error) {
 	s := launcher.Spec{
 		Oversubscribe:   f.Oversubscribe,
 		RanksPerProcess: int(f.RanksPerProcess),
+		BindTo:          f.BindTo,
+		ReportBindings:  f.ReportBindings,
 		Transport:       f.Transport,
 		Net:             f.Net,
 		Encrypt:         f.Encrypt,

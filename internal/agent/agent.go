@@ -29,15 +29,17 @@ type agent struct {
 	segment   *shm.Segment
 	segmentFD int
 
-	link       *link
-	credit     *credit
-	events     chan func()   // run by the loop
-	starts     chan func()   // run by the starting threads; never full
-	results    startResults  // of processes, not taken by the loop yet
-	allStarted chan struct{} // has a token when the last result is in
-	quit       chan struct{} // closed when the loop has ended
-	wg         sync.WaitGroup
-	starters   sync.WaitGroup
+	link        *link
+	credit      *credit
+	events      chan func() // run by the loop
+	starts      chan func() // run by the starting threads; never full
+	environment environment
+	cpus        cpus
+	results     startResults  // of processes, not taken by the loop yet
+	allStarted  chan struct{} // has a token when the last result is in
+	quit        chan struct{} // closed when the loop has ended
+	wg          sync.WaitGroup
+	starters    sync.WaitGroup
 
 	procs   []*process
 	byProc  map[int]*process
@@ -145,6 +147,7 @@ func (a *agent) loop() *loss {
 			a.reap()
 		case <-a.allStarted:
 			a.takeStarted()
+			a.tellBound()
 			looks.Stop()
 			look = nil
 			signal.Notify(children, syscall.SIGCHLD)

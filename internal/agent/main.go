@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
+	"runtime/debug"
 	"syscall"
 	"time"
 
@@ -27,6 +28,9 @@ const startPatience = 2 * time.Minute
 // returns its exit code, 0 when the job has ended and nothing of it is left,
 // 125 when the agent could not go on. Only a guard may start it.
 func Main() int {
+	// The agent's memory is small, and its starting of processes what everybody
+	// waits for: no collection before there are some megabytes of garbage.
+	debug.SetGCPercent(400)
 	if err := becomeSubreaper(); err != nil {
 		fmt.Fprintln(os.Stderr, "gridrun: agent:", err)
 		return refusal
@@ -78,6 +82,10 @@ func (a *agent) open(stream *wire.Stream) error {
 		return fmt.Errorf("the launcher speaks version %d, this agent %d: two builds of gridrun", start.Version, wire.Version)
 	}
 	if err := a.adopt(start); err != nil {
+		return err
+	}
+	a.cpus.usable = runtime.GOMAXPROCS(0)
+	if err := a.divideCPUs(); err != nil {
 		return err
 	}
 	if a.devNull, err = syscall.Open(os.DevNull, syscall.O_RDONLY|syscall.O_CLOEXEC, 0); err != nil {

@@ -35,6 +35,7 @@ type process struct {
 	outputs []*os.File
 
 	attached bool             // it has read its Welcome
+	bound    string           // to these CPUs, if that is wanted
 	backlog  []packet         // sent while starting
 	inputs   [][]byte         // input that came while starting
 	signals  []syscall.Signal // likewise
@@ -71,7 +72,7 @@ func (a *agent) started(p *process, c child, failed *startError) {
 		a.sendExit(p)
 		return
 	}
-	p.state, p.pid, p.control = running, c.pid, c.control
+	p.state, p.pid, p.control, p.bound = running, c.pid, c.control, c.bound
 	p.outputs = []*os.File{c.stdout, c.stderr}
 	p.open = 3
 	a.byPid[c.pid] = p

@@ -86,6 +86,7 @@ func (a *agent) startService() {
 	}
 	a.pending++
 	a.starts <- func() {
+		a.bind(-1) // where it fails, the service is bound like the last process
 		pid, err := syscall.ForkExec(selfExe, []string{"gridrun", hostdVerb}, &syscall.ProcAttr{
 			Env:   mergeEnv(os.Environ(), []string{"GRIDRUN_JOB=" + a.start.Job, "GRIDRUN_CONTROL=" + strconv.Itoa(controlFD)}),
 			Files: []uintptr{uintptr(a.devNull), uintptr(s.said), uintptr(s.said), uintptr(socket)},

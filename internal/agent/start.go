@@ -7,7 +7,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
-	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -37,6 +36,7 @@ type startError struct {
 type child struct {
 	pid            int
 	control        *control
+	bound          string   // to which CPUs, if that is wanted
 	stdin          *os.File // nil: the process reads /dev/null
 	stdout, stderr *os.File
 }
@@ -115,6 +115,9 @@ func (a *agent) startProcess(spec *wire.ProcSpec) (c child, failed *startError) 
 	if err != nil {
 		return child{}, &startError{refusal, err.Error()}
 	}
+	if err := a.bind(spec.Proc); err != nil {
+		return child{}, &startError{refusal, err.Error()}
+	}
 	var fds fdSet
 	defer fds.closeTheirs()
 	stdin := a.devNull
@@ -146,6 +149,7 @@ func (a *agent) startProcess(spec *wire.ProcSpec) (c child, failed *startError) 
 		fds.closeOurs()
 		return child{}, explain(path, spec.Dir, err)
 	}
+	c.bound = a.boundTo(c.pid)
 	return c, nil
 }
 
@@ -200,51 +204,6 @@ func explain(path, dir string, err error) *startError {
 		return &startError{126, fmt.Sprintf("%s is being written by another process", path)}
 	}
 	return &startError{refusal, fmt.Sprintf("starting %s: %v", path, err)}
-}
-
-// environ is the environment of a process: the agent's own, the additions of
-// spec, and what gridrun tells every process. Of two settings of a name the
-// later one holds; only that one is passed on.
-func (a *agent) environ(spec *wire.ProcSpec) []string {
-	local := 0
-	if len(spec.Ranks) > 0 {
-		local = a.localRank[spec.Ranks[0]]
-	}
-	add := append([]string(nil), spec.Env...)
-	if spec.Dir != "" {
-		add = append(add, "PWD="+spec.Dir)
-	}
-	if len(spec.Ranks) > 0 {
-		add = append(add, "GRIDRUN_RANK="+strconv.Itoa(spec.Ranks[0]))
-	}
-	return mergeEnv(os.Environ(), append(add,
-		"GRIDRUN_SIZE="+strconv.Itoa(len(a.start.Topology.RankProc)),
-		"GRIDRUN_LOCAL_RANK="+strconv.Itoa(local),
-		"GRIDRUN_LOCAL_SIZE="+strconv.Itoa(len(a.localRank)),
-		"GRIDRUN_JOB="+a.start.Job,
-		"GRIDRUN_CONTROL="+strconv.Itoa(controlFD),
-	))
-}
-
-// mergeEnv sets the additions, "K=V" each, in the environment base.
-func mergeEnv(base, add []string) []string {
-	set := make(map[string]int, len(base)+len(add))
-	out := make([]string, 0, len(base)+len(add))
-	for _, list := range [][]string{base, add} {
-		for _, kv := range list {
-			key, _, ok := strings.Cut(kv, "=")
-			if !ok {
-				continue
-			}
-			if i, seen := set[key]; seen {
-				out[i] = kv
-				continue
-			}
-			set[key] = len(out)
-			out = append(out, kv)
-		}
-	}
-	return out
 }
 
 // An fdSet keeps track of the descriptors of a process that is being started.

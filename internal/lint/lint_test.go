@@ -28,6 +28,7 @@ var layers = []struct {
 	{"internal/engine/match", 0},
 	{"internal/needs", 0},
 	{"internal/rundir", 0},
+	{"internal/cpuset", 0},
 	{"internal/lint", 0},
 	{"internal/packet", 1},
 	{"internal/transport", 1},

@@ -32,7 +32,8 @@ type ProcSpec struct {
 	Args  []string // without the program's name
 	Env   []string // additions, "K=V"
 	Dir   string
-	Stdin bool // gets the launcher's standard input
+	Stdin bool  // gets the launcher's standard input
+	CPUs  []int // it is bound to these, whatever Start.BindTo says; none: as that says
 }
 
 // Topology is where every rank of the job lives. Index: world rank, process, host.
@@ -57,6 +58,8 @@ type (
 		Lease     int64  // nanoseconds of silence that end the agent; 0: only end of stream does
 		Transport string // "" (shm inside the host), "tcp" (TCP even inside the host)
 		Terminal  int    // columns of the launcher's terminal; 0: not one
+		BindTo    string // "core" or "socket": processes are bound to their part of the host's
+		TellBound bool   // a Bound is wanted
 		// Away says that the host is not the launcher's machine: a directory that
 		// is missing there is replaced by the home, with a Notice.
 		Away bool
@@ -154,6 +157,9 @@ type (
 		CPU    int64  // user and system nanoseconds
 		RSS    int64  // peak bytes
 	}
+	// Bound says which CPUs the host's processes may use, as the kernel says,
+	// once all have been started.
+	Bound struct{ Procs []Binding }
 	// Report answers Inspect: one entry for each operation a rank is blocked in.
 	Report struct{ Waits []Wait }
 	// Done is the agent's last message: nothing of the job is left on the host.
@@ -168,6 +174,13 @@ type (
 		Here bool
 	}
 )
+
+// A Binding is the CPUs of a process, 0-3,8.
+type Binding struct {
+	Proc  int
+	CPUs  string
+	Bound bool // gridrun has bound it; false: it may use all that the host allows
+}
 
 // Wait is one blocked operation of one rank (see internal/waittable).
 type Wait struct {
@@ -277,6 +290,7 @@ var messages = []func() Message{
 	func() Message { return new(Stage) },
 	func() Message { return new(Attach) },
 	func() Message { return new(Offer) },
+	func() Message { return new(Bound) },
 }
 
 func (*Start) kind() byte    { return 1 }
@@ -310,6 +324,7 @@ func (*Hello) kind() byte    { return 28 }
 func (*Stage) kind() byte    { return 29 }
 func (*Attach) kind() byte   { return 30 }
 func (*Offer) kind() byte    { return 31 }
+func (*Bound) kind() byte    { return 32 }
 
 // ErrControl is what bytes that no gridrun would send decode to.
 var ErrControl = errors.New("malformed control message")

@@ -253,6 +253,9 @@ func (q Request) gather(hosts []int) []Proc {
 			procs = append(procs, Proc{Host: h, App: app})
 		}
 		procs[p].Ranks = append(procs[p].Ranks, r)
+		if q.Kind == ByRankfile && q.Rankfile.CPUs[r] != nil {
+			procs[p].CPUs = procs[p].CPUs.Union(q.Rankfile.CPUs[r])
+		}
 	}
 	return procs
 }

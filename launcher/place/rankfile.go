@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"gridrun/internal/cpuset"
 	"gridrun/launcher/rankset"
 )
 
@@ -14,8 +15,8 @@ type Rankfile struct {
 	// Hosts are those of the file in the order of their first mention, each with
 	// as many slots as the file gives it ranks.
 	Hosts []Host
-	// CPU is the CPU of its host that each rank asks for with slot=N; -1: none.
-	CPU []int
+	// CPUs are those of its host that each rank asks for with slot=; nil: none.
+	CPUs []cpuset.Set
 	// RanksPerProcess is what `4 a process` in the lines of --dry-run says; 0:
 	// nothing.
 	RanksPerProcess int
@@ -33,9 +34,9 @@ type Rankfile struct {
 //	ranks 4-7,9=bob@node3:2222      several ranks; behind the colon is a port
 //	node1: ranks 0-2: windshear     a line of --dry-run; the program is not read
 //
-// Every rank from 0 to the largest must stand in it once. slot=N asks for CPU N
-// of the host; other forms (sockets and cores, lists) do not bind, and the Notice
-// names them. # starts a comment. name is for messages.
+// Every rank from 0 to the largest must stand in it once. slot=1 and
+// slot=0-3,8 bind to these CPUs of the host; other forms (sockets and cores) do
+// not bind, and the Notice names them. # starts a comment. name is for messages.
 func ParseRankfile(name string, r io.Reader) (*Rankfile, error) {
 	p := rankParser{
 		file:  &Rankfile{name: name},
@@ -59,7 +60,7 @@ func ParseRankfile(name string, r io.Reader) (*Rankfile, error) {
 		return nil, fmt.Errorf("%s gives no host to %s; it must place each rank from 0 to %d", name, rankset.Label(missing), len(f.host)-1)
 	}
 	if len(p.unbound) > 0 {
-		f.Notice = fmt.Sprintf("%s: %s (%s) is not the number of one CPU and is ignored", name, p.unboundWord, rankset.Label(p.unbound))
+		f.Notice = fmt.Sprintf("%s: %s (%s) is no list of CPUs like 0-3,8 and is ignored", name, p.unboundWord, rankset.Label(p.unbound))
 	}
 	return f, nil
 }
@@ -98,11 +99,9 @@ func (p *rankParser) line(n int, line string) error {
 	if err != nil {
 		return err
 	}
-	cpu := -1
+	var cpus cpuset.Set
 	if a.slot != "" {
-		if c, err := strconv.ParseUint(a.slot, 10, 16); err == nil {
-			cpu = int(c)
-		} else {
+		if cpus, err = cpuset.Parse(a.slot); err != nil {
 			p.unbound = append(p.unbound, ranks...)
 			if p.unboundWord == "" {
 				p.unboundWord = "slot=" + a.slot
@@ -115,9 +114,9 @@ func (p *rankParser) line(n int, line string) error {
 		}
 		p.lines[r] = n
 		for len(f.host) <= r {
-			f.host, f.CPU = append(f.host, -1), append(f.CPU, -1)
+			f.host, f.CPUs = append(f.host, -1), append(f.CPUs, nil)
 		}
-		f.host[r], f.CPU[r] = h, cpu
+		f.host[r], f.CPUs[r] = h, cpus
 	}
 	f.Hosts[h].Slots += len(ranks)
 	f.RanksPerProcess = max(f.RanksPerProcess, a.per)
@@ -159,15 +158,19 @@ func readAssignment(line string) (*assignment, error) {
 }
 
 // readPlanLine reads what is behind `node1: rank` in a line of [Plan.Text]:
-// `s 0-46, 4 a process: windshear`.
+// `s 0-46, 4 a process, CPUs 0-3: windshear`.
 func readPlanLine(host, rest string) (*assignment, error) {
 	text, _, _ := strings.Cut(strings.TrimPrefix(rest, "s"), ":")
-	ranks, per, grouped := strings.Cut(strings.TrimSpace(text), ", ")
-	a := &assignment{ranks: ranks, host: host}
-	if grouped {
-		n, err := strconv.ParseUint(strings.TrimSuffix(per, " a process"), 10, 31)
+	words := strings.Split(strings.TrimSpace(text), ", ")
+	a := &assignment{ranks: words[0], host: host}
+	for _, word := range words[1:] {
+		if cpus, ok := strings.CutPrefix(word, "CPUs "); ok {
+			a.slot = cpus
+			continue
+		}
+		n, err := strconv.ParseUint(strings.TrimSuffix(word, " a process"), 10, 31)
 		if err != nil || n == 0 {
-			return nil, fmt.Errorf("%q is not understood; behind the ranks stands `4 a process` or a colon", per)
+			return nil, fmt.Errorf("%q is not understood; behind the ranks stands `4 a process`, `CPUs 0-3` or a colon", word)
 		}
 		a.per = int(n)
 	}

@@ -1,7 +1,7 @@
 package place
 
 import (
-	"reflect"
+	"fmt"
 	"strings"
 	"testing"
 )
@@ -10,17 +10,17 @@ func TestParseRankfile(t *testing.T) {
 	for _, c := range []struct {
 		text   string
 		plan   string // placed without a host list
-		cpu    []int
+		cpus   string // of all ranks
 		per    int
 		notice string
 	}{
-		{"rank 0=a\nrank 1=b\n", "a: rank 0: p\nb: rank 1: p\n", []int{-1, -1}, 0, ""},
-		{"# ours\r\n\r\nrank 1 = a slot=3 # third\r\nrank 0=b slot = 0\r\n", "a: rank 1: p\nb: rank 0: p\n", []int{0, 3}, 0, ""},
-		{"\ufeffranks 0-2,4=bob@a:22\nrank 3=[::1]:23", "bob@a:22: ranks 0-2,4: p\n[::1]:23: rank 3: p\n", []int{-1, -1, -1, -1, -1}, 0, ""},
-		{"a: ranks 0-3, 2 a process: x: y # z\n::1: rank 4: x", "a: ranks 0-3, 2 a process: p\n::1: rank 4: p\n", []int{-1, -1, -1, -1, -1}, 2, ""},
-		{"a: ranks 0-1", "a: ranks 0-1: p\n", []int{-1, -1}, 0, ""},
-		{"rank 1=a\nb: rank 0:", "a: rank 1: p\nb: rank 0: p\n", []int{-1, -1}, 0, ""},
-		{"rank 0=a slot=0:1\nranks 1-2=a slot=1,2\nrank 3=a slot=7", "a: ranks 0-3: p\n", []int{-1, -1, -1, 7}, 0, "f: slot=0:1 (ranks 0-2) is not the number of one CPU and is ignored"},
+		{"rank 0=a\nrank 1=b\n", "a: rank 0: p\nb: rank 1: p\n", "[ ]", 0, ""},
+		{"# ours\r\n\r\nrank 1 = a slot=3 # third\r\nrank 0=b slot = 0\r\n", "a: rank 1, CPUs 3: p\nb: rank 0, CPUs 0: p\n", "[0 3]", 0, ""},
+		{"\ufeffranks 0-2,4=bob@a:22\nrank 3=[::1]:23", "bob@a:22: ranks 0-2,4: p\n[::1]:23: rank 3: p\n", "[    ]", 0, ""},
+		{"a: ranks 0-3, 2 a process: x: y # z\n::1: rank 4: x", "a: ranks 0-3, 2 a process: p\n::1: rank 4: p\n", "[    ]", 2, ""},
+		{"a: ranks 0-1", "a: ranks 0-1: p\n", "[ ]", 0, ""},
+		{"rank 1=a\nb: rank 0:", "a: rank 1: p\nb: rank 0: p\n", "[ ]", 0, ""},
+		{"rank 0=a slot=0:1\nranks 1-2=a slot=1-2,5\nrank 3=a slot=7", "a: rank 0: p\na: ranks 1-2, CPUs 1-2,5: p\na: rank 3, CPUs 7: p\n", "[ 1-2,5 1-2,5 7]", 0, "f: slot=0:1 (rank 0) is no list of CPUs like 0-3,8 and is ignored"},
 	} {
 		f, err := ParseRankfile("f", strings.NewReader(c.text))
 		if err != nil {
@@ -31,8 +31,8 @@ func TestParseRankfile(t *testing.T) {
 		if got := plan.Text([]string{"p"}); err != nil || got != c.plan {
 			t.Errorf("%q: %q, %v, want %q", c.text, got, err, c.plan)
 		}
-		if !reflect.DeepEqual(f.CPU, c.cpu) || f.RanksPerProcess != c.per || f.Notice != c.notice {
-			t.Errorf("%q: %v, %d, %q", c.text, f.CPU, f.RanksPerProcess, f.Notice)
+		if fmt.Sprint(f.CPUs) != c.cpus || f.RanksPerProcess != c.per || f.Notice != c.notice {
+			t.Errorf("%q: %v, %d, %q", c.text, f.CPUs, f.RanksPerProcess, f.Notice)
 		}
 	}
 }
@@ -54,7 +54,7 @@ func TestParseRankfileRefuses(t *testing.T) {
 		"rank 0=a socket=1":      `f:1: "socket=1" is not understood; behind the host stands slot=N`,
 		"rank 0=a slot=1 slot=2": `f:1: "slot=2": the line has its slot twice`,
 		"rank 0=a\nrank 1=bob@a": `f:2: host a is bob@a here and a in line 1; it needs the same user and port wherever it stands`,
-		"a: ranks 0-1, x: p":     "f:1: \"x\" is not understood; behind the ranks stands `4 a process` or a colon",
+		"a: ranks 0-1, x: p":     "f:1: \"x\" is not understood; behind the ranks stands `4 a process`, `CPUs 0-3` or a colon",
 		"a: ranks 1-0: p":        `f:1: rank set "1-0": range 1-0 runs backwards`,
 		"a: rank : p":            "f:1: the line names no rank; it is `rank 3=node2`",
 	} {

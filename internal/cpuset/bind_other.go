@@ -1,0 +1,16 @@
+//go:build !linux
+
+package cpuset
+
+import "errors"
+
+var errLinux = errors.New("processes are bound to CPUs on Linux only")
+
+// Of is known on Linux only.
+func Of(int) (Set, error) { return nil, errLinux }
+
+// Allowed is known on Linux only.
+func Allowed() (Set, error) { return nil, errLinux }
+
+// Bind works on Linux only.
+func (Set) Bind() error { return errLinux }
