@@ -19,7 +19,7 @@ func TestBind(t *testing.T) {
 	go func() {
 		defer close(done)
 		runtime.LockOSThread() // and never unlocked: the thread ends with this goroutine
-		defer all.Bind() // it may be the thread that the process is known by
+		defer all.Bind()       // it may be the thread that the process is known by
 		if err := one.Bind(); err != nil {
 			t.Error(err)
 			return
