@@ -36,6 +36,7 @@ import (
 //	hello     all ranks meet, each says where it is
 //	busy      ranks meet until they are stopped; each has children and the host service
 //	stubborn  the same, but only SIGKILL ends it
+//	work      see hosts_stranger_test.go
 func tester(ctx context.Context, w *rt.World) error {
 	mode := w.Args()[0]
 	if mode == "hello" {
@@ -44,6 +45,9 @@ func tester(ctx context.Context, w *rt.World) error {
 		}
 		fmt.Fprintf(w.Stdout(), "rank %d of %d on %s\n", w.Rank(), w.Size(), w.Host())
 		return nil
+	}
+	if mode == "work" {
+		return work(ctx, w)
 	}
 	if mode == "stubborn" {
 		signal.Ignore(syscall.SIGTERM, syscall.SIGINT)
