@@ -179,6 +179,7 @@ func (h *hostRun) talk(agent Agent, began time.Time) (done bool, err error) {
 			h.run.verbose("agent on %s (pid %d) ready after %v", m.Host, m.Pid, time.Since(began).Round(100*time.Microsecond))
 			h.run.post(func() { h.run.directory.ready(h.index, m.Addrs) })
 			h.run.post(job.HostReady{Host: h.index})
+			h.run.observer.ask(h.link)
 		case *wire.Done:
 			done = true
 		case *wire.Trouble:
@@ -275,6 +276,14 @@ func (h *hostRun) message(m wire.Message) error {
 		r.post(job.HostReport{Host: h.index, Waits: m.Waits})
 	case *wire.Bound:
 		r.post(func() { r.bound(m) })
+	case *wire.Recorded:
+		if err := ours(m.Proc); err != nil {
+			return err
+		}
+		r.observer.piece(h.index, m)
+		h.link.written(len(m.Data))
+	case *wire.Clock:
+		r.observer.told(h.index, m, h.link)
 	case *wire.Locate:
 		r.post(func() { r.directory.ask(m.Host, h.link) })
 	case *wire.Progress:

@@ -149,6 +149,7 @@ func (j *Job) start(h, columns int, paths []string, stage string) (*wire.Start, 
 		Net:       j.spec.Net,
 		Ports:     j.spec.Ports,
 		Encrypt:   j.spec.Encrypt,
+		Watch:     j.spec.Observe.watch(),
 		Away:      remote(j.plan.Hosts[h]),
 		TellBound: j.spec.ReportBindings,
 	}

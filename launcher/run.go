@@ -63,6 +63,7 @@ type run struct {
 	stderr    *output.Writer
 	outlets   outlets
 	input     *feeder
+	observer  *observer // nil: nothing is observed
 }
 
 func (r *run) main(ctx context.Context, starter Starter) int {
@@ -78,6 +79,9 @@ func (r *run) main(ctx context.Context, starter Starter) int {
 		r.say(r.job.Notice)
 	}
 	config := job.Config{Timeout: r.job.spec.Timeout, Grace: max(r.job.spec.Grace, 0)}
+	if r.job.spec.Observe.watch().Any() {
+		config.Drain = recordTime
+	}
 	if len(r.job.Remote()) > 0 {
 		// Each stage of reaching a host has its own deadline; bringing the agent
 		// over a slow link takes as long as bytes go on arriving.
@@ -100,6 +104,10 @@ func (r *run) main(ctx context.Context, starter Starter) int {
 	}
 	if err := r.openInput(); err != nil {
 		return r.refuse(fmt.Errorf("standard input: %w", err))
+	}
+	var err error
+	if r.observer, err = newObserver(r.job); err != nil {
+		return r.refuse(err)
 	}
 	for _, host := range r.hosts {
 		r.readers.Go(func() { host.main(starter) })
@@ -166,6 +174,7 @@ func (r *run) finish(cancel context.CancelFunc) int {
 	r.readers.Wait()
 	result := r.machine.Result()
 	r.showBindings() // of the hosts that answered, when not all did
+	table, lines := r.observer.finish()
 	r.screen.Clear()
 	for _, fold := range r.outlets.folds {
 		if fold != nil {
@@ -181,6 +190,12 @@ func (r *run) finish(cancel context.CancelFunc) int {
 	}
 	if !r.written(r.stdout.Done()) {
 		return result.Code
+	}
+	for _, text := range lines {
+		r.say(text)
+	}
+	if table != "" {
+		r.stderr.Put([]byte(table), nil)
 	}
 	if result.Summary != "" {
 		r.say(result.Summary)

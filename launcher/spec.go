@@ -65,6 +65,8 @@ type Spec struct {
 	DryRun  bool // for the caller: Prepare is all it wants
 	// Stage are files of this machine that every host gets for the time of the job.
 	Stage []string
+	// Observe is what the user wants to know of the job's ranks.
+	Observe Observe
 	// Builtins are the names of the built-in jobs.
 	Builtins []string
 }
@@ -145,6 +147,9 @@ func (s *Spec) Validate() error {
 	}
 	if n, err := strconv.ParseUint(s.Stdin, 10, 31); s.Stdin != "" && s.Stdin != "all" && s.Stdin != "none" && (err != nil || fmt.Sprint(n) != s.Stdin) {
 		return fmt.Errorf("--stdin %s: it is a rank, all or none", s.Stdin)
+	}
+	if err := s.Observe.validate(); err != nil {
+		return err
 	}
 	switch p := s.Ports; {
 	case s.Tee && s.OutputDir == "":

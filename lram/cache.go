@@ -11,6 +11,7 @@ import (
 
 	"gridrun/collectives"
 	"gridrun/internal/engine"
+	"gridrun/internal/trace"
 	"gridrun/lram/format/array"
 	"gridrun/lram/internal/client"
 	"gridrun/lram/internal/proto"
@@ -42,6 +43,7 @@ type Cache struct {
 	room   int64          // the least memory of the cache's hosts
 	local  sync.WaitGroup // the session with a server inside this process
 	counts counters
+	record *trace.Recorder // nil: nobody observes the job
 	closed atomic.Bool
 }
 
@@ -65,6 +67,7 @@ func New(ctx context.Context, g rt.Group, cfg Config) (*Cache, error) {
 		}
 		return nil, fmt.Errorf("lram: %w", all)
 	}
+	c.record = comm.Recorder()
 	c.client.Wait = func(since time.Time) func() { return comm.Blocked(engine.OpLramRead, since) }
 	return c, nil
 }

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 
+	"gridrun/internal/engine"
+	"gridrun/internal/trace"
 	"gridrun/lram/format/box"
 	"gridrun/lram/internal/grid"
 )
@@ -42,11 +44,18 @@ func ReadStrided[T Real](ctx context.Context, d *Dataset, start, count, stride [
 	c := &d.cache.counts
 	c.requests.Add(1)
 	c.asked.Add(int64(n) * int64(elemSize(d.desc.DType)))
+	var seen trace.Reads // of this call, for who observes the job
+	if rec := d.cache.record; rec != nil {
+		begin := rec.Now()
+		seen.Reads, seen.Asked = 1, uint64(n)*uint64(elemSize(d.desc.DType))
+		defer func() { rec.Fetched(uint8(engine.OpLramRead), d.desc.Name, begin, seen) }()
+	}
 	s := d.grid.Select(start, count, stride)
 	for first := int64(0); first < s.Pieces(); first += window {
 		blocks := blocksOf(s, first, window)
 		stalled, err := d.cache.client.Get(ctx, d.number, blocks, func(at int, data []byte, how uint8) (err error) {
 			c.met(how, len(data))
+			met(&seen, how, len(data))
 			if len(data) != d.grid.Size(blocks[at]) {
 				return fmt.Errorf("block %d has %d bytes, not %d", blocks[at], len(data), d.grid.Size(blocks[at]))
 			}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"gridrun/collectives"
+	"gridrun/internal/trace"
 	"gridrun/lram/internal/client"
 )
 
@@ -44,6 +45,23 @@ func (n *counters) met(how uint8, size int) {
 		n.waits.Add(1)
 	default:
 		n.misses.Add(1)
+	}
+}
+
+// met counts the same for who observes the job.
+func met(n *trace.Reads, how uint8, size int) {
+	if how&client.Moved != 0 {
+		n.Moved += uint64(size)
+	}
+	switch how &^ client.Moved {
+	case client.Hit:
+		n.Hits++
+	case client.Remote:
+		n.Remote++
+	case client.Waited:
+		n.Waited++
+	default:
+		n.Missed++
 	}
 }
 

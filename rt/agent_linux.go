@@ -12,6 +12,7 @@ import (
 
 	"gridrun/internal/engine"
 	"gridrun/internal/packet"
+	"gridrun/internal/trace"
 	"gridrun/internal/transport/reach"
 	"gridrun/internal/transport/seal"
 	"gridrun/internal/transport/shm"
@@ -29,6 +30,7 @@ type agentLink struct {
 	tcp     *tcp.Net
 	dialer  *reach.Dialer
 	team    *team
+	memory  map[string]*os.File // what the agent has left for observation
 
 	mu        sync.Mutex
 	lookups   map[int][]chan *wire.Address
@@ -77,6 +79,9 @@ func meet(c *packet.Conn) (*agentLink, error) {
 		f.Close()
 	}
 	if err == nil {
+		err = a.observed()
+	}
+	if err == nil {
 		err = c.Send(new(wire.Attach), nil)
 	}
 	return a, err
@@ -88,6 +93,13 @@ func (a *agentLink) build() (*engine.Proc, error) {
 	cfg := engine.Config{Job: w.Job, Proc: w.Proc, Ranks: w.Ranks, Topology: &w.Topology, Dial: a.service}
 	if a.segment != nil {
 		cfg.Table = func(r int) waittable.Table { return a.segment.Waits(r) }
+	}
+	if w.Watch.Record() {
+		record, err := a.recorders()
+		if err != nil {
+			return nil, err
+		}
+		cfg.Record = func(r int) *trace.Recorder { return record[r] }
 	}
 	p := engine.NewProc(cfg)
 	a.proc = p

@@ -47,6 +47,11 @@ func serve(c *packet.Conn, body Body) int {
 	}
 	t := newTeam(context.Background(), proc)
 	t.report = a.report
+	profiled, err := a.profile()
+	if err != nil {
+		a.refuse(err)
+		return refusal
+	}
 	a.start(t)
 	out, shared := &lineWriter{w: os.Stdout}, len(proc.Ranks) > 1
 	t.run(body, func(w *World) {
@@ -56,7 +61,9 @@ func serve(c *packet.Conn, body Body) int {
 			w.stdout = out.fork()
 		}
 		w.progress = a.progress(w.Rank())
+		a.label(w.Rank())
 	})
+	profiled()
 	out.flush()
 	if f := t.first(); f != nil {
 		return f.code

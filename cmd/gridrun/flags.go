@@ -52,9 +52,14 @@ type runFlags struct {
 	Timeout *seconds `group:"The end" placeholder:"S" help:"End the job after S seconds (exit code 124)."`
 	Grace   *seconds `group:"The end" placeholder:"S" help:"Seconds from SIGTERM to SIGKILL (default: 2)."`
 
-	ReportBindings bool `group:"Looking" help:"Show which CPUs each rank may use."`
-	DryRun         bool `group:"Looking" help:"Show where every rank would run, and stop."`
-	Verbose        bool `group:"Looking" short:"v" help:"Tell what happens on the way."`
+	Stats          bool   `group:"Looking" help:"Count messages, bytes and waits, and show them."`
+	StatsFile      string `group:"Looking" placeholder:"FILE" help:"Write the counts as JSON."`
+	Trace          string `group:"Looking" placeholder:"FILE" help:"Write a timeline of all ranks, for Perfetto."`
+	TraceEvents    count  `group:"Looking" placeholder:"N" help:"Newest events of a rank it keeps (32768)."`
+	Profile        string `group:"Looking" placeholder:"FILE" help:"Write one CPU profile of all ranks, for pprof."`
+	ReportBindings bool   `group:"Looking" help:"Show which CPUs each rank may use."`
+	DryRun         bool   `group:"Looking" help:"Show where every rank would run, and stop."`
+	Verbose        bool   `group:"Looking" short:"v" help:"Tell what happens on the way."`
 }
 
 // perProgram names the flags that may stand before each program of `a : b`.

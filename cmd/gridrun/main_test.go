@@ -19,6 +19,8 @@ func TestMain(m *testing.M) {
 	switch filepath.Base(os.Args[0]) {
 	case "gridrun":
 		main()
+	case "observed":
+		rt.Main(observed)
 	case "tester":
 		rt.Main(tester)
 	}

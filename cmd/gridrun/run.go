@@ -120,6 +120,9 @@ func (f runFlags) spec() (launcher.Spec, error) {
 		Stdin:           f.Stdin,
 		Verbose:         f.Verbose,
 		DryRun:          f.DryRun,
+		Observe: launcher.Observe{
+			Stats: f.Stats, StatsFile: f.StatsFile, Trace: f.Trace, Events: int(f.TraceEvents), Profile: f.Profile,
+		},
 	}
 	if f.Port != nil {
 		s.Ports = wire.PortRange(*f.Port)

@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"time"
 
+	"gridrun/internal/trace"
 	"gridrun/internal/transport/reach"
 	"gridrun/internal/transport/shm"
 	"gridrun/internal/wire"
@@ -26,6 +27,7 @@ type agent struct {
 	start     *wire.Start
 	localRank map[int]int // index of each world rank among those of this host
 	devNull   int
+	clock     trace.Clock
 	segment   *shm.Segment
 	segmentFD int
 
@@ -40,11 +42,13 @@ type agent struct {
 	quit        chan struct{} // closed when the loop has ended
 	wg          sync.WaitGroup
 	starters    sync.WaitGroup
+	recording   sync.Mutex // whose holder sends a process's record
 
 	procs   []*process
 	byProc  map[int]*process
 	byPid   map[int]*process
 	unended int            // processes whose Exit is not sent yet
+	telling int            // processes whose record is not sent yet
 	pending int            // starts whose result is not in yet
 	early   map[int]ending // children reaped before the result of their start came in
 
@@ -122,7 +126,8 @@ func (a *agent) post(f func()) {
 	}
 }
 
-// loop runs until every process's Exit is sent and nobody needs the host service, or the agent is lost.
+// loop runs until every process's Exit and record are sent and nobody needs the
+// host service, or the agent is lost.
 func (a *agent) loop() *loss {
 	defer close(a.quit)
 	// While processes are being started, the loop looks every few milliseconds who
@@ -138,7 +143,7 @@ func (a *agent) loop() *loss {
 		defer beats.Stop()
 		beat = beats.C
 	}
-	for (a.unended > 0 || a.needed()) && a.lost == nil {
+	for (a.unended > 0 || a.telling > 0 || a.needed()) && a.lost == nil {
 		select {
 		case f := <-a.events:
 			f()
@@ -214,6 +219,8 @@ func (a *agent) handle(m wire.Message) {
 		a.tellGone(m)
 	case *wire.Located:
 		a.learn(m)
+	case *wire.Clock:
+		a.link.send(a.time(m))
 	case *wire.Inspect:
 		a.link.send(a.report())
 	default:

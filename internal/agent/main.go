@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"time"
 
+	"gridrun/internal/trace"
 	"gridrun/internal/wire"
 )
 
@@ -95,6 +96,9 @@ func (a *agent) open(stream *wire.Stream) error {
 		return err
 	}
 	a.segmentFD = int(a.segment.File().Fd())
+	if start.Watch.Any() {
+		a.clock = trace.NewClock()
+	}
 	return a.openPort()
 }
 

@@ -43,6 +43,7 @@ type process struct {
 	failures int
 	stopped  bool // the agent has signalled it, or will
 	exit     wire.Exit
+	record   *record // nil: nothing is observed
 }
 
 // An ending is what the kernel says of a process that has ended.
@@ -70,10 +71,12 @@ func (a *agent) started(p *process, c child, failed *startError) {
 		p.exit.Code, p.exit.Error = failed.code, failed.text
 		a.end(p, failed.text)
 		a.sendExit(p)
+		a.sendRecord(p)
 		return
 	}
 	p.state, p.pid, p.control, p.bound = running, c.pid, c.control, c.bound
 	p.outputs = []*os.File{c.stdout, c.stderr}
+	p.record = c.record
 	p.open = 3
 	a.byPid[c.pid] = p
 	a.link.send(&wire.Started{Proc: p.spec.Proc, Pid: c.pid})
@@ -156,6 +159,7 @@ func (a *agent) died(p *process, e ending) {
 	}
 	p.control.file.SetReadDeadline(giveUp)
 	a.end(p, describe(e.status))
+	a.sendRecord(p)
 	if p.open == 0 {
 		a.sendExit(p)
 	}

@@ -3,7 +3,6 @@ package agent
 import (
 	"time"
 
-	"gridrun/internal/engine"
 	"gridrun/internal/transport/shm"
 	"gridrun/internal/wire"
 )
@@ -30,14 +29,7 @@ func (a *agent) report() *wire.Report {
 		if p.state != running {
 			continue
 		}
-		for _, rank := range p.spec.Ranks {
-			for _, w := range a.segment.Waits(rank).Read() {
-				r.Waits = append(r.Waits, wire.Wait{
-					Rank: rank, Op: engine.Op(w.Op).String(), Peer: int(w.Peer), Tag: w.Tag,
-					Group: w.Group, Seq: w.Seq, Since: int64(now.Sub(w.Since)),
-				})
-			}
-		}
+		r.Waits = append(r.Waits, a.blockedIn(p, now)...)
 	}
 	return r
 }

@@ -39,6 +39,7 @@ type child struct {
 	bound          string   // to which CPUs, if that is wanted
 	stdin          *os.File // nil: the process reads /dev/null
 	stdout, stderr *os.File
+	record         *record // nil: nothing is observed
 }
 
 // A startResult is what became of the start of a process.
@@ -110,7 +111,7 @@ func (a *agent) startProcess(spec *wire.ProcSpec) (c child, failed *startError) 
 	welcome, err := wire.Marshal(&wire.Welcome{
 		Version: wire.Version, Job: a.start.Job, Key: a.start.Key, Proc: spec.Proc, Ranks: spec.Ranks,
 		Topology: a.start.Topology, Args: spec.Args, Transport: a.start.Transport, Terminal: a.start.Terminal,
-		Encrypt: a.start.Encrypt, Segment: true,
+		Encrypt: a.start.Encrypt, Segment: true, Watch: a.start.Watch,
 	})
 	if err != nil {
 		return child{}, &startError{refusal, err.Error()}
@@ -139,6 +140,18 @@ func (a *agent) startProcess(spec *wire.ProcSpec) (c child, failed *startError) 
 		fds.closeOurs()
 		return child{}, &startError{refusal, fmt.Sprintf("setting up process %d: %v", spec.Proc, err)}
 	}
+	if a.start.Watch.Any() {
+		c.record, err = newRecord(a.start.Watch, len(spec.Ranks))
+		c.record.began = a.clock.Now()
+		if err == nil {
+			err = c.record.offer(c.control)
+		}
+		if err != nil {
+			c.record.close()
+			fds.closeOurs()
+			return child{}, &startError{refusal, fmt.Sprintf("memory to observe process %d with: %v", spec.Proc, err)}
+		}
+	}
 	c.pid, err = syscall.ForkExec(path, argv, &syscall.ProcAttr{
 		Dir:   spec.Dir,
 		Env:   a.environ(spec),
@@ -146,6 +159,7 @@ func (a *agent) startProcess(spec *wire.ProcSpec) (c child, failed *startError) 
 		Sys:   &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL},
 	})
 	if err != nil {
+		c.record.close()
 		fds.closeOurs()
 		return child{}, explain(path, spec.Dir, err)
 	}

@@ -1,6 +1,10 @@
 package engine
 
-import "fmt"
+import (
+	"fmt"
+
+	"gridrun/internal/trace"
+)
 
 // An Op names what a goroutine is doing: in errors, in the wait table and in
 // every frame of a collective, where it tells an AllReduce from a Barrier.
@@ -49,9 +53,31 @@ var opNames = [opEnd]string{"none", "Send", "SSend", "Recv", "SendRecv", "SendVa
 	"GatherV", "AllGatherV", "ScatterV", "AllToAllV", "GatherValues", "Scan", "ExScan", "BcastValue", "AllReduceValue",
 	"lram.New", "lram.Read", "dsm"}
 
+// Ranks count operations in tables of this size.
+var _ [trace.MaxOps - int(opEnd)]struct{}
+
 func (o Op) String() string {
 	if o < opEnd {
 		return opNames[o]
 	}
 	return fmt.Sprintf("Op(%d)", uint8(o))
+}
+
+// Collective says whether all ranks of a group call the operation together.
+func (o Op) Collective() bool {
+	switch o {
+	case OpNone, OpSend, OpSSend, OpRecv, OpSendRecv, OpSendValue, OpRecvValue, OpISend, OpIRecv, OpWait, OpProbe, OpLramRead, OpDSM:
+		return false
+	}
+	return o < opEnd
+}
+
+// OpNamed is the operation whose String is name.
+func OpNamed(name string) (Op, bool) {
+	for o := range opEnd {
+		if opNames[o] == name {
+			return o, true
+		}
+	}
+	return OpNone, false
 }

@@ -1,6 +1,11 @@
 package trace
 
-import "golang.org/x/sys/unix"
+import (
+	"os"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
 
 func monotonic() int64 {
 	var ts unix.Timespec
@@ -8,4 +13,14 @@ func monotonic() int64 {
 		return 0 // every Linux has this clock
 	}
 	return ts.Nano()
+}
+
+// BootID names the running system, "" where that is unknown. Hosts that are
+// namespaces of one machine have the same, and the same clock.
+func BootID() string {
+	id, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(id))
 }

@@ -67,6 +67,7 @@ type (
 		Net     []string  // CIDRs: only addresses within; empty: every interface that is no loopback
 		Ports   PortRange // the listening port is one of these
 		Encrypt bool      // TLS on every TCP connection
+		Watch   Watch     // what is observed
 	}
 	// A PortRange is Lo to Hi, both included; zeros mean any port.
 	PortRange struct{ Lo, Hi int }
@@ -222,6 +223,7 @@ type (
 		Terminal  int
 		Encrypt   bool // TLS on every TCP connection
 		Segment   bool // a descriptor comes with this packet
+		Watch     Watch
 	}
 	// Attach is a process's first word: it has read its Welcome, and wants to
 	// hear from now on who has ended and why the job ends. Programs that know
@@ -291,6 +293,9 @@ var messages = []func() Message{
 	func() Message { return new(Attach) },
 	func() Message { return new(Offer) },
 	func() Message { return new(Bound) },
+	func() Message { return new(Memory) },
+	func() Message { return new(Recorded) },
+	func() Message { return new(Clock) },
 }
 
 func (*Start) kind() byte    { return 1 }

@@ -1,6 +1,7 @@
 package job
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -24,6 +25,9 @@ type Config struct {
 	Grace time.Duration
 	// Start is how long agents may take to answer; 0: DefaultStart.
 	Start time.Duration
+	// Drain is how long agents may take to finish after the last process; 0: a
+	// short time. They have more to send when the job is observed.
+	Drain time.Duration
 }
 
 // DefaultStart is how long agents may take to answer on this machine.
@@ -36,6 +40,8 @@ const (
 	stopLimit    = 10 * time.Second // after the grace period
 	drainLimit   = 10 * time.Second
 )
+
+func (m *Machine) drain() time.Duration { return cmp.Or(m.cfg.Drain, drainLimit) }
 
 // Phase is where the job stands.
 type Phase int
@@ -160,7 +166,7 @@ func (m *Machine) advance() {
 	}
 	if m.phase < Draining && m.alive == 0 {
 		m.phase = Draining
-		m.arm(DrainTimer, drainLimit)
+		m.arm(DrainTimer, m.drain())
 	}
 	if m.phase == Draining && !slices.ContainsFunc(m.hosts, func(h host) bool { return !h.gone }) {
 		m.phase = Ended
@@ -304,7 +310,7 @@ func (m *Machine) rang(t Timer) {
 			m.abandon(func(host) bool { return true }, fmt.Sprintf("its processes did not end within %v of being stopped", m.cfg.Grace+stopLimit))
 		}
 	case DrainTimer:
-		m.abandon(func(host) bool { return true }, fmt.Sprintf("the agent did not finish within %v of the last process", drainLimit))
+		m.abandon(func(host) bool { return true }, fmt.Sprintf("the agent did not finish within %v of the last process", m.drain()))
 	}
 }
 

@@ -1,0 +1,103 @@
+package launcher
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"gridrun/internal/trace"
+	"gridrun/internal/wire"
+	"gridrun/launcher/place"
+)
+
+// observing makes the observer of a job of one host and one process of two ranks.
+func observing(t *testing.T, want Observe) *observer {
+	t.Helper()
+	plan := place.Plan{NP: 2, Hosts: []place.Host{{Name: "far"}}, Procs: []place.Proc{{Ranks: []int{0, 1}}}}
+	o, err := newObserver(&Job{plan: plan, spec: Spec{Observe: want}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return o
+}
+
+// asked is the question that waits in l.
+func asked(l *link) (m *wire.Clock) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.queue) > 0 {
+		m = l.queue[0].(*wire.Clock)
+		l.queue = nil
+	}
+	return m
+}
+
+// TestClockIsAsked: a host with a clock of its own is asked several times at once,
+// and its place in time is right to within the answers' delay.
+func TestClockIsAsked(t *testing.T) {
+	o := observing(t, Observe{Trace: "/dev/null"})
+	l := newLink()
+	const ahead = int64(time.Hour)
+	o.ask(l)
+	looks := 0
+	for m := asked(l); m != nil; m = asked(l) {
+		looks++
+		o.told(0, &wire.Clock{Sent: m.Sent, Here: o.clock.Now() + ahead, Boot: "another"}, l)
+	}
+	now := o.clock.Now()
+	got := o.line(0).Map(now + ahead)
+	if looks != clockLooks || got < now-int64(time.Second) || got > now+int64(time.Second) {
+		t.Errorf("asked %d times; off by %v", looks, time.Duration(got-now))
+	}
+	l.close()
+}
+
+// TestSharedClock: a host of the same running system has our clock.
+func TestSharedClock(t *testing.T) {
+	o := observing(t, Observe{Trace: "/dev/null"})
+	if o.boot == "" {
+		o.boot = "this"
+	}
+	l := newLink()
+	o.told(0, &wire.Clock{Sent: 1, Here: 7777, Boot: o.boot}, l)
+	if m := asked(l); m != nil {
+		t.Error("it is asked again")
+	}
+	if got := o.line(0).Map(5); got != 5 {
+		t.Errorf("its 5 is our %d", got)
+	}
+}
+
+// TestHostileRecords: whatever a host sends as records, the job ends well and the
+// user is told.
+func TestHostileRecords(t *testing.T) {
+	o := observing(t, Observe{Trace: "/dev/null", Profile: "/dev/null", Stats: true, Events: 4})
+	big := make([]byte, trace.Size(4)+1)
+	for _, m := range []*wire.Recorded{
+		{What: wire.RecordHead, Data: []byte("no head")},
+		{What: wire.RecordRing, Rank: 1, Data: big},
+		{What: wire.RecordRing, Rank: 77, Data: []byte{1}},
+		{What: wire.RecordProfile, Data: []byte("no profile")},
+		{What: "nonsense", Data: big},
+		{End: true, Began: 5, Ended: 3, Waits: []wire.Wait{{Rank: 0, Op: "?", Since: -1}}},
+		{End: true, Began: 1},
+	} {
+		o.piece(0, m)
+	}
+	_, lines := o.finish()
+	said := strings.Join(lines, "\n")
+	for _, want := range []string{"what rank 0 has recorded cannot be read", "the profile of rank 0: not a profile"} {
+		if !strings.Contains(said, want) {
+			t.Errorf("no %q in %s", want, said)
+		}
+	}
+}
+
+// TestMissingRecords: a host that is lost takes its ranks' records along.
+func TestMissingRecords(t *testing.T) {
+	o := observing(t, Observe{Stats: true})
+	table, lines := o.finish()
+	if table != "" || strings.Join(lines, "") != "nothing recorded has come from ranks 0-1" {
+		t.Errorf("%q %q", table, lines)
+	}
+}
