@@ -34,5 +34,6 @@
 // With [Ordered] the result is that of a loop over the ranks,
 // ((x0 op x1) op x2) ..., whatever the length, the root and the algorithm.
 //
-// The package starts no goroutines.
+// [Start] has a goroutine for each operation under way, which ends with it;
+// nothing else starts any.
 package collectives

@@ -34,6 +34,8 @@ type Comm struct {
 	me      int
 	size    int
 	calls   atomic.Uint32 // collective calls begun
+
+	attachments attachments
 }
 
 // World returns the group of all ranks as this rank sees it.
@@ -80,6 +82,7 @@ var errClosed = errors.New("this rank has closed the group")
 // dropped, receives and probes that still wait fail. The envelope of a message
 // whose data is at its sender stays, so that the sender can take it back.
 func (c *Comm) Close() error {
+	c.attachments.close()
 	if c.id == worldID {
 		return nil
 	}
