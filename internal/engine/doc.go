@@ -5,6 +5,7 @@
 //	        |
 //	  Comm, Call         groups; collective calls        comm.go call.go
 //	  Request, await     transfers; the wait primitive   request.go wait.go
+//	  token, baton       who fetches frames              poll.go
 //	  Rank               matching, rendezvous, credits   rank.go send.go recv.go arrive.go
 //	  Proc               ranks of a process, routes      proc.go lost.go
 //	        |

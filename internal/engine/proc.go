@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"runtime"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"gridrun/internal/trace"
 	"gridrun/internal/transport"
@@ -40,10 +42,22 @@ type Proc struct {
 	nets   []transport.Network
 	netOf  []transport.Network
 
-	poller   transport.Poller
-	token    sync.Mutex // held by the goroutine that polls
-	siblings bool       // several ranks, so several goroutines are likely
+	poller    transport.Poller
+	token     sync.Mutex    // held by the goroutine that polls
+	turns     atomic.Uint64 // times that a waiter has taken the token
+	attentive atomic.Bool   // the background poller is; set to false under the token
+	tending   atomic.Bool   // the background poller holds the token
+	wanted    atomic.Int32  // waiters that want it from the background poller
+	sleepers  atomic.Int32  // waiters asleep without the token
+	baton     chan struct{} // capacity 1: to a sleeper, that the token is free
+
+	looks    int           // polls of a waiter before it yields
+	yieldFor time.Duration // and yields before it sleeps
+	tick     time.Duration // of an attentive background poller
+	crowded  bool          // the host has more processes than processors
+	siblings bool          // several ranks, so several goroutines are likely
 	closing  atomic.Bool
+	quit     chan struct{} // closed with closing
 	joined   sync.WaitGroup
 
 	// gone[r] says that world rank r has ended and why; set once, by Down or Bye.
@@ -74,6 +88,8 @@ func NewProc(cfg Config) *Proc {
 		gone:     make([]atomic.Pointer[end], n),
 		notes:    make([]atomic.Pointer[end], len(cfg.Topology.ProcHost)),
 		siblings: len(cfg.Ranks) > 1,
+		baton:    make(chan struct{}, 1),
+		quit:     make(chan struct{}),
 	}
 	for r := range p.world {
 		p.world[r] = int32(r)
@@ -106,10 +122,28 @@ func (p *Proc) Start() error {
 		}
 	}
 	if p.poller != nil {
+		p.pace()
 		p.joined.Add(1)
 		go p.background()
 	}
 	return nil
+}
+
+// pace sets how waiters and the background poller look for frames: patiently
+// where every process of the host has a processor of its own.
+func (p *Proc) pace() {
+	here := 0
+	for _, h := range p.Topology.ProcHost {
+		if h == p.Topology.ProcHost[p.Proc] {
+			here++
+		}
+	}
+	cpus := runtime.NumCPU()
+	p.looks, p.yieldFor, p.tick, p.crowded = pollLooks, yieldFor, tick, here > cpus
+	if p.crowded {
+		p.looks, p.yieldFor = crowdedLooks, crowdedYieldFor
+		p.tick = tick * time.Duration(here) / time.Duration(cpus)
+	}
 }
 
 // Close sends what is queued, leaves every network and joins.
@@ -118,9 +152,15 @@ func (p *Proc) Close() error {
 	if p.closing.Swap(true) {
 		return nil
 	}
+	close(p.quit)
 	if p.poller != nil {
 		p.poller.Wake()
 		p.joined.Wait()
+	}
+	for _, rk := range p.ranks {
+		if rk != nil {
+			rk.close()
+		}
 	}
 	for _, n := range p.nets {
 		errs = append(errs, n.Close())

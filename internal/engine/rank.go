@@ -38,6 +38,8 @@ type Rank struct {
 	probes []*Request
 	nextID uint64
 	groups map[uint64]*groupState
+
+	waiters *waiter // that rest
 }
 
 // A peer is the flow control towards one other rank.
@@ -101,6 +103,17 @@ func (rk *Rank) group(id uint64) *groupState {
 func (rk *Rank) id() uint64 {
 	rk.nextID++
 	return rk.nextID
+}
+
+// close ends the hold of resting waiters on their ctx.
+func (rk *Rank) close() {
+	rk.mu.Lock()
+	w := rk.waiters
+	rk.waiters = nil
+	rk.mu.Unlock()
+	for ; w != nil; w = w.next {
+		w.leave()
+	}
 }
 
 // Waits returns what the rank's goroutines are blocked in.

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"gridrun/internal/spin"
 	"gridrun/internal/waittable"
 )
 
@@ -20,8 +21,7 @@ import (
 //  3. Sleep: publish the wait in the wait table; the token's holder sleeps in
 //     the network's doorbell and goes on fetching for all, others on a channel.
 //
-// When the last waiter leaves, the background poller is armed, so that frames
-// are fetched while the program computes.
+// ctx is looked at when a phase ends, not in between.
 
 // A condition is what a goroutine waits for.
 type condition interface {
@@ -31,32 +31,21 @@ type condition interface {
 	wait() waittable.Wait
 }
 
-type waiter struct {
-	ch     chan struct{} // capacity 1
-	proc   *Proc
-	ringer atomic.Bool // asleep in the network's doorbell, not on ch
-}
-
-func (w *waiter) wake() {
-	select {
-	case w.ch <- struct{}{}:
-	default:
-	}
-	if w.ringer.Load() {
-		w.proc.poller.Wake()
-	}
-}
-
 const (
-	// pollLooks are the looks before a waiter begins to yield.
-	pollLooks = 64
-	// yieldFor is how long a waiter yields before it sleeps. Long enough for a
-	// peer on the other core to answer; with more ranks than cores the yields
-	// themselves let the peers run.
-	yieldFor = 50 * time.Microsecond
+	// pollLooks are the looks of the first phase, about 50 us, and yieldFor the
+	// time of the second, where every process of the host has a processor of its
+	// own: who yields or sleeps there may find itself on the other's processor.
+	pollLooks = 1000
+	yieldFor  = 500 * time.Microsecond
+	// The same where processes share processors: then whoever is waited for may
+	// need this one, and the yields themselves let it run.
+	crowdedLooks    = 16
+	crowdedYieldFor = 50 * time.Microsecond
 	// siblingYields are the yields of a waiter that has nothing to poll: only
 	// goroutines of this process, or a network's own, can make it ready.
 	siblingYields = 8
+	// claimYields are the yields for the background poller to give way.
+	claimYields = 200
 )
 
 // errEnded is what a wait returns when ctx ends: its cause, and still ctx.Err().
@@ -81,7 +70,7 @@ func (rk *Rank) await(ctx context.Context, c condition) error {
 	p := rk.proc
 	holds := p.takeToken()
 	if holds && p.look(c) {
-		p.releaseToken(holds)
+		p.releaseToken()
 		return nil
 	}
 	if rk.rec == nil { // looking was too short to be worth two looks at the clock
@@ -96,138 +85,191 @@ func (rk *Rank) await(ctx context.Context, c condition) error {
 // block is what await does once polling has not helped; holds: with the poll token.
 func (rk *Rank) block(ctx context.Context, c condition, holds bool) error {
 	p := rk.proc
-	if p.spin(ctx, c, holds) {
-		p.releaseToken(holds)
-		return nil
+	done := false
+	if holds {
+		done = p.yield(ctx, c)
+	} else if holds, done = p.standBy(c); holds {
+		done = p.look(c) || p.yield(ctx, c)
 	}
-	defer func() { p.releaseToken(holds) }()
-	if ctx.Err() != nil {
-		return errEnded(ctx)
+	var err error
+	if !done {
+		holds, err = rk.sleep(ctx, c, holds)
 	}
+	if holds {
+		p.releaseToken()
+	}
+	return err
+}
 
-	w := &waiter{ch: make(chan struct{}, 1), proc: p}
-	w.ringer.Store(holds)
-	c.arm(w)
-	if ctx.Done() != nil {
-		woken := make(chan struct{})
-		stop := context.AfterFunc(ctx, func() { w.wake(); close(woken) })
-		// A wake-up under way must not outlive the wait: it touches the network.
-		defer func() {
-			if !stop() {
-				<-woken
-			}
-		}()
+// look is the polling phase of who holds the token; true when c became ready.
+func (p *Proc) look(c condition) bool {
+	for i := range p.looks {
+		p.poller.Poll()
+		if c.ready() {
+			return true
+		}
+		if p.siblings && i%16 == 15 {
+			runtime.Gosched()
+		}
+		spin.Pause()
 	}
+	return false
+}
+
+// yield is the yielding phase.
+func (p *Proc) yield(ctx context.Context, c condition) bool {
+	begin := time.Now()
+	for i := 0; ; i++ {
+		if p.siblings {
+			runtime.Gosched()
+		}
+		spin.Yield()
+		p.poller.Poll()
+		if c.ready() {
+			return true
+		}
+		if i%8 == 7 && (time.Since(begin) > p.yieldFor || ctx.Err() != nil) {
+			return false
+		}
+	}
+}
+
+// standBy is both for a waiter without the token: it yields to who may make
+// c ready, and takes the token if it becomes free.
+func (p *Proc) standBy(c condition) (holds, done bool) {
+	yields := siblingYields
+	if p.tending.Load() {
+		yields = claimYields
+		p.wanted.Add(1)
+		defer p.wanted.Add(-1)
+	}
+	for range yields {
+		runtime.Gosched()
+		if c.ready() {
+			return false, true
+		}
+		if p.takeToken() {
+			return true, false
+		}
+	}
+	return false, false
+}
+
+// sleep is the third phase. It tells whether the goroutine holds the token in
+// the end.
+func (rk *Rank) sleep(ctx context.Context, c condition, holds bool) (bool, error) {
+	p := rk.proc
+	if ctx.Err() != nil {
+		return holds, errEnded(ctx)
+	}
+	w := rk.waiter(ctx)
+	defer rk.rest(w)
+	c.arm(w)
 	entry := c.wait()
 	entry.Since = time.Now()
 	slot := rk.table.Enter(entry)
 	defer rk.table.Leave(slot)
 	for !c.ready() {
 		if ctx.Err() != nil {
-			return errEnded(ctx)
+			return holds, errEnded(ctx)
 		}
-		if holds {
-			p.poller.Sleep(0, 0)
-			p.poller.Poll()
-			if p.closing.Load() { // Close waits for the token
-				w.ringer.Store(false)
-				p.releaseToken(true)
-				holds = false
+		if !holds {
+			p.sleepers.Add(1)
+			if holds = p.takeToken(); !holds {
+				select {
+				case <-w.ch:
+				case <-p.baton:
+					holds = p.takeToken()
+				}
+			}
+			p.sleepers.Add(-1)
+			if !holds && c.ready() {
+				p.passBaton() // it may have been meant for another
 			}
 			continue
 		}
-		<-w.ch
-		if !c.ready() && ctx.Err() == nil && !holds {
-			holds = p.takeToken()
-			w.ringer.Store(holds)
-		}
-	}
-	return nil
-}
-
-// look is the polling phase; true when c became ready.
-func (p *Proc) look(c condition) bool {
-	for range pollLooks {
-		p.poller.Poll()
-		if c.ready() {
-			return true
-		}
-	}
-	return false
-}
-
-// spin is the yielding phase; true when c became ready.
-func (p *Proc) spin(ctx context.Context, c condition, holds bool) bool {
-	if !holds {
-		for range siblingYields {
-			runtime.Gosched()
-			if c.ready() {
-				return true
+		w.ringer.Store(true)
+		p.attentive.Store(false) // the doorbell looks after itself
+		if !c.ready() && ctx.Err() == nil {
+			p.poller.Sleep(0, 0)
+			// What has come is seldom alone: pieces follow, and answers.
+			if p.poller.Poll() > 0 && (p.look(c) || p.yield(ctx, c)) {
+				break
 			}
 		}
-		return false
+		if p.closing.Load() { // Close waits for the token
+			w.ringer.Store(false)
+			p.releaseToken()
+			holds = false
+		}
 	}
-	begin := time.Now()
-	for i := 0; ; i++ {
-		if p.siblings {
-			runtime.Gosched()
-		}
-		osYield()
-		p.poller.Poll()
-		if c.ready() {
-			return true
-		}
-		if i%8 == 7 && (time.Since(begin) > yieldFor || ctx.Err() != nil) {
-			return false
-		}
+	return holds, nil
+}
+
+// A waiter is what is woken: a goroutine asleep on a channel or in the doorbell.
+// A rank keeps those that rest, with their hold on the ctx they last served, so
+// that a sleep allocates nothing. A wake-up may come late and find it waiting
+// for something else: sleepers look again.
+type waiter struct {
+	ch     chan struct{} // capacity 1
+	proc   *Proc
+	ringer atomic.Bool // asleep in the network's doorbell, not on ch
+
+	done  <-chan struct{} // of the ctx that wakes it when it ends
+	stop  func() bool     // ends that
+	woken chan struct{}   // closed when the ctx has woken it
+	next  *waiter         // in the rank's list
+}
+
+func (w *waiter) wake() {
+	select {
+	case w.ch <- struct{}{}:
+	default:
+	}
+	if w.ringer.Load() {
+		w.proc.poller.Wake()
 	}
 }
 
-// takeToken makes the caller the one that polls, if there is something to poll
-// and nobody else does.
-func (p *Proc) takeToken() bool {
-	if p.poller == nil || p.closing.Load() || !p.token.TryLock() {
-		return false
+// waiter returns one that the end of ctx wakes.
+func (rk *Rank) waiter(ctx context.Context) *waiter {
+	rk.mu.Lock()
+	w := rk.waiters
+	if w != nil {
+		rk.waiters = w.next
 	}
-	p.poller.Watch(true)
-	return true
-}
-
-// releaseToken arms the background poller. Frames that came between the last
-// look and the arming are fetched here: no sender has rung for them.
-func (p *Proc) releaseToken(held bool) {
-	if !held {
-		return
+	rk.mu.Unlock()
+	if w == nil {
+		w = &waiter{ch: make(chan struct{}, 1), proc: rk.proc}
 	}
-	for p.poller.Watch(false) {
-		p.poller.Watch(true)
-		p.poller.Poll()
+	select {
+	case <-w.ch:
+	default:
 	}
-	p.token.Unlock()
-}
-
-func (p *Proc) pollOnce() {
-	if held := p.takeToken(); held {
-		p.poller.Poll()
-		p.releaseToken(held)
-	} else {
-		runtime.Gosched()
-	}
-}
-
-// background fetches while no waiter does. It waits for the token instead of
-// trying for it: it was rung because its holder had just stopped looking.
-func (p *Proc) background() {
-	defer p.joined.Done()
-	for {
-		p.poller.Sleep(1, 0)
-		if p.closing.Load() {
-			return
+	if done := ctx.Done(); w.done != done {
+		w.leave()
+		if w.done = done; done != nil {
+			woken := make(chan struct{})
+			w.woken = woken
+			w.stop = context.AfterFunc(ctx, func() { w.wake(); close(woken) })
 		}
-		p.token.Lock()
-		p.poller.Watch(true)
-		for p.poller.Poll() > 0 {
-		}
-		p.releaseToken(true)
 	}
+	return w
+}
+
+// rest puts w back.
+func (rk *Rank) rest(w *waiter) {
+	w.ringer.Store(false)
+	rk.mu.Lock()
+	w.next = rk.waiters
+	rk.waiters = w
+	rk.mu.Unlock()
+}
+
+// leave ends w's hold on its ctx. A wake-up under way is waited for.
+func (w *waiter) leave() {
+	if w.done != nil && !w.stop() {
+		<-w.woken
+	}
+	w.done = nil
 }

@@ -163,7 +163,10 @@ func (n *Net) Watch(on bool) bool {
 		return false
 	}
 	if on {
-		atomic.SwapUint32(&n.own.mode, polling)
+		// Only this process sets armed bits: without them there is nothing to change.
+		if atomic.LoadUint32(&n.own.mode) != polling {
+			atomic.SwapUint32(&n.own.mode, polling)
+		}
 		return false
 	}
 	atomic.SwapUint32(&n.own.mode, armed1)

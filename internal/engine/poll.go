@@ -1,0 +1,127 @@
+package engine
+
+import (
+	"runtime"
+	"time"
+
+	"gridrun/internal/spin"
+)
+
+// Who fetches frames from a polled network: the holder of the poll token. That
+// is a goroutine that waits; while none does, the background poller sees to it
+// that transfers go on under a computing program. It is
+//
+//   - asleep in the doorbell: senders ring it, once, and it becomes attentive;
+//   - attentive: it looks after the network every tick, so that waiters may come
+//     and go, as they do in a ping-pong, without arming the doorbell and senders
+//     without ringing it. After two ticks in which nobody has polled and nothing
+//     came, or when a waiter sleeps in the doorbell, it goes back to sleep.
+//
+// Waiters without the token sleep on channels. Who gives the token up while
+// such are there passes one of them the baton, and it takes the token.
+const (
+	// tick is how often an attentive background poller looks.
+	tick = time.Millisecond
+	// lingerLooks are the background poller's looks after the last frame: the
+	// next piece of a transfer finds it there.
+	lingerLooks = 200
+)
+
+// takeToken makes the caller the one that polls, if there is something to poll
+// and nobody else does.
+func (p *Proc) takeToken() bool {
+	if p.poller == nil || p.closing.Load() || !p.token.TryLock() {
+		return false
+	}
+	p.turns.Add(1)
+	p.poller.Watch(true)
+	return true
+}
+
+// releaseToken gives the token up. Unless the background poller is attentive
+// it is armed. Frames that came between the last look and the arming are
+// fetched here: no sender has rung for them.
+func (p *Proc) releaseToken() {
+	for !p.attentive.Load() && p.poller.Watch(false) {
+		p.poller.Watch(true)
+		p.poller.Poll()
+	}
+	p.token.Unlock()
+	p.passBaton()
+}
+
+// passBaton has one of those who sleep on channels try for the token. Who falls
+// asleep counts itself first and then tries the token once more.
+func (p *Proc) passBaton() {
+	if p.sleepers.Load() > 0 {
+		select {
+		case p.baton <- struct{}{}:
+		default:
+		}
+	}
+}
+
+func (p *Proc) pollOnce() {
+	if p.takeToken() {
+		p.poller.Poll()
+		p.releaseToken()
+	} else {
+		runtime.Gosched()
+	}
+}
+
+// background fetches while no waiter does.
+func (p *Proc) background() {
+	defer p.joined.Done()
+	// A timer, not the doorbell's timeout: the runtime's monitor would wake up
+	// every 20 us to look after a thread that blocks so often.
+	timer := time.NewTimer(p.tick)
+	defer timer.Stop()
+	for {
+		p.poller.Sleep(1, 0)
+		if p.closing.Load() {
+			return
+		}
+		p.attentive.Store(true)
+		for quiet, turns := 0, p.turns.Load(); p.attentive.Load(); {
+			if p.token.TryLock() {
+				p.poller.Watch(true)
+				now := p.turns.Load()
+				if p.tend() || now != turns {
+					quiet, turns = 0, now
+				} else if quiet++; quiet == 2 {
+					p.attentive.Store(false)
+				}
+				p.releaseToken()
+			}
+			if !p.attentive.Load() {
+				break
+			}
+			timer.Reset(p.tick)
+			select {
+			case <-timer.C:
+			case <-p.quit:
+				return
+			}
+		}
+	}
+}
+
+// tend fetches what has come, and what follows soon, until a waiter wants the
+// token. True if there was anything.
+func (p *Proc) tend() (some bool) {
+	p.tending.Store(true)
+	for idle := 0; idle < lingerLooks && p.wanted.Load() == 0; idle++ {
+		if p.poller.Poll() > 0 {
+			some, idle = true, 0
+		} else if !some {
+			break
+		}
+		if p.crowded {
+			spin.Yield()
+		}
+		spin.Pause()
+	}
+	p.tending.Store(false)
+	return some
+}

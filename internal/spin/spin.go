@@ -1,0 +1,13 @@
+// Package spin has what a loop that waits for another processor does between
+// two looks: Pause for looks a few nanoseconds apart, Yield when whoever is
+// waited for may need this very processor.
+package spin
+
+// Pause tells the processor that this is a waiting loop (PAUSE, YIELD): the
+// other thread of its core runs faster, and leaving the loop costs no
+// mispredicted memory order. It takes 10 to 100 ns.
+func Pause() { pause() }
+
+// Yield lets other processes run (sched_yield). It never blocks, so it needs no
+// hand-over of this thread's processor to Go's scheduler.
+func Yield() { yield() }
