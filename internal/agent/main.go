@@ -104,7 +104,8 @@ func (a *agent) open(stream *wire.Stream) error {
 
 // first is the first message that is not about what comes before Start. There is
 // no lease yet: should the launcher be cut off now, its silence ends the agent,
-// and the guard removes what was claimed.
+// and the guard removes what was claimed. Beat is answered: whoever keeps the
+// agent for a job to come wants to know that it is there.
 func (a *agent) first(stream *wire.Stream) (wire.Message, error) {
 	idle := time.AfterFunc(startPatience, func() { os.Exit(refusal) })
 	defer idle.Stop()
@@ -116,6 +117,7 @@ func (a *agent) first(stream *wire.Stream) (wire.Message, error) {
 		idle.Reset(startPatience)
 		switch m := m.(type) {
 		case *wire.Beat:
+			a.link.send(m)
 		case *wire.Stage:
 			if err := a.claim(m.Dir); err != nil {
 				return nil, err

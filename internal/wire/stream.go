@@ -103,3 +103,7 @@ func (s *Stream) Receive() (Message, error) {
 	}
 	return Unmarshal(b)
 }
+
+// Rest is what follows the messages received so far, as bytes, for who passes
+// the stream on.
+func (s *Stream) Rest() io.Reader { return s.r }

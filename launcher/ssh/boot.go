@@ -34,10 +34,14 @@ func (s *Starter) boot(w *watch, conn connection, host string) (_ *Agent, shippe
 		return nil, false, w.why(err)
 	}
 	if _, err := io.WriteString(p.in, firstLine(marker, s.options.Dir, known)); err != nil {
+		defer p.kill()
 		return nil, false, s.ended(w, p, nil)
 	}
 	b := &booting{starter: s, watch: w, conn: conn, host: host, process: p, out: bufio.NewReader(p.out), marker: marker}
 	agent, err := b.run()
+	if err != nil {
+		p.kill()
+	}
 	return agent, b.shipped, err
 }
 
@@ -94,18 +98,24 @@ func (b *booting) run() (*Agent, error) {
 			}
 		}
 		return &Agent{
-			Writer:   b.process.in,
-			Platform: platform,
-			Dir:      a.dir,
-			host:     b.host,
-			out:      b.out,
-			process:  b.process,
-			conn:     b.conn,
-			stall:    b.starter.options.Deadlines.Stall,
-			progress: b.starter.options.Progress,
+			Writer: b.process.in,
+			Files: Files{
+				Platform: platform,
+				Dir:      a.dir,
+				Host:     b.host,
+				Stall:    b.starter.options.Deadlines.Stall,
+				Progress: b.starter.options.Progress,
+				Open:     b.sftp,
+				Abort:    b.conn.close, // a client that hangs is woken only with the connection
+			},
+			out:     b.out,
+			process: b.process,
+			conn:    b.conn,
 		}, nil
 	}
 }
+
+func (b *booting) sftp() (*sftp.Client, func(), error) { return openSFTP(b.conn) }
 
 // next is the script's next answer.
 func (b *booting) next() (answer, error) {
@@ -142,7 +152,7 @@ func (b *booting) bring(platform ship.Platform, dir string) (bool, error) {
 	}
 	w.enter(StageShip, s.options.Deadlines.Stall)
 	b.shipped = true
-	err = transfer(w, b.conn, b.host, s.options.Progress, func(ctx context.Context, client *sftp.Client, p ship.Progress) error {
+	err = transfer(w, b.sftp, b.host, s.options.Progress, func(ctx context.Context, client *sftp.Client, p ship.Progress) error {
 		_, err := ship.Ship(ctx, client, []ship.File{file}, dir, p)
 		return err
 	})

@@ -13,11 +13,9 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/pkg/sftp"
 	"golang.org/x/crypto/ssh"
 
 	"gridrun/launcher"
-	"gridrun/launcher/ship"
 )
 
 func joinHostPort(host string, port int) string { return net.JoinHostPort(host, strconv.Itoa(port)) }
@@ -65,7 +63,7 @@ func (d *dialer) dial(w *watch, route []Hop) (l *native, address string, err err
 		d.leave(up)
 		return nil, address, err
 	}
-	return &native{client: client, leave: func() { d.leave(up) }}, address, nil
+	return newNative(client, func() { d.leave(up) }), address, nil
 }
 
 // over gives the shared connection to the last of hops, nil for none.
@@ -299,7 +297,17 @@ func (d *dialer) handshake(w *watch, h Hop, conn net.Conn) (*ssh.Client, error) 
 // native is a connection through x/crypto/ssh.
 type native struct {
 	client *ssh.Client
-	leave  func() // gives up the jump host
+	ended  chan struct{} // closed when the connection has ended
+	leave  func()        // gives up the jump host
+}
+
+func newNative(client *ssh.Client, leave func()) *native {
+	n := &native{client: client, ended: make(chan struct{}), leave: leave}
+	go func() {
+		client.Wait()
+		close(n.ended)
+	}()
+	return n
 }
 
 // session opens a session. On a connection that ends in the same moment
@@ -314,25 +322,43 @@ func (n *native) session() (*ssh.Session, error) {
 		s, err := n.client.NewSession()
 		opened <- result{s, err}
 	}()
-	ended := make(chan struct{})
-	go func() {
-		n.client.Wait()
-		close(ended)
-	}()
 	select {
 	case r := <-opened:
 		return r.session, r.err
-	case <-ended:
+	case <-n.ended:
 		return nil, errLost
 	}
 }
 
 func (n *native) exec(command string) (*process, error) {
+	return n.start(func(s *ssh.Session) error {
+		if err := s.Start(command); err != nil {
+			return fmt.Errorf("the host refuses to execute a command: %w", err)
+		}
+		return nil
+	})
+}
+
+func (n *native) subsystem(name string) (*process, error) {
+	p, err := n.start(func(s *ssh.Session) error {
+		if err := s.RequestSubsystem(name); err != nil {
+			return fmt.Errorf("%w: sshd has no subsystem %s", err, name)
+		}
+		return nil
+	})
+	if err == nil {
+		p.wait = func() error { return nil } // a subsystem's session is never started for x/crypto/ssh
+	}
+	return p, err
+}
+
+// start opens a session for what begin begins there.
+func (n *native) start(begin func(*ssh.Session) error) (*process, error) {
 	session, err := n.session()
 	if err != nil {
 		return nil, fmt.Errorf("the host opens no session: %w", err)
 	}
-	p := &process{said: new(launcher.Tail)}
+	p := &process{said: new(launcher.Tail), kill: func() { session.Close() }}
 	session.Stderr = p.said
 	if p.in, err = session.StdinPipe(); err != nil {
 		return nil, err
@@ -340,8 +366,9 @@ func (n *native) exec(command string) (*process, error) {
 	if p.out, err = session.StdoutPipe(); err != nil {
 		return nil, err
 	}
-	if err := session.Start(command); err != nil {
-		return nil, fmt.Errorf("the host refuses to execute a command: %w", err)
+	if err := begin(session); err != nil {
+		session.Close()
+		return nil, err
 	}
 	p.wait = func() error {
 		err := session.Wait()
@@ -358,36 +385,11 @@ func (n *native) exec(command string) (*process, error) {
 	return p, nil
 }
 
-func (n *native) sftp() (*sftp.Client, func(), error) {
-	session, err := n.session()
-	if err != nil {
-		return nil, nil, err
-	}
-	in, err := session.StdinPipe()
-	if err != nil {
-		return nil, nil, err
-	}
-	out, err := session.StdoutPipe()
-	if err != nil {
-		return nil, nil, err
-	}
-	if err := session.RequestSubsystem("sftp"); err != nil {
-		session.Close()
-		return nil, nil, fmt.Errorf("%w: sshd has no subsystem sftp", err)
-	}
-	client, err := sftp.NewClientPipe(&afterNoise{r: out}, in, ship.Options()...)
-	if err != nil {
-		session.Close()
-		return nil, nil, err
-	}
-	return client, func() { client.Close(); session.Close() }, nil
-}
-
 func (n *native) close() { n.client.Close() }
 
 func (n *native) join() {
 	n.client.Close()
-	n.client.Wait()
+	<-n.ended
 	n.leave()
 }
 

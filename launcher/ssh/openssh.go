@@ -16,10 +16,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/pkg/sftp"
-
 	"gridrun/launcher"
-	"gridrun/launcher/ship"
 )
 
 // openssh is a connection by the system's OpenSSH: one process for the agent,
@@ -86,11 +83,12 @@ func (o *openssh) run(flags []string, words ...string) (*process, error) {
 		return nil, fmt.Errorf("running %s: %w", o.arguments[0], err)
 	}
 	p.in, p.out = in, &ended{r: out}
-	o.running[p] = func() {
+	p.kill = func() {
 		cmd.Process.Kill()
 		in.Close()
 		out.Close()
 	}
+	o.running[p] = p.kill
 	p.wait = sync.OnceValue(func() error {
 		err := cmd.Wait()
 		o.mu.Lock()
@@ -120,26 +118,7 @@ func (e *ended) Read(b []byte) (int, error) {
 	return n, err
 }
 
-func (o *openssh) sftp() (*sftp.Client, func(), error) {
-	p, err := o.run([]string{"-s"}, "sftp")
-	if err != nil {
-		return nil, nil, err
-	}
-	client, err := sftp.NewClientPipe(&afterNoise{r: p.out}, p.in, ship.Options()...)
-	if err != nil {
-		p.in.Close()
-		io.Copy(io.Discard, p.out)
-		p.wait()
-		if said := p.said.String(); said != "" {
-			err = fmt.Errorf("%w; ssh said: %s", err, said)
-		}
-		return nil, nil, err
-	}
-	return client, func() {
-		client.Close()
-		p.wait()
-	}, nil
-}
+func (o *openssh) subsystem(name string) (*process, error) { return o.run([]string{"-s"}, name) }
 
 func (o *openssh) close() {
 	o.mu.Lock()

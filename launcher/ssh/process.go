@@ -3,17 +3,16 @@ package ssh
 import (
 	"errors"
 	"fmt"
-	"gridrun/launcher"
 	"io"
 
-	"github.com/pkg/sftp"
+	"gridrun/launcher"
 )
 
 // A connection to a host, by either way to connect.
 type connection interface {
 	exec(command string) (*process, error)
-	// sftp opens a client; its second result ends it.
-	sftp() (*sftp.Client, func(), error)
+	// subsystem starts what sshd_config has under a name.
+	subsystem(name string) (*process, error)
 	// close wakes everybody who waits for the host. It may be called often.
 	close()
 	// join closes, and waits until nothing is left.
@@ -25,6 +24,9 @@ type process struct {
 	in   io.WriteCloser
 	out  io.Reader
 	said *launcher.Tail // what it wrote to standard error
+	// kill ends it without its connection, where that is possible by closing its
+	// channel. It may be called often.
+	kill func()
 	// wait says how it ended, after out has ended. errLost: not known.
 	wait func() error
 }

@@ -104,61 +104,18 @@ func (s *Starter) target(h place.Host) (Target, error) {
 // Start connects to the host and starts the agent there, after bringing it where
 // it is missing. What comes back is an *Agent.
 func (s *Starter) Start(ctx context.Context, host place.Host) (launcher.Agent, error) {
-	select {
-	case s.limit <- struct{}{}:
-		defer func() { <-s.limit }()
-	case <-ctx.Done():
-		return nil, context.Cause(ctx)
-	}
 	began := time.Now()
-	w := newWatch(ctx)
-	defer w.stop()
-	w.enter(StageConfig, 0)
-	fail := func(address string, err error) error {
-		if ctx.Err() != nil {
-			return context.Cause(ctx)
-		}
-		e := &Error{Host: host.Name, Stage: w.now(), Address: address, Err: err}
-		var whole *Error
-		if errors.As(err, &whole) {
-			return err
-		}
-		var said *saying
-		if errors.As(err, &said) {
-			e.Err, e.Said = said.error, said.said
-		}
-		e.Try = s.advice(e, host)
-		return e
-	}
-	t, err := s.target(host)
+	h, err := s.Hold(ctx, host)
 	if err != nil {
-		return nil, fail("", err)
-	}
-	var conn connection
-	address := ""
-	if s.options.Command != "" {
-		conn = s.openssh(t)
-	} else {
-		route, err := s.options.Config.Route(t)
-		if err != nil {
-			return nil, fail("", err)
-		}
-		var l *native
-		if l, address, err = s.dialer.dial(w, route); err != nil {
-			return nil, fail(address, err)
-		}
-		conn = l
+		return nil, err
 	}
 	connected := time.Since(began)
-	stop := context.AfterFunc(w.ctx, conn.close)
-	agent, shipped, err := s.boot(w, conn, host.Name)
-	if !stop() && err == nil {
-		err = context.Cause(w.ctx)
-	}
+	agent, shipped, err := h.start(ctx)
 	if err != nil {
-		conn.join()
-		return nil, fail(address, err)
+		h.conn.join()
+		return nil, err
 	}
+	agent.held = false
 	s.mu.Lock()
 	s.timing = append(s.timing, Timing{Host: host.Name, Connect: connected, Total: time.Since(began), Shipped: shipped})
 	s.mu.Unlock()

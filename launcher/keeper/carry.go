@@ -1,0 +1,146 @@
+package keeper
+
+import (
+	"encoding/binary"
+	"io"
+	"net"
+	"time"
+
+	"gridrun/internal/wire"
+)
+
+// agent hands the host's spare to a job.
+func (k *Keeper) agent(c *net.UnixConn, r request) {
+	h, err := k.find(r)
+	if err != nil {
+		writeMessage(c, reply{Error: err.Error()})
+		return
+	}
+	s, l, err := h.take(k.ctx)
+	if err != nil {
+		writeMessage(c, reply{Error: err.Error()})
+		return
+	}
+	defer l.leave()
+	k.count(h, 1)
+	defer k.count(h, -1)
+	platform, dir := s.process.Where()
+	hello := s.hello
+	carry(c, s.process, s.stream.Rest(), func() error {
+		if err := writeMessage(c, reply{Platform: platform, Dir: dir}); err != nil {
+			return err
+		}
+		// The spare has had its greeting and said its own.
+		return greet(c, &hello)
+	})
+}
+
+// greet says to the job what the spare has said, and takes the job's greeting.
+func greet(c *net.UnixConn, hello *wire.Hello) error {
+	out := chunkWriter{c}
+	stream, err := wire.NewStream(c, out)
+	if err != nil {
+		return err
+	}
+	if err := stream.Send(hello); err != nil {
+		return err
+	}
+	magic := make([]byte, len(wire.Magic))
+	if _, err := io.ReadFull(c, magic); err != nil {
+		return err
+	}
+	if string(magic) != wire.Magic {
+		return errProtocol
+	}
+	return nil
+}
+
+// count notes that one more, or one less, agent of h works for jobs.
+func (k *Keeper) count(h *kept, n int) {
+	h.change(func() { h.jobs += n })
+	if n < 0 {
+		poke(h.hurry) // time for a new spare
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.jobs += n
+	k.used = time.Now()
+}
+
+// sftp opens a channel for files.
+func (k *Keeper) sftp(c *net.UnixConn, r request) {
+	h, err := k.find(r)
+	if err != nil {
+		writeMessage(c, reply{Error: err.Error()})
+		return
+	}
+	h.mu.Lock()
+	l := h.link
+	h.mu.Unlock()
+	if l == nil || !l.use() {
+		writeMessage(c, reply{Error: "the connection to the host was lost"})
+		return
+	}
+	defer l.leave()
+	p, err := l.SFTP()
+	if err != nil {
+		writeMessage(c, reply{Error: err.Error()})
+		return
+	}
+	carry(c, p, p, func() error { return writeMessage(c, reply{}) })
+}
+
+// carryLimit is how long a process that was killed may take to end before it is
+// left alone: its connection is cut.
+const carryLimit = 5 * time.Second
+
+// carry passes bytes between a client and a process, after begin, until both
+// have ended.
+func carry(c *net.UnixConn, p Process, out io.Reader, begin func() error) {
+	if begin() != nil {
+		p.Kill()
+	}
+	input, output := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(input)
+		if _, err := io.Copy(struct{ io.Writer }{p}, c); err != nil || p.CloseWrite() != nil {
+			p.Kill()
+		}
+	}()
+	go func() {
+		defer close(output)
+		if _, err := copyChunks(c, out); err != nil {
+			p.Kill()
+			io.Copy(io.Discard, out)
+		}
+		e := end{}
+		if err := p.Wait(); err != nil {
+			e.Error = err.Error()
+		}
+		writeEnd(c, e) // fails where the client has gone
+	}()
+	select {
+	case <-output:
+		c.CloseRead()
+		<-input
+		return
+	case <-input:
+	}
+	select {
+	case <-output:
+	case <-time.After(carryLimit):
+	}
+}
+
+// A chunkWriter writes each message as a chunk.
+type chunkWriter struct{ w io.Writer }
+
+func (c chunkWriter) Write(b []byte) (int, error) {
+	if len(b) > maxChunk {
+		return 0, errProtocol
+	}
+	if _, err := c.w.Write(append(binary.LittleEndian.AppendUint32(nil, uint32(len(b))), b...)); err != nil {
+		return 0, err
+	}
+	return len(b), nil
+}

@@ -1,0 +1,137 @@
+package ssh
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"path"
+	"time"
+
+	"github.com/pkg/sftp"
+
+	"gridrun/launcher/ship"
+)
+
+// Files brings files to one host.
+type Files struct {
+	// Platform is what programs for the host are built for.
+	Platform ship.Platform
+	// Dir is the cache directory on the host.
+	Dir string
+	// Host is its name in messages.
+	Host string
+	// Stall is how long a transfer may go without a byte.
+	Stall time.Duration
+	// Progress is told of bytes that are there; nil: nobody is told.
+	Progress func(host string, done, total int64)
+	// Open opens SFTP to the host; its second result ends it.
+	Open func() (*sftp.Client, func(), error)
+	// Abort wakes a client that hangs.
+	Abort func()
+}
+
+// Ship brings files to the host's cache and returns their paths there.
+func (f *Files) Ship(ctx context.Context, sources ...ship.Source) ([]string, error) {
+	var found []ship.File
+	for _, source := range sources {
+		file, err := source(ctx, f.Platform)
+		if err != nil {
+			return nil, &Error{Host: f.Host, Stage: StageShip, Err: err}
+		}
+		found = append(found, file)
+	}
+	var paths []string
+	err := f.transfer(ctx, func(ctx context.Context, client *sftp.Client, p ship.Progress) (err error) {
+		paths, err = ship.Ship(ctx, client, found, f.Dir, p)
+		return err
+	})
+	return paths, err
+}
+
+// StageDir is where Stage puts the inputs of a job.
+func (f *Files) StageDir(job string) string { return path.Join(f.Dir, "jobs", job) }
+
+// Stage brings inputs to a directory of one job and returns it with their paths.
+func (f *Files) Stage(ctx context.Context, job string, files []ship.File) (dir string, paths []string, err error) {
+	dir = f.StageDir(job)
+	err = f.transfer(ctx, func(ctx context.Context, client *sftp.Client, p ship.Progress) (err error) {
+		paths, err = ship.Stage(ctx, client, files, dir, p)
+		return err
+	})
+	return dir, paths, err
+}
+
+// Unstage removes what Stage has brought.
+func (f *Files) Unstage(ctx context.Context, job string) error {
+	return f.transfer(ctx, func(_ context.Context, client *sftp.Client, _ ship.Progress) error {
+		return ship.Unstage(client, f.StageDir(job))
+	})
+}
+
+// Prune removes what nobody has used for ship.MaxAge from the host's cache.
+func (f *Files) Prune(ctx context.Context) (hashes []string, err error) {
+	err = f.transfer(ctx, func(_ context.Context, client *sftp.Client, _ ship.Progress) (err error) {
+		hashes, err = ship.Prune(client, f.Dir, time.Now().Add(-ship.MaxAge))
+		return err
+	})
+	return hashes, err
+}
+
+func (f *Files) transfer(ctx context.Context, do func(context.Context, *sftp.Client, ship.Progress) error) error {
+	w := newWatch(ctx)
+	defer w.stop()
+	w.enter(StageShip, f.Stall)
+	stop := context.AfterFunc(w.ctx, f.Abort)
+	defer stop()
+	if err := transfer(w, f.Open, f.Host, f.Progress, do); err != nil {
+		return &Error{Host: f.Host, Stage: StageShip, Err: err}
+	}
+	return nil
+}
+
+// errNoSFTP: files cannot be brought to any directory of the host.
+var errNoSFTP = errors.New("the host offers no SFTP")
+
+// transfer opens SFTP for do. Every byte of progress keeps the watch quiet.
+func transfer(w *watch, open func() (*sftp.Client, func(), error), host string, progress func(string, int64, int64), do func(context.Context, *sftp.Client, ship.Progress) error) error {
+	client, end, err := open()
+	if err != nil {
+		return w.why(fmt.Errorf("%w: %w; it is `Subsystem sftp` in the host's sshd_config, Debian's package openssh-sftp-server", errNoSFTP, err))
+	}
+	defer end()
+	return w.why(do(w.ctx, client, func(done, total int64) {
+		w.alive()
+		if progress != nil {
+			progress(host, done, total)
+		}
+	}))
+}
+
+// openSFTP is a client on a channel of its own.
+func openSFTP(conn connection) (*sftp.Client, func(), error) {
+	p, err := conn.subsystem("sftp")
+	if err != nil {
+		return nil, nil, err
+	}
+	client, err := NewSFTP(p.out, p.in)
+	if err != nil {
+		p.kill()
+		io.Copy(io.Discard, p.out)
+		p.wait()
+		if said := p.said.String(); said != "" {
+			err = fmt.Errorf("%w; ssh said: %s", err, said)
+		}
+		return nil, nil, err
+	}
+	return client, func() {
+		client.Close()
+		p.kill()
+		p.wait()
+	}, nil
+}
+
+// NewSFTP is a client of the SFTP server at the other end of r and w.
+func NewSFTP(r io.Reader, w io.WriteCloser) (*sftp.Client, error) {
+	return sftp.NewClientPipe(&afterNoise{r: r}, w, ship.Options()...)
+}

@@ -1,0 +1,128 @@
+package ssh
+
+import (
+	"context"
+	"errors"
+	"io"
+
+	"gridrun/launcher/place"
+)
+
+// Held is a connection to a host on which agents can be started, one after the
+// other and several at once. With OpenSSH each of them connects by itself.
+type Held struct {
+	starter *Starter
+	host    place.Host
+	conn    connection
+	address string
+}
+
+// Hold connects to a host.
+func (s *Starter) Hold(ctx context.Context, host place.Host) (*Held, error) {
+	release, err := s.turn(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	w := newWatch(ctx)
+	defer w.stop()
+	w.enter(StageConfig, 0)
+	t, err := s.target(host)
+	if err != nil {
+		return nil, s.failure(ctx, w, host, "", err)
+	}
+	if s.options.Command != "" {
+		return &Held{starter: s, host: host, conn: s.openssh(t)}, nil
+	}
+	route, err := s.options.Config.Route(t)
+	if err != nil {
+		return nil, s.failure(ctx, w, host, "", err)
+	}
+	conn, address, err := s.dialer.dial(w, route)
+	if err != nil {
+		return nil, s.failure(ctx, w, host, address, err)
+	}
+	return &Held{starter: s, host: host, conn: conn, address: address}, nil
+}
+
+// turn waits until fewer than Parallel hosts are being started.
+func (s *Starter) turn(ctx context.Context) (release func(), err error) {
+	select {
+	case s.limit <- struct{}{}:
+		return func() { <-s.limit }, nil
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+}
+
+// failure is what the user is told of err, which ended the stage of w.
+func (s *Starter) failure(ctx context.Context, w *watch, host place.Host, address string, err error) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	var whole *Error
+	if errors.As(err, &whole) {
+		return err
+	}
+	e := &Error{Host: host.Name, Stage: w.now(), Address: address, Err: err}
+	var said *saying
+	if errors.As(err, &said) {
+		e.Err, e.Said = said.error, said.said
+	}
+	e.Try = s.advice(e, host)
+	return e
+}
+
+// Agent starts an agent that leaves the connection alone when it ends.
+func (h *Held) Agent(ctx context.Context) (*Agent, error) {
+	agent, _, err := h.start(ctx)
+	return agent, err
+}
+
+// start starts an agent. A host that hangs loses the connection.
+func (h *Held) start(ctx context.Context) (agent *Agent, shipped bool, err error) {
+	release, err := h.starter.turn(ctx)
+	if err != nil {
+		return nil, false, err
+	}
+	defer release()
+	w := newWatch(ctx)
+	defer w.stop()
+	stop := context.AfterFunc(w.ctx, h.conn.close)
+	agent, shipped, err = h.starter.boot(w, h.conn, h.host.Name)
+	if !stop() && err == nil {
+		err = context.Cause(w.ctx)
+	}
+	if err != nil {
+		return nil, shipped, h.starter.failure(ctx, w, h.host, h.address, err)
+	}
+	agent.held = true
+	return agent, shipped, nil
+}
+
+// SFTP opens a channel to the host's SFTP server. What is read from it begins
+// with what start-up files print; [NewSFTP] makes a client of it.
+func (h *Held) SFTP() (*Channel, error) {
+	p, err := h.conn.subsystem("sftp")
+	if err != nil {
+		return nil, err
+	}
+	return &Channel{p.out, p.in, p}, nil
+}
+
+// Close ends the connection, with all agents on it, and waits until nothing of
+// it is left here.
+func (h *Held) Close() { h.conn.join() }
+
+// A Channel is a process on the host that is no agent.
+type Channel struct {
+	io.Reader
+	io.WriteCloser // its standard input
+	process        *process
+}
+
+// Kill closes the channel; Read then ends.
+func (c *Channel) Kill() { c.process.kill() }
+
+// Wait releases it after Read has ended.
+func (c *Channel) Wait() error { return c.process.wait() }
