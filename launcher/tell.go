@@ -13,6 +13,13 @@ func (j *Job) Tell(text string) {
 	}
 }
 
+// TellVerbose does so if the user wants to know what happens on the way.
+func (j *Job) TellVerbose(text string) {
+	if r := j.running.Load(); r != nil {
+		r.verbose("%s", text)
+	}
+}
+
 // Shipped draws how much of what a host lacks has been brought there, in bytes.
 // host is its String.
 func (j *Job) Shipped(host string, done, total int64) {

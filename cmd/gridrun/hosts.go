@@ -11,15 +11,18 @@ import (
 
 	"gridrun/internal/agent"
 	"gridrun/launcher"
+	"gridrun/launcher/keeper"
 	"gridrun/launcher/place"
 	"gridrun/launcher/program"
 	"gridrun/launcher/ship"
 	"gridrun/launcher/ssh"
 )
 
-// starters start agents on this machine as processes and on others through ssh.
+// starters start agents on this machine as processes and on others through ssh,
+// or take those that a keeper has waiting.
 type starters struct {
 	local  launcher.Local
+	warm   warm
 	remote *ssh.Starter
 	job    atomic.Pointer[launcher.Job] // whose screen shows what there is to say
 }
@@ -30,6 +33,15 @@ func (s *starters) Start(ctx context.Context, host place.Host) (launcher.Agent, 
 	}
 	if host.Local() {
 		return s.local.Start(ctx, host)
+	}
+	if _, kept := s.warm.keeps(host); kept {
+		agent, err := s.warm.client.Start(ctx, s.warm.way, keeper.HostOf(host), s.shipped)
+		if err == nil || ctx.Err() != nil {
+			return agent, err
+		}
+		if j := s.job.Load(); j != nil {
+			j.TellVerbose(fmt.Sprintf("%s is started through ssh, as the keeper cannot: %v", host, err))
+		}
 	}
 	return s.remote.Start(ctx, host)
 }
@@ -51,12 +63,35 @@ func startOwn() (launcher.Agent, error) {
 
 func (a ownAgent) Wait() error { return a.said.With(a.Own.Wait()) }
 
-// newStarters is what any host needs; other machines get ssh.
-func newStarters(flags hostFlags, away bool) (*starters, error) {
-	s := &starters{}
+// tell and shipped show the user what starting has to say, once the job runs.
+func (s *starters) tell(text string) {
+	if j := s.job.Load(); j != nil {
+		j.Tell(text)
+	}
+}
+
+func (s *starters) shipped(host string, done, total int64) {
+	if j := s.job.Load(); j != nil {
+		j.Shipped(host, done, total)
+	}
+}
+
+// newStarters is what any host needs; other machines get ssh and, if it may be
+// used, the keeper.
+func newStarters(ctx context.Context, flags hostFlags, away, useWarm bool) (s *starters, err error) {
+	s = &starters{}
 	if !away {
 		return s, nil
 	}
+	if useWarm {
+		s.warm = findWarm(ctx, flags)
+	}
+	s.remote, err = newSSH(flags, s.tell, s.shipped)
+	return s, err
+}
+
+// newSSH starts agents as the flags say.
+func newSSH(flags hostFlags, notice func(string), progress func(host string, done, total int64)) (*ssh.Starter, error) {
 	config, err := ssh.LoadConfig(flags.SSHConfig)
 	if err != nil && flags.LauncherCommand == "" {
 		return nil, err
@@ -65,27 +100,25 @@ func newStarters(flags hostFlags, away bool) (*starters, error) {
 	if command != "" && flags.SSHConfig != "" {
 		command += " -F " + flags.SSHConfig
 	}
-	s.remote, err = ssh.New(ssh.Options{
-		Agent:   ship.Self("gridrun", buildSelf),
-		Config:  config,
-		Command: command,
-		Notice: func(text string) {
-			if j := s.job.Load(); j != nil {
-				j.Tell(text)
-			}
-		},
-		Progress: func(host string, done, total int64) {
-			if j := s.job.Load(); j != nil {
-				j.Shipped(host, done, total)
-			}
-		},
+	return ssh.New(ssh.Options{
+		Agent:    ship.Self("gridrun", buildSelf),
+		Config:   config,
+		Command:  command,
+		Notice:   notice,
+		Progress: progress,
 	})
-	return s, err
 }
 
-// survey asks hosts that have no slots written how many ranks they take. Names
-// that do not resolve are all listed before anything is connected.
+// survey asks hosts that have no slots written how many ranks they take; the
+// keeper knows its own. Names that do not resolve are all listed before anything
+// is connected.
 func (s *starters) survey(ctx context.Context, hosts []place.Host) ([]place.Host, error) {
+	hosts = slices.Clone(hosts)
+	for i, h := range hosts {
+		if cpus, kept := s.warm.keeps(h); kept && h.Slots == 0 && cpus > 0 {
+			hosts[i].Slots = min(cpus, place.MaxSlots)
+		}
+	}
 	unknown := func(h place.Host) bool { return !h.Local() && h.Slots == 0 }
 	if !slices.ContainsFunc(hosts, unknown) {
 		return hosts, nil
@@ -96,8 +129,12 @@ func (s *starters) survey(ctx context.Context, hosts []place.Host) ([]place.Host
 	return launcher.Survey(ctx, s, hosts)
 }
 
+// resolve looks up the names of hosts that must be connected to.
 func (s *starters) resolve(ctx context.Context, hosts []place.Host) error {
-	hosts = slices.DeleteFunc(slices.Clone(hosts), place.Host.Local)
+	hosts = slices.DeleteFunc(slices.Clone(hosts), func(h place.Host) bool {
+		_, kept := s.warm.keeps(h)
+		return kept || h.Local()
+	})
 	if len(hosts) == 0 {
 		return nil
 	}

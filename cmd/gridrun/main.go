@@ -8,6 +8,7 @@
 //	gridrun __guard            what the launcher starts on a host (internal/agent)
 //	gridrun __agent            the supervisor of the host's ranks, started by the guard
 //	gridrun __hostd            the host service, started by the agent when first needed
+//	gridrun __keeper           what gridrun up leaves (launcher/keeper)
 //	gridrun __job NAME args... a rank of a built-in job
 package main
 
@@ -35,6 +36,8 @@ func main() {
 			os.Exit(agent.Main())
 		case "__hostd":
 			os.Exit(hostd.Main(map[string]hostd.Handler{"lram": lram.Handler(jobs.Stores())}))
+		case "__keeper":
+			os.Exit(runKeeper(args[1:]))
 		case "__job":
 			os.Exit(runJob(args[1:]))
 		}

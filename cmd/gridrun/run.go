@@ -30,7 +30,7 @@ func (*runFlags) run(ctx context.Context, words []string) (int, error) {
 	spec.Apps, spec.Builtins = apps, jobNames()
 
 	signals := catch()
-	starters, err := newStarters(flags.hostFlags, spec.Away())
+	starters, err := newStarters(ctx, flags.hostFlags, spec.Away(), !flags.NoWarm)
 	if err != nil {
 		return 0, err
 	}

@@ -69,6 +69,8 @@ func verbs() []verb {
 		{name: "bench p2p", summary: "Time messages, with Open MPI and MPICH.", command: new(p2pFlags)},
 		{name: "bench collectives", summary: "Time collectives, with Open MPI and MPICH.", command: new(collectivesFlags)},
 		{name: "new", args: "DIR", summary: "Start a rank program that builds offline.", command: new(newFlags)},
+		{name: "up", summary: "Keep hosts ready, so that jobs start at once.", command: new(upFlags), about: upAbout},
+		{name: "down", summary: "End what gridrun up has left.", command: new(downFlags)},
 		{name: "help", args: "[COMMAND...]", summary: "Explain a command, or everything.", command: new(helpFlags), words: verbNames},
 		{name: "version", summary: "Name this build.", command: new(versionFlags)},
 	}
