@@ -60,6 +60,7 @@ type Timer string
 
 const (
 	StartTimer   Timer = "start"   // agents must have answered
+	NewsTimer    Timer = "news"    // hosts are told who has finished
 	SettleTimer  Timer = "settle"  // a first-hand failure must have overtaken a collateral one
 	InspectTimer Timer = "inspect" // reports must be in
 	StopTimer    Timer = "stop"    // stopped processes must have ended

@@ -35,6 +35,7 @@ const DefaultStart = 10 * time.Second
 
 // Deadlines of the phases, beyond the user's own.
 const (
+	newsDelay    = 10 * time.Millisecond // in which finished ranks are gathered
 	settleLimit  = time.Second
 	inspectLimit = 2 * time.Second
 	stopLimit    = 10 * time.Second // after the grace period
@@ -86,6 +87,7 @@ type Machine struct {
 	collateral []cause // the others
 	expired    bool    // --timeout has passed
 	impatient  bool    // a second signal came
+	finished   []int   // ranks that ended well and of whom hosts have not heard
 	inspecting bool
 	waits      []wire.Wait
 	actions    []Action
@@ -214,16 +216,9 @@ func (m *Machine) exited(e wire.Exit) {
 	p.ended, p.exit = true, e
 	m.alive--
 	spec := m.cfg.Procs[e.Proc]
-	gone := &wire.Gone{Ranks: spec.Ranks, Finished: e.Code == 0 && e.Signal == 0 && e.Error == ""}
-	if !gone.Finished {
-		gone.Why = exitText(e)
-	}
-	for h := range m.hosts {
-		if h != spec.Host {
-			m.send(h, gone)
-		}
-	}
-	if gone.Finished || e.Stop || len(p.reported) > 0 {
+	finished := e.Code == 0 && e.Signal == 0 && e.Error == ""
+	m.tellGone(spec, finished, e)
+	if finished || e.Stop || len(p.reported) > 0 {
 		return
 	}
 	c := cause{kind: byFailure, ranks: spec.Ranks, proc: e.Proc, exit: true, text: exitText(e), code: e.Code}
@@ -234,6 +229,34 @@ func (m *Machine) exited(e wire.Exit) {
 		c.code, c.exit = max(e.Code, 125), false
 	}
 	m.fail(c, false)
+}
+
+// tellGone lets hosts know of ranks that have ended: at once when others may
+// have to fail for it, else together with those that finish in the next moment. A
+// message for each rank to each host would be the square of the job's size.
+func (m *Machine) tellGone(spec Proc, finished bool, e wire.Exit) {
+	if finished {
+		m.finished = append(m.finished, spec.Ranks...)
+		if m.alive > 0 {
+			m.arm(NewsTimer, newsDelay)
+		}
+		return
+	}
+	gone := &wire.Gone{Ranks: spec.Ranks, Why: exitText(e)}
+	for h := range m.hosts {
+		if h != spec.Host {
+			m.send(h, gone)
+		}
+	}
+}
+
+// tellFinished tells all hosts, also those where these ranks were.
+func (m *Machine) tellFinished() {
+	delete(m.armed, NewsTimer)
+	if m.alive > 0 && len(m.finished) > 0 {
+		m.broadcast(&wire.Gone{Ranks: m.finished, Finished: true})
+	}
+	m.finished = nil
 }
 
 func (m *Machine) fail(c cause, collateral bool) {
@@ -297,6 +320,8 @@ func (m *Machine) rang(t Timer) {
 	switch t {
 	case StartTimer:
 		m.abandon(func(h host) bool { return !h.ready }, fmt.Sprintf("the agent did not answer within %v of its start", m.cfg.Start))
+	case NewsTimer:
+		m.tellFinished()
 	case SettleTimer:
 		if len(m.collateral) > 0 {
 			m.stop(m.collateral[0], 0)

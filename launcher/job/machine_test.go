@@ -192,7 +192,7 @@ func TestAnyOrderEnds(t *testing.T) {
 			case 8:
 				e = Asked{}
 			case 9:
-				e, failed = Rang{[]Timer{StartTimer, SettleTimer, InspectTimer, StopTimer, DrainTimer}[rnd.IntN(5)]}, true
+				e, failed = Rang{[]Timer{StartTimer, NewsTimer, SettleTimer, InspectTimer, StopTimer, DrainTimer}[rnd.IntN(6)]}, true
 			case 10:
 				e, failed = HostDone{rnd.IntN(4) - 1}, true // too early: a lost host
 			}
