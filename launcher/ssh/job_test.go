@@ -53,9 +53,7 @@ func follow(t *testing.T, a launcher.Agent, start *wire.Start) (output string, e
 			output += string(m.Data)
 		case *wire.Exit:
 			exit = *m
-			if err := s.Send(&wire.Stop{}); err != nil {
-				t.Fatal(err)
-			}
+			s.Send(&wire.Stop{}) // fails where the agent has left already
 		case *wire.Done:
 			done = true
 		case *wire.Trouble:
