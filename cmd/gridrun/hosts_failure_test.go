@@ -223,6 +223,7 @@ func (r row) try(t *testing.T, c *cluster, m moment, want cell) {
 	if r.cut {
 		alone = []int{struck}
 	}
+	c.down(t, append(dead, alone...)...)
 	c.clean(t, dead, alone)
 	gone := time.Since(began)
 	said := l.errOut.String()

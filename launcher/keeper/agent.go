@@ -6,7 +6,6 @@ import (
 	"io"
 	"net"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/pkg/sftp"
@@ -37,6 +36,7 @@ func (c *Client) Start(ctx context.Context, way Way, at Host, progress func(host
 	}
 	system, arch, _ := strings.Cut(r.Platform, "/")
 	a := &Agent{conn: conn, chunks: chunkReader{r: conn}}
+	a.files.ctx, a.files.close = context.WithCancel(context.Background())
 	a.Files = ssh.Files{
 		Platform: ship.Platform{OS: system, Arch: arch},
 		Dir:      r.Dir,
@@ -79,63 +79,30 @@ func (a *Agent) Wait() error {
 	return nil
 }
 
-// channels are the connections for files that are open.
+// channels are the connections for files; all end together.
 type channels struct {
-	mu     sync.Mutex
-	conns  map[net.Conn]bool
-	closed bool
+	ctx   context.Context
+	close context.CancelFunc
 }
 
 // open opens SFTP to the host through the keeper.
 func (s *channels) open(c *Client, way Way, at Host) (*sftp.Client, func(), error) {
-	ctx, cancel := context.WithTimeout(context.Background(), stall)
-	defer cancel()
-	conn, _, err := c.ask(ctx, request{Op: opSFTP, Way: way, Host: at})
+	conn, _, err := c.ask(s.ctx, request{Op: opSFTP, Way: way, Host: at})
 	if err != nil {
 		return nil, nil, err
 	}
-	if !s.add(conn) {
-		return nil, nil, errors.New("the agent was ended")
-	}
+	stop := context.AfterFunc(s.ctx, func() { conn.Close() })
 	client, err := ssh.NewSFTP(&chunkReader{r: conn}, halfConn{conn})
 	if err != nil {
-		s.drop(conn)
+		stop()
+		conn.Close()
 		return nil, nil, err
 	}
 	return client, func() {
 		client.Close()
-		s.drop(conn)
+		stop()
+		conn.Close()
 	}, nil
-}
-
-func (s *channels) add(c net.Conn) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.closed {
-		c.Close()
-		return false
-	}
-	if s.conns == nil {
-		s.conns = map[net.Conn]bool{}
-	}
-	s.conns[c] = true
-	return true
-}
-
-func (s *channels) drop(c net.Conn) {
-	c.Close()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.conns, c)
-}
-
-func (s *channels) close() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.closed = true
-	for c := range s.conns {
-		c.Close()
-	}
 }
 
 // halfConn ends only what is written when it is closed.

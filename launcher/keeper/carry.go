@@ -82,13 +82,19 @@ func (k *Keeper) sftp(c *net.UnixConn, r request) {
 		return
 	}
 	defer l.leave()
+	// On a connection that is cut nothing answers.
+	late := time.AfterFunc(sftpLimit, l.Close)
 	p, err := l.SFTP()
+	late.Stop()
 	if err != nil {
 		writeMessage(c, reply{Error: err.Error()})
 		return
 	}
 	carry(c, p, p, func() error { return writeMessage(c, reply{}) })
 }
+
+// sftpLimit is how long a host may take to open a channel for files.
+const sftpLimit = 20 * time.Second
 
 // carryLimit is how long a process that was killed may take to end before it is
 // left alone: its connection is cut.

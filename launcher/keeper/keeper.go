@@ -117,7 +117,15 @@ func (k *Keeper) Serve(ctx context.Context, l *net.UnixListener) error {
 		}
 		k.all.Go(func() { k.serve(c) })
 	}
-	k.all.Wait()
+	joined := make(chan struct{})
+	go func() {
+		k.all.Wait()
+		close(joined)
+	}()
+	select {
+	case <-joined:
+	case <-time.After(2 * discardLimit): // who waits for a host that is cut off
+	}
 	return nil
 }
 
