@@ -131,7 +131,7 @@ func jobOf(t *testing.T, np int, change func(*Spec)) *Job {
 	if err != nil {
 		t.Fatal(err)
 	}
-	j.Notice = ""
+	j.Notices = nil
 	return j
 }
 

@@ -22,8 +22,8 @@ import (
 
 // A Job is a Spec made concrete: every program found, every rank placed.
 type Job struct {
-	// Notice, when not "", is worth a line before the job runs.
-	Notice string
+	// Notices are worth a line each before the job runs.
+	Notices []string
 
 	spec     Spec
 	plan     place.Plan
@@ -87,7 +87,7 @@ func Prepare(ctx context.Context, spec Spec) (*Job, error) {
 		j.spec.Lease = DefaultLease
 	}
 	if len(spec.Hosts) == 0 && len(j.Remote()) == 0 && j.plan.NP > cpus {
-		j.Notice = fmt.Sprintf("%d ranks share %d CPUs", j.plan.NP, cpus)
+		j.notice("%d ranks share %d CPUs", j.plan.NP, cpus)
 	}
 	for _, a := range spec.Apps {
 		p, err := program.Finder{Jobs: spec.Builtins}.Find(ctx, a.Command[0])
@@ -97,6 +97,16 @@ func Prepare(ctx context.Context, spec Spec) (*Job, error) {
 		j.programs = append(j.programs, p)
 		j.sources = append(j.sources, source(a.Command[0], p))
 	}
+	for i, a := range spec.Apps {
+		if lib, whose := program.MPI(j.programs[i].Path); lib != "" && j.plan.NP > 1 {
+			j.notice("%s is linked against %s (%s), whose server gridrun does not have: each of its processes will be rank 0 of 1; start it with mpiexec", a.Command[0], whose, lib)
+		}
+	}
+	for _, r := range spec.WrapRanks {
+		if r >= j.plan.NP {
+			return nil, &Error{CodeRefused, fmt.Errorf("--wrap-ranks: no rank %d, the job has ranks 0 to %d", r, j.plan.NP-1)}
+		}
+	}
 	if j.inputs, err = inputs(spec.Stage); err != nil {
 		return nil, &Error{CodeRefused, err}
 	}
@@ -105,6 +115,10 @@ func Prepare(ctx context.Context, spec Spec) (*Job, error) {
 	rand.Read(j.key)
 	j.id = hex.EncodeToString(id)
 	return j, nil
+}
+
+func (j *Job) notice(format string, args ...any) {
+	j.Notices = append(j.Notices, fmt.Sprintf(format, args...))
 }
 
 // Text shows where every rank would run, for --dry-run.
@@ -152,6 +166,8 @@ func (j *Job) start(h, columns int, paths []string, stage string) (*wire.Start, 
 		Watch:     j.spec.Observe.watch(),
 		Away:      remote(j.plan.Hosts[h]),
 		TellBound: j.spec.ReportBindings,
+		EnvStyles: j.spec.EnvStyles,
+		Leader:    j.leader(),
 	}
 	if j.bindsByPolicy() {
 		m.BindTo = j.spec.BindTo
@@ -195,6 +211,7 @@ func (j *Job) start(h, columns int, paths []string, stage string) (*wire.Start, 
 			Dir:   dir,
 			Stdin: j.feedsProc(p),
 			CPUs:  proc.CPUs,
+			Wrap:  j.wrapper(proc, h),
 		})
 	}
 	return m, nil

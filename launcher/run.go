@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -62,6 +63,7 @@ type run struct {
 	stdout    *output.Writer
 	stderr    *output.Writer
 	outlets   outlets
+	lost      atomic.Pointer[job.OutputLost] // the first output that failed
 	input     *feeder
 	observer  *observer // nil: nothing is observed
 }
@@ -75,8 +77,8 @@ func (r *run) main(ctx context.Context, starter Starter) int {
 		return r.refuse(err)
 	}
 	r.job.running.Store(r)
-	if r.job.Notice != "" {
-		r.say(r.job.Notice)
+	for _, text := range r.job.Notices {
+		r.say(text)
 	}
 	config := job.Config{Timeout: r.job.spec.Timeout, Grace: max(r.job.spec.Grace, 0)}
 	if r.job.spec.Observe.watch().Any() {
@@ -197,6 +199,13 @@ func (r *run) finish(cancel context.CancelFunc) int {
 	if table != "" {
 		r.stderr.Put([]byte(table), nil)
 	}
+	// An output that failed at the very end comes after the last event.
+	if lost := r.lost.Load(); lost != nil && result.Code == 0 {
+		result = job.Result{Code: CodeRefused, Summary: lost.Why}
+		if lost.Why == "" {
+			result.Code = 128 + int(syscall.SIGPIPE)
+		}
+	}
 	if result.Summary != "" {
 		r.say(result.Summary)
 	} else {
@@ -204,21 +213,7 @@ func (r *run) finish(cancel context.CancelFunc) int {
 	}
 	r.stderr.Close()
 	r.written(r.stderr.Done())
-	// An output that failed at the very end comes after the last event.
-	for {
-		select {
-		case e := <-r.events:
-			if lost, ok := e.(job.OutputLost); ok && result.Code == 0 {
-				result.Code = CodeRefused
-				if lost.Why == "" {
-					result.Code = 128 + int(syscall.SIGPIPE)
-				}
-			}
-			continue
-		default:
-		}
-		return result.Code
-	}
+	return result.Code
 }
 
 // written waits for the end of a writer; false when a signal came first.
@@ -343,7 +338,9 @@ func (r *run) outputFailed(what string, err error) {
 	if !errors.Is(err, syscall.EPIPE) && !errors.Is(err, io.ErrClosedPipe) {
 		why = what + err.Error()
 	}
-	go r.post(job.OutputLost{Why: why}) // the writer goes on returning credit
+	lost := &job.OutputLost{Why: why}
+	r.lost.CompareAndSwap(nil, lost)
+	go r.post(*lost) // the writer goes on returning credit
 }
 
 // say writes a line for the user.

@@ -60,9 +60,15 @@ type Spec struct {
 	OutputDir string
 	Tee       bool
 	// Stdin is who gets standard input: "all", "none", or a rank; "": rank 0.
-	Stdin   string
-	Verbose bool
-	DryRun  bool // for the caller: Prepare is all it wants
+	Stdin string
+	// Wrap is a command that starts the program of WrapRanks (nil: of all), as its
+	// last words. {rank}, {host} and {job} in it are replaced.
+	Wrap      []string
+	WrapRanks []int
+	// EnvStyles are families of names that ranks find in the environment.
+	EnvStyles []string
+	Verbose   bool
+	DryRun    bool // for the caller: Prepare is all it wants
 	// Stage are files of this machine that every host gets for the time of the job.
 	Stage []string
 	// Observe is what the user wants to know of the job's ranks.
@@ -151,7 +157,14 @@ func (s *Spec) Validate() error {
 	if err := s.Observe.validate(); err != nil {
 		return err
 	}
+	for _, style := range s.EnvStyles {
+		if !slices.Contains(wire.EnvStyles, style) {
+			return fmt.Errorf("--env-style %s: there are %s", style, strings.Join(wire.EnvStyles, ", "))
+		}
+	}
 	switch p := s.Ports; {
+	case s.WrapRanks != nil && s.Wrap == nil:
+		return errors.New("--wrap-ranks says which ranks --wrap is for; give a command with --wrap")
 	case s.Tee && s.OutputDir == "":
 		return errors.New("--tee shows what --output-dir keeps; give a directory, or leave it out")
 	case s.FoldOutput && s.OutputDir != "" && !s.Tee:

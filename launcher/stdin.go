@@ -292,7 +292,7 @@ func (r *run) openInput() error {
 	}
 	var err error
 	r.input, err = newFeeder(r.io.Stdin, sinks, func(err error) {
-		go r.outputFailed("cannot keep standard input: ", err)
+		r.outputFailed("cannot keep standard input: ", err)
 	})
 	return err
 }

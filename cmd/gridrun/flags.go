@@ -43,6 +43,10 @@ type runFlags struct {
 	Wdir   string   `group:"What ranks find" placeholder:"DIR" help:"Directory that ranks start in."`
 	Stage  []string `group:"What ranks find" placeholder:"FILE" help:"Bring FILE to {stage} on every host."`
 
+	EnvStyle  []string `group:"What ranks find" placeholder:"STYLE" help:"Also torchrun, openmpi, pmi, slurm names."`
+	Wrap      string   `group:"What ranks find" placeholder:"CMD" help:"Start ranks under CMD: 'strace -o t.{rank}'."`
+	WrapRanks string   `group:"What ranks find" placeholder:"SET" help:"Only these ranks: 0,3-5 (default: all)."`
+
 	TagOutput       bool   `group:"Output and input" help:"Put the rank before each line of output."`
 	TimestampOutput bool   `group:"Output and input" help:"Put the time before each line of output."`
 	FoldOutput      bool   `group:"Output and input" help:"Show lines that many ranks print once."`

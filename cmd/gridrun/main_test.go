@@ -16,6 +16,9 @@ import (
 // TestMain lets the test binary be gridrun: tests run it by that name, and it
 // starts itself as guard, agent and ranks.
 func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && strings.HasPrefix(os.Args[1], "__") { // started by a wrapper, under its own path
+		main()
+	}
 	switch filepath.Base(os.Args[0]) {
 	case "gridrun":
 		main()
@@ -95,6 +98,8 @@ hasnt() { ! grep -q -e "$2" "$1" || fail "'$2' in $1"; }
 count() { [ "$(grep -c -e "$3" "$2")" = "$1" ] || fail "not $1 lines '$3' in $2"; }
 same() { cmp "$1" "$2" || fail "$1 and $2 differ"; }
 await() { n=0; until [ -s "$1" ]; do n=$((n+1)); [ $n -lt 500 ] || { code=; fail "no $1"; }; sleep 0.02; done; }
+# unfold prints a line "RANK TEXT" for each rank of lines "[RANKS] TEXT".
+unfold() { awk '{ set = substr($1, 2, length($1) - 2); text = substr($0, length($1) + 2); n = split(set, parts, ","); for (i = 1; i <= n; i++) { m = split(parts[i], ends, "-"); for (r = ends[1] + 0; r <= ends[m] + 0; r++) print r, text } }'; }
 ended() { code=0; wait "$1" || code=$?; }
 `
 

@@ -15,6 +15,7 @@ import (
 
 	"gridrun/internal/wire"
 	"gridrun/launcher"
+	"gridrun/launcher/rankset"
 )
 
 // run starts a job and returns its exit code; the error is what prevented it.
@@ -118,6 +119,7 @@ func (f runFlags) spec() (launcher.Spec, error) {
 		OutputDir:       f.OutputDir,
 		Tee:             f.Tee,
 		Stdin:           f.Stdin,
+		EnvStyles:       f.EnvStyle,
 		Verbose:         f.Verbose,
 		DryRun:          f.DryRun,
 		Observe: launcher.Observe{
@@ -145,6 +147,12 @@ func (f runFlags) spec() (launcher.Spec, error) {
 	var err error
 	if s.MapBy, err = f.policy(); err != nil {
 		return s, err
+	}
+	if s.Wrap, err = splitWords(f.Wrap); err != nil {
+		return s, fmt.Errorf("--wrap: %w", err)
+	}
+	if s.WrapRanks, err = rankset.Expand(f.WrapRanks); err != nil {
+		return s, fmt.Errorf("--wrap-ranks: %w", err)
 	}
 	s.Hosts, err = f.hosts()
 	return s, err

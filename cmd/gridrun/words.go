@@ -133,3 +133,47 @@ func unknownFlag(word string, known []flagSpec) error {
 	}
 	return fmt.Errorf("unknown flag %s; `gridrun --help` lists them", word)
 }
+
+// splitWords cuts a command into words as a shell does, with quotes and
+// backslashes and nothing else.
+func splitWords(text string) ([]string, error) {
+	var words []string
+	var word strings.Builder
+	open, escaped, any := rune(0), false, false
+	for _, c := range text {
+		switch {
+		case escaped:
+			if open == '"' && c != '"' && c != '\\' {
+				word.WriteByte('\\')
+			}
+			word.WriteRune(c)
+			escaped = false
+		case c == '\\' && open != '\'':
+			escaped, any = true, true
+		case open != 0:
+			if c == open {
+				open = 0
+			} else {
+				word.WriteRune(c)
+			}
+		case c == '"' || c == '\'':
+			open, any = c, true
+		case c == ' ' || c == '\t' || c == '\n':
+			if any {
+				words = append(words, word.String())
+				word.Reset()
+				any = false
+			}
+		default:
+			word.WriteRune(c)
+			any = true
+		}
+	}
+	if open != 0 || escaped {
+		return nil, fmt.Errorf("%q ends within quotes, or with a backslash", text)
+	}
+	if any {
+		words = append(words, word.String())
+	}
+	return words, nil
+}

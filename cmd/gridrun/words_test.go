@@ -109,3 +109,34 @@ func FuzzConfig(f *testing.F) {
 		}
 	})
 }
+
+func TestSplitWords(t *testing.T) {
+	for text, want := range map[string][]string{
+		"":                        nil,
+		"  \t ":                   nil,
+		"a b":                     {"a", "b"},
+		" a  'b c' \"d e\" f\\ g": {"a", "b c", "d e", "f g"},
+		`''`:                      {""},
+		`a'b'"c"`:                 {"abc"},
+		`"a\"b\\c\d" '\'`:         {`a"b\c\d`, `\`},
+	} {
+		if got, err := splitWords(text); err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("%q: %q, %v, want %q", text, got, err, want)
+		}
+	}
+	for _, text := range []string{`'`, `"a`, `a\`, `"\"`} {
+		if got, err := splitWords(text); err == nil {
+			t.Errorf("%q: %q, want an error", text, got)
+		}
+	}
+}
+
+func FuzzSplitWords(f *testing.F) {
+	f.Add(`a 'b "c' \d`)
+	f.Fuzz(func(t *testing.T, text string) {
+		words, err := splitWords(text)
+		if err == nil && len(strings.Join(words, "")) > len(text) {
+			t.Fatalf("%q: %q", text, words)
+		}
+	})
+}

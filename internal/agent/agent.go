@@ -276,7 +276,11 @@ func (a *agent) kill() {
 // signalGroups sends sig to the process group of every process that runs. Only
 // the loop reaps, so a pid it knows cannot have been given to somebody else.
 func (a *agent) signalGroups(sig syscall.Signal) {
-	for pid := range a.byPid {
+	for pid, p := range a.byPid {
+		if len(p.spec.Wrap) > 0 {
+			signalWrapped(pid, p.spec.Wrap, sig)
+			continue
+		}
 		syscall.Kill(-pid, sig) // fails only if everybody in the group has just ended
 	}
 	for _, p := range a.procs {

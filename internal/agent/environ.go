@@ -26,9 +26,10 @@ type environment struct {
 // computing loops.
 const minProcs = 2
 
-// environ is the environment of a process: the agent's own, the additions of
-// spec, and what gridrun tells every process. Of two settings of a name the
-// later one holds; only that one is passed on.
+// environ is the environment of a process: the agent's own without what another
+// launcher has left there, the additions of spec, the names of --env-style, and
+// what gridrun tells every process. Of two settings of a name the later one
+// holds; only that one is passed on.
 func (a *agent) environ(spec *wire.ProcSpec) []string {
 	e := &a.environment
 	e.mu.Lock()
@@ -48,7 +49,7 @@ func (a *agent) environ(spec *wire.ProcSpec) []string {
 	if e.procs >= 0 {
 		text[e.procs] = procsVar + strconv.Itoa(max(share, minProcs))
 	}
-	return text
+	return a.style(text, spec)
 }
 
 const (
@@ -66,7 +67,7 @@ func (e *environment) make(a *agent, spec *wire.ProcSpec) {
 	if len(spec.Ranks) > 0 {
 		add = append(add, rankVar)
 	}
-	base := os.Environ()
+	base := scrub(os.Environ())
 	if !slices.ContainsFunc(append(base, add...), func(kv string) bool { return strings.HasPrefix(kv, procsVar) }) {
 		add = append(add, procsVar)
 	}

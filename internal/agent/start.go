@@ -105,6 +105,9 @@ func (a *agent) startThreads(n int) {
 // startProcess starts the process of spec. It runs on a starting thread.
 func (a *agent) startProcess(spec *wire.ProcSpec) (c child, failed *startError) {
 	path, argv, failed := commandLine(spec)
+	if failed == nil {
+		path, argv, failed = wrapped(a.hostName(a.start.Host), spec, path, argv)
+	}
 	if failed != nil {
 		return child{}, failed
 	}
@@ -161,7 +164,7 @@ func (a *agent) startProcess(spec *wire.ProcSpec) (c child, failed *startError) 
 	if err != nil {
 		c.record.close()
 		fds.closeOurs()
-		return child{}, explain(path, spec.Dir, err)
+		return child{}, explain(path, spec, err)
 	}
 	c.bound = a.boundTo(c.pid)
 	return c, nil
@@ -185,7 +188,8 @@ func commandLine(spec *wire.ProcSpec) (path string, argv []string, failed *start
 
 // explain turns the error of fork, chdir and exec, which are one call, into
 // what the user can mend.
-func explain(path, dir string, err error) *startError {
+func explain(path string, spec *wire.ProcSpec, err error) *startError {
+	dir := spec.Dir
 	if dir != "" {
 		switch st, statErr := os.Stat(dir); {
 		case errors.Is(statErr, os.ErrNotExist):
@@ -199,6 +203,9 @@ func explain(path, dir string, err error) *startError {
 		}
 	}
 	full := path
+	if len(spec.Wrap) > 0 {
+		path = "--wrap: " + path
+	}
 	if !filepath.IsAbs(full) {
 		full = filepath.Join(dir, path)
 	}

@@ -22,6 +22,9 @@ const MaxControl = 16 << 20
 // A Message is one control message; its kind byte is fixed for ever.
 type Message interface{ kind() byte }
 
+// EnvStyles are the families of names that Start.EnvStyles may have.
+var EnvStyles = []string{"openmpi", "pmi", "slurm", "torchrun"}
+
 // A ProcSpec is one process that an agent starts.
 type ProcSpec struct {
 	Proc  int
@@ -32,8 +35,9 @@ type ProcSpec struct {
 	Args  []string // without the program's name
 	Env   []string // additions, "K=V"
 	Dir   string
-	Stdin bool  // gets the launcher's standard input
-	CPUs  []int // it is bound to these, whatever Start.BindTo says; none: as that says
+	Stdin bool     // gets the launcher's standard input
+	CPUs  []int    // it is bound to these, whatever Start.BindTo says; none: as that says
+	Wrap  []string // the program is started by this command, as its last words
 }
 
 // Topology is where every rank of the job lives. Index: world rank, process, host.
@@ -63,6 +67,10 @@ type (
 		// Away says that the host is not the launcher's machine: a directory that
 		// is missing there is replaced by the home, with a Notice.
 		Away bool
+		// Families of names that the environment has as well, and how other hosts
+		// call that of rank 0.
+		EnvStyles []string
+		Leader    string
 		// Jobs of several hosts: where the agent listens, and how ranks connect.
 		Net     []string  // CIDRs: only addresses within; empty: every interface that is no loopback
 		Ports   PortRange // the listening port is one of these

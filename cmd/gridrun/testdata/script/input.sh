@@ -22,7 +22,8 @@ printf '[2] 1\n[2] 2\n[2] 3\n[2] 4\n' | same - out
 ok gridrun -np 5 --stdin all sh -c 'case $GRIDRUN_RANK in 1) exit;; 2) sleep 0.3;; 3) exec sleep 0.4;; esac; cat >got.$GRIDRUN_RANK' <bytes
 for r in 0 2 4; do same bytes got.$r; done
 ok gridrun -np 93 --stdin all --fold-output cat <lines
-printf '[0-92] 1\n[0-92] 2\n[0-92] 3\n[0-92] 4\n' | same - out
+for r in $(seq 0 92); do echo $r 1; echo $r 2; echo $r 3; echo $r 4; done >want
+unfold <out | sort -s -n -k 1,1 | same - want
 ok gridrun -np 2 --stdin none cat <lines
 [ ! -s out ] || fail "output"
 run gridrun -np 2 --stdin 2 cat <lines
