@@ -57,7 +57,7 @@ type runFlags struct {
 	Timeout *seconds `group:"The end" placeholder:"S" help:"End the job after S seconds (exit code 124)."`
 	Grace   *seconds `group:"The end" placeholder:"S" help:"Seconds from SIGTERM to SIGKILL (default: 2)."`
 
-	Stats          bool   `group:"Looking" help:"Count messages, bytes and waits, and show them."`
+	Stats          bool   `group:"Looking" help:"Count messages, bytes, waits, and show them."`
 	StatsFile      string `group:"Looking" placeholder:"FILE" help:"Write the counts as JSON."`
 	Trace          string `group:"Looking" placeholder:"FILE" help:"Write a timeline of all ranks, for Perfetto."`
 	TraceEvents    count  `group:"Looking" placeholder:"N" help:"Newest events of a rank it keeps (32768)."`
