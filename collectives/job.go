@@ -95,6 +95,14 @@ func (j *job) rooted(root int) *job {
 	return j
 }
 
+// ranks is the size of the group.
+func (j *job) ranks() int {
+	if j.g == nil {
+		return 0
+	}
+	return j.g.Size()
+}
+
 // isRoot is false if the arguments are already known to be wrong.
 func (j *job) isRoot() bool { return j.err == nil && j.g.Rank() == j.root }
 
@@ -164,10 +172,10 @@ func (j *job) signature() engine.Signature {
 	return j.elem ^ engine.Signature(h)
 }
 
-// run runs body as the call. If an argument was wrong the call begins all the
+// run runs body as the call, or on, where the ranks share a board. If an argument was wrong the call begins all the
 // same, and fails: the peers, who may already be waiting for this rank, must
 // learn of it.
-func (j *job) run(ctx context.Context, body func(c algo.Net) error) error {
+func (j *job) run(ctx context.Context, on plan, body func(c algo.Net) error) error {
 	if j.g == nil {
 		return &rt.Error{Op: j.op.String(), Peer: rt.AnyRank, Tag: rt.AnyTag, Err: j.err}
 	}
@@ -181,15 +189,15 @@ func (j *job) run(ctx context.Context, body func(c algo.Net) error) error {
 	if err != nil {
 		return err
 	}
-	return call.End(body(&network{Call: call, part: j.part}))
+	return call.End(j.perform(call, on, body))
 }
 
 func (j *job) begin(ctx context.Context) (*engine.Call, error) {
-	comm := engine.From(j.g)
-	if j.root < 0 || j.err != nil {
-		return comm.Begin(ctx, j.op, j.signature())
+	root := j.root
+	if j.err != nil {
+		root = -1
 	}
-	return comm.BeginRooted(ctx, j.op, j.signature(), j.root)
+	return engine.From(j.g).BeginShared(ctx, j.op, j.signature(), root)
 }
 
 // folding returns op over bytes. A panic of op becomes an error that names it.

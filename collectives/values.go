@@ -20,7 +20,7 @@ func BcastValue[T any](ctx context.Context, g rt.Group, root int, v T, opts ...O
 	if j.isRoot() {
 		b = encode(j, v)
 	}
-	err := j.run(ctx, func(c algo.Net) error {
+	err := j.run(ctx, none, func(c algo.Net) error {
 		got, err := algo.BcastBytes(c, root, b)
 		if err != nil || j.isRoot() {
 			return err
@@ -50,7 +50,7 @@ func GatherValues[T any](ctx context.Context, g rt.Group, root int, v T, opts ..
 		b = encode(j, v)
 	}
 	var all []T
-	err := j.run(ctx, func(c algo.Net) error {
+	err := j.run(ctx, none, func(c algo.Net) error {
 		messages, err := algo.GatherBytes(c, root, b)
 		if err != nil || messages == nil {
 			return err

@@ -5,6 +5,8 @@ import (
 	"math"
 
 	"gridrun/collectives/internal/algo"
+	"gridrun/collectives/internal/onhost"
+	"gridrun/internal/board"
 	"gridrun/internal/engine"
 	"gridrun/rt"
 )
@@ -21,7 +23,7 @@ func GatherV[T any](ctx context.Context, g rt.Group, root int, x, all []T, count
 	if j.isRoot() {
 		j.inPlace(engine.Bytes(x), engine.Bytes(all), off[root])
 	}
-	return j.run(ctx, func(c algo.Net) error {
+	return j.run(ctx, none, func(c algo.Net) error {
 		return algo.GatherV(c, j.want, root, engine.Bytes(x), engine.Bytes(all), off)
 	})
 }
@@ -38,7 +40,11 @@ func AllGatherV[T any](ctx context.Context, g rt.Group, x, all []T, counts []int
 	if j.err == nil {
 		j.inPlace(engine.Bytes(x), engine.Bytes(all), off[g.Rank()])
 	}
-	return j.run(ctx, func(c algo.Net) error {
+	on := plan{0, 0, func(p *board.Party) error { return onhost.AllGather(p, engine.Bytes(x), engine.Bytes(all), off) }}
+	if j.err == nil {
+		on.total = off[len(off)-1]
+	}
+	return j.run(ctx, on, func(c algo.Net) error {
 		return algo.AllGather(c, j.want, engine.Bytes(x), engine.Bytes(all), off)
 	})
 }
@@ -51,7 +57,7 @@ func ScatterV[T any](ctx context.Context, g rt.Group, root int, all []T, counts 
 	if j.isRoot() {
 		j.inPlace(engine.Bytes(x), engine.Bytes(all), off[root])
 	}
-	return j.run(ctx, func(c algo.Net) error {
+	return j.run(ctx, none, func(c algo.Net) error {
 		return algo.ScatterV(c, j.want, root, engine.Bytes(all), off, engine.Bytes(x))
 	})
 }
@@ -69,7 +75,7 @@ func AllToAllV[T any](ctx context.Context, g rt.Group, out []T, outCounts []int,
 	}
 	j.disjoint("out", engine.Bytes(out), "in", engine.Bytes(in))
 	j.only("pairwise")
-	return j.run(ctx, func(c algo.Net) error {
+	return j.run(ctx, none, func(c algo.Net) error {
 		return algo.AllToAllV(c, engine.Bytes(out), outOff, engine.Bytes(in), inOff)
 	})
 }

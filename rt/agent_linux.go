@@ -101,6 +101,9 @@ func (a *agentLink) build() (*engine.Proc, error) {
 		}
 		cfg.Record = func(r int) *trace.Recorder { return record[r] }
 	}
+	if a.segment != nil && w.Transport != "tcp" {
+		cfg.Boards = a.segment
+	}
 	p := engine.NewProc(cfg)
 	a.proc = p
 	var local, remote []int

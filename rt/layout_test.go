@@ -93,8 +93,12 @@ func RunOver(t *testing.T, l Layout, n int, body Body) error {
 	for q := range ranks {
 		seg := attach(t, segments[topo.ProcHost[q]])
 		defer seg.Close()
-		p := engine.NewProc(engine.Config{Job: "test", Proc: q, Ranks: ranks[q], Topology: topo,
-			Table: func(r int) waittable.Table { return seg.Waits(r) }})
+		cfg := engine.Config{Job: "test", Proc: q, Ranks: ranks[q], Topology: topo,
+			Table: func(r int) waittable.Table { return seg.Waits(r) }}
+		if !l.TCP {
+			cfg.Boards = seg
+		}
+		p := engine.NewProc(cfg)
 		procs[q] = p
 		var local, remote []int
 		for o, h := range topo.ProcHost {

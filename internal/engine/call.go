@@ -28,6 +28,8 @@ type Call struct {
 	began     int64
 	algorithm string
 	bytes     int
+	seated    bool // it holds the seat's turn
+	listed    bool // it is in the group's table, for the messages that come
 }
 
 const (
@@ -51,21 +53,51 @@ func (c *Comm) BeginRooted(ctx context.Context, op Op, elem Signature, root int)
 
 func (c *Comm) begin(ctx context.Context, op Op, elem Signature, flags uint16) (*Call, error) {
 	k := &Call{comm: c, ctx: ctx, op: op, flags: flags, elem: elem, began: c.rank.clock()}
-	k.seq = c.calls.Add(1)
+	if c.seat != nil {
+		c.seat.turn.Lock()
+		k.seated = true
+	}
+	k.number()
 	if ctx.Err() != nil {
 		return nil, k.End(errEnded(ctx))
 	}
-	rk := c.rank
+	if err := k.List(); err != nil {
+		return nil, k.End(err)
+	}
+	if k.seated {
+		c.seat.begin(k)
+		if err := k.Announce(); err != nil {
+			return nil, k.End(err)
+		}
+	}
+	return k, nil
+}
+
+// number gives the call its place among those of the group.
+func (k *Call) number() {
+	k.seq = k.comm.calls.Add(1)
+	if rk := k.comm.rank; rk.rec != nil {
+		rk.mu.Lock()
+		rk.rec.Called(uint8(k.op))
+		rk.mu.Unlock()
+	}
+}
+
+// List enters the call where messages that contradict it are noticed. A call that
+// sends or receives any must be listed.
+func (k *Call) List() error {
+	if k.listed {
+		return nil
+	}
+	c, rk := k.comm, k.comm.rank
 	rk.mu.Lock()
 	g := rk.group(c.id)
 	if g.revoked != nil {
 		rk.mu.Unlock()
-		return nil, k.End(g.revoked)
+		return g.revoked
 	}
 	g.calls[k.seq] = k
-	if rk.rec != nil {
-		rk.rec.Called(uint8(op))
-	}
+	k.listed = true
 	var early []*match.Msg
 	if rk.queues.Unexpected > 0 {
 		early = rk.queues.Msgs(func(m *match.Msg) bool {
@@ -75,9 +107,9 @@ func (c *Comm) begin(ctx context.Context, op Op, elem Signature, flags uint16) (
 	}
 	rk.mu.Unlock()
 	if len(early) > 0 {
-		return nil, k.End(k.contradiction(&early[0].Value.(*message).header))
+		return k.contradiction(&early[0].Value.(*message).header)
 	}
-	return k, nil
+	return nil
 }
 
 func (k *Call) Rank() int { return k.comm.me }
@@ -89,12 +121,16 @@ func (k *Call) agrees(h *wire.Header) bool {
 }
 
 func (k *Call) contradiction(h *wire.Header) error {
-	peer := k.comm.groupRank(int(h.Src))
-	if Op(h.Op) != k.op {
-		return fmt.Errorf("%w: rank %d is in %v, rank %d in %v (collective call %d of the group)", ErrMismatch, k.comm.me, k.op, peer, Op(h.Op), k.seq)
+	return k.differs(k.comm.groupRank(int(h.Src)), Op(h.Op), h.Flags, Signature(h.Elem))
+}
+
+// differs says in what peer's call is not this one.
+func (k *Call) differs(peer int, op Op, flags uint16, elem Signature) error {
+	if op != k.op {
+		return fmt.Errorf("%w: rank %d is in %v, rank %d in %v (collective call %d of the group)", ErrMismatch, k.comm.me, k.op, peer, op, k.seq)
 	}
-	if h.Flags != k.flags {
-		return fmt.Errorf("%w: rank %d calls %v with root %d, rank %d with root %d", ErrMismatch, k.comm.me, k.op, int(k.flags)-1, peer, int(h.Flags)-1)
+	if flags != k.flags {
+		return fmt.Errorf("%w: rank %d calls %v with root %d, rank %d with root %d", ErrMismatch, k.comm.me, k.op, int(k.flags)-1, peer, int(flags)-1)
 	}
 	return fmt.Errorf("%w or %w: ranks %d and %d call %v with different lengths, options or element types", ErrMismatch, ErrType, k.comm.me, peer, k.op)
 }
@@ -164,10 +200,20 @@ func (k *Call) RecvBytes(src, step int) ([]byte, error) {
 // every member's pending and later operations on it fail with the same cause.
 // It returns err as the *Error that the caller hands to the user.
 func (k *Call) End(err error) error {
+	if k.seated {
+		defer k.comm.seat.turn.Unlock()
+		k.seated = false
+		if err == nil && !k.listed && k.began == 0 {
+			return nil
+		}
+		err = k.told(err)
+	}
 	rk := k.comm.rank
 	rk.mu.Lock()
 	if g := rk.groups[k.comm.id]; g != nil {
-		delete(g.calls, k.seq)
+		if k.listed {
+			delete(g.calls, k.seq)
+		}
 		if err != nil && g.revoked != nil {
 			err = g.revoked // the cause that all members see, not this rank's share of it
 		}

@@ -36,6 +36,8 @@ type Comm struct {
 	calls   atomic.Uint32 // collective calls begun
 
 	attachments attachments
+	seat        *seat // at the board that the members share, or nil
+	asked       bool  // whether there is one is known
 }
 
 // World returns the group of all ranks as this rank sees it.
@@ -87,6 +89,10 @@ func (c *Comm) Close() error {
 		return nil
 	}
 	rk := c.rank
+	if c.seat != nil {
+		c.seat.close()
+		c.seat = nil
+	}
 	rk.mu.Lock()
 	ended, envelopes, credit := rk.clear(c.id)
 	if len(envelopes) == 0 {

@@ -137,6 +137,7 @@ func (rk *Rank) revoked(id uint64, err error) bool {
 		return false
 	}
 	g.revoked = err
+	g.dead.Store(true)
 	ended, envelopes, credit := rk.clear(id)
 	for sid, r := range rk.sends {
 		if r.comm.id == id {
@@ -147,6 +148,7 @@ func (rk *Rank) revoked(id uint64, err error) bool {
 	rk.queues.Drop(id)
 	rk.queues.Drop(id | collective)
 	rk.mu.Unlock()
+	rk.proc.sleeping.rouse(true)
 	for _, r := range ended {
 		r.finish(err)
 	}

@@ -27,6 +27,9 @@ type Config struct {
 	Table func(rank int) waittable.Table
 	// Record gives what notes the doings of a local rank; nil: nothing does.
 	Record func(rank int) *trace.Recorder
+	// Boards has shared memory for groups; nil: the ranks of several processes
+	// have none.
+	Boards Boards
 	// Dial reaches the host's service process; nil: there is none.
 	Dial func(ctx context.Context) (*net.UnixConn, error)
 }
@@ -65,6 +68,9 @@ type Proc struct {
 	goneN atomic.Int32
 	// notes[p] is what the supervisor said of process p before its network noticed.
 	notes []atomic.Pointer[end]
+
+	own      ownBoards
+	sleeping dormitory
 
 	local sync.Map // values shared by the ranks of this process
 	build sync.Mutex
@@ -109,7 +115,7 @@ func (p *Proc) Use(n transport.Network, procs []int) {
 		p.netOf[q] = n
 	}
 	if poller, ok := n.(transport.Poller); ok {
-		p.poller = poller
+		p.poller = rouser{poller, &p.sleeping}
 	}
 }
 
@@ -247,6 +253,7 @@ func (p *Proc) markGone(r int, e *end) {
 			rk.lost(r, e)
 		}
 	}
+	p.sleeping.rouse(true)
 }
 
 // lostError is what an operation with a rank that has ended returns.

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"sync"
+	"sync/atomic"
 
 	"gridrun/internal/engine/match"
 	"gridrun/internal/trace"
@@ -51,6 +52,7 @@ type peer struct {
 // A groupState is what a rank knows of a group beyond its messages.
 type groupState struct {
 	revoked error
+	dead    atomic.Bool      // revoked, for those who do not hold the rank's lock
 	calls   map[uint32]*Call // collective calls in progress
 }
 

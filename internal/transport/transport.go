@@ -94,4 +94,7 @@ type Poller interface {
 	// ring), false when it stops (peers ring the background poller). It
 	// returns whether something may be there already when watching stops.
 	Watch(on bool) bool
+	// Nudge has process p's poller look: its Poll is called soon, though there may
+	// be no frame. What the caller has stored in shared memory before is then seen.
+	Nudge(p int)
 }

@@ -11,6 +11,7 @@
 //	directory   [from][to] -> number of a ring, 0: the two have not talked
 //	pool        rings, handed out one after another:
 //	            | tail | head, waiting | 32 KiB of records                     |
+//	boards      64 boards for groups' collectives (see board), the first the world's
 //
 // Every ordered pair has its place in the pool, but a page of it comes into
 // being when it is touched: memory grows with the pairs that talk. All pairs of

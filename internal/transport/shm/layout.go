@@ -37,7 +37,10 @@ type layout struct {
 	waits    int // waittable.RankSize a rank
 	dir      int // uint32 [from][to]: 1 + index of the ring, 0: none yet
 	pool     int // rings, ringStride apart
+	boards   int // a page that says which are taken, then boards, boardSize apart
 	total    int
+
+	boardSize int
 }
 
 func align(n, to int) int { return (n + to - 1) &^ (to - 1) }
@@ -57,7 +60,9 @@ func layoutOf(procs, ranks int) (layout, error) {
 	l.waits = align(l.slots+procs*l.slotSize, line)
 	l.dir = align(l.waits+ranks*waittable.RankSize, line)
 	l.pool = align(l.dir+4*procs*procs, pageSize)
-	l.total = align(l.pool+procs*procs*ringStride, pageSize)
+	l.boards = align(l.pool+procs*procs*ringStride, pageSize)
+	l.boardSize = shapeOf(max(ranks, 1), max(ranks, 1)).Size()
+	l.total = align(l.boards+pageSize+maxBoards*l.boardSize, pageSize)
 	return l, nil
 }
 

@@ -109,6 +109,13 @@ func (n *Net) Kill(proc int, err error) {
 	n.own.rouse()
 }
 
+// Nudge implements transport.Poller.
+func (n *Net) Nudge(proc int) {
+	if i, ok := n.index[proc]; ok {
+		n.seg.slot(i).signal(n.self)
+	}
+}
+
 // Close implements transport.Network. The caller has stopped polling; Close
 // polls for itself while peers still take what is queued, so that two that
 // close at the same time do not wait for each other. It must not be called

@@ -33,6 +33,9 @@ func mapFile(f *os.File, size int) ([]byte, error) {
 	return b, os.NewSyscallError("mmap", err)
 }
 
+// wipe gives the pages of b back to the system; read again, they are zero.
+func wipe(b []byte) error { return os.NewSyscallError("madvise", unix.Madvise(b, unix.MADV_REMOVE)) }
+
 func unmap(b []byte) error { return os.NewSyscallError("munmap", unix.Munmap(b)) }
 
 // Operations of futex(2), without FUTEX_PRIVATE_FLAG: the words are shared.

@@ -15,6 +15,8 @@ func createFile(int64) (*os.File, error) { return nil, errors.ErrUnsupported }
 
 func mapFile(*os.File, int) ([]byte, error) { return nil, errors.ErrUnsupported }
 
+func wipe([]byte) error { return errors.ErrUnsupported }
+
 func unmap([]byte) error { return errors.ErrUnsupported }
 
 func futexWait(*uint32, uint32, int64) { runtime.Gosched(); time.Sleep(time.Microsecond) }
