@@ -82,6 +82,9 @@ func Scatter(p *board.Party, root int, all, x []byte) error {
 			if err := p.EnterStage(); err != nil {
 				return err
 			}
+			if err := p.Agree(); err != nil {
+				return err
+			}
 			for m := range p.Members {
 				if m != root {
 					copy(p.Shown(m), all[m*n+lo:m*n+hi])
