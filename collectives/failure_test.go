@@ -85,7 +85,7 @@ func TestArguments(t *testing.T) {
 			return err
 		}},
 		{"panicked: runtime error: index out of range", func(ctx context.Context, w *rt.World) error {
-			return AllReduce(ctx, w, x, func(dst, src []int) { dst[len(src)]++ })
+			return AllReduce(ctx, w, make([]int, 2), func(dst, src []int) { dst[len(src)]++ })
 		}},
 	} {
 		// All ranks make the same mistake.
