@@ -30,6 +30,7 @@ func (d *dozer) Link(int) transport.Link { return d }
 func (d *dozer) Poll() int               { return 0 }
 func (d *dozer) Watch(bool) bool         { return false }
 func (d *dozer) Wake()                   { d.ring(0); d.ring(1) }
+func (d *dozer) Nudge(int)               {}
 func (d *dozer) Sleep(which int, _ int64) {
 	d.asleep[which] <- struct{}{}
 	<-d.bell[which]
