@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"gridrun/internal/board"
+	"gridrun/internal/spin"
 	"gridrun/internal/transport"
 	"gridrun/internal/waittable"
 )
@@ -56,7 +57,7 @@ type spins struct {
 const (
 	// boardLooks are looks at shared memory, a few ns each, where every member has
 	// a processor; the way from one to the other and back is about 100 of them.
-	boardLooks = 400
+	boardLooks = 300
 	// boardYields are the times that a waiter gives way where there are more
 	// members than processors. Each may take as long as all others need to run once.
 	boardYields = 20
@@ -237,6 +238,7 @@ func (s *seat) Await(w board.Words) error {
 		if s.reached() {
 			return nil
 		}
+		spin.Pause()
 	}
 	rk := s.comm.rank
 	var begin time.Time
@@ -249,7 +251,7 @@ func (s *seat) Await(w board.Words) error {
 			runtime.Gosched()
 		}
 		if rk.proc.poller != nil {
-			osYield()
+			spin.Yield()
 		}
 		if s.reached() {
 			if rk.rec != nil {
