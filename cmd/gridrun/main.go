@@ -9,6 +9,7 @@
 //	gridrun __agent            the supervisor of the host's ranks, started by the guard
 //	gridrun __hostd            the host service, started by the agent when first needed
 //	gridrun __keeper           what gridrun up leaves (launcher/keeper)
+//	gridrun __complete WORDS   what completion scripts ask
 //	gridrun __job NAME args... a rank of a built-in job
 package main
 

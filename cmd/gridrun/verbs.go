@@ -72,6 +72,8 @@ func verbs() []verb {
 		{name: "up", summary: "Keep hosts ready, so that jobs start at once.", command: new(upFlags), about: upAbout},
 		{name: "down", summary: "End what gridrun up has left.", command: new(downFlags)},
 		{name: "help", args: "[COMMAND...]", summary: "Explain a command, or everything.", command: new(helpFlags), words: verbNames},
+		{name: "completion", args: "SHELL", summary: "Print completion for bash, fish or zsh.", command: new(completionFlags), words: shells, about: completionAbout},
+		{name: "man", summary: "Print the manual page, for man -l -.", command: new(manFlags)},
 		{name: "version", summary: "Name this build.", command: new(versionFlags)},
 	}
 }
@@ -91,8 +93,11 @@ func dispatch(args []string) (int, error) {
 	if len(args) == 0 {
 		return launcher.CodeRefused, help(os.Stderr)
 	}
-	if args[0] == "--version" {
+	switch args[0] {
+	case "--version":
 		args = []string{"version"}
+	case "__complete":
+		return complete(args[1:])
 	}
 	v, rest, err := findVerb(args)
 	if err != nil {
@@ -213,6 +218,8 @@ func (v *verb) count(args []string) error {
 	}
 	return fmt.Errorf("%s takes %s and no more; `gridrun help %s` explains", v.name, v.args, v.name)
 }
+
+func shells() []string { return manual.Shells }
 
 // verbNames are the first words that are verbs.
 func verbNames() (names []string) {
