@@ -10,8 +10,8 @@ import (
 	"strings"
 	"sync/atomic"
 
+	"gridrun/internal/box"
 	"gridrun/lram/format"
-	"gridrun/lram/format/box"
 	"gridrun/lram/internal/client"
 	"gridrun/lram/internal/grid"
 	"gridrun/lram/internal/proto"

@@ -5,9 +5,9 @@ import (
 	"errors"
 	"fmt"
 
+	"gridrun/internal/box"
 	"gridrun/internal/engine"
 	"gridrun/internal/trace"
-	"gridrun/lram/format/box"
 	"gridrun/lram/internal/grid"
 )
 

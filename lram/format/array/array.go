@@ -5,7 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 
-	"gridrun/lram/format/box"
+	"gridrun/internal/box"
 )
 
 // Array is one variable of a file. Its fields are set by the format and only read afterwards.

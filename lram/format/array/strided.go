@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"io"
 
-	"gridrun/lram/format/box"
+	"gridrun/internal/box"
 )
 
 // Strided reads an array that lies row by row in a file. With RecordStride 0 it is one contiguous piece at Base; otherwise each index of the slowest

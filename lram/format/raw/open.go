@@ -10,8 +10,8 @@ import (
 	"slices"
 	"strings"
 
+	"gridrun/internal/box"
 	"gridrun/lram/format/array"
-	"gridrun/lram/format/box"
 	"gridrun/lram/store"
 )
 

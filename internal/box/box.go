@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"iter"
 	"math"
+	"slices"
 )
 
 // Check refuses a box that is not inside shape; the error names the first offending dimension: `lat: start 70 count 10 exceeds 73`. dims may be nil.
@@ -111,6 +112,38 @@ func Runs(shape, start, count []int) iter.Seq2[int, int] {
 			off := base
 			for i, k := range at {
 				off += k * strides[i]
+			}
+			if !yield(off, run) || !next(at, count) {
+				return
+			}
+		}
+	}
+}
+
+// StridedRuns is Runs for every stride-th element; nil strides are 1. With a
+// stride in the last dimension each element is a run. The box must pass CheckStrided.
+func StridedRuns(shape, start, count, stride []int) iter.Seq2[int, int] {
+	if !slices.ContainsFunc(stride, func(s int) bool { return s != 1 }) {
+		return Runs(shape, start, count)
+	}
+	return func(yield func(off, n int) bool) {
+		if n, _ := Size(count); n == 0 {
+			return
+		}
+		strides := Strides(shape)
+		outer, run := len(shape), 1 // dimensions in front of a run, and its length
+		if last := len(shape) - 1; stride[last] == 1 {
+			outer, run = last, count[last]
+		}
+		base := 0
+		for i, s := range start {
+			base += s * strides[i]
+		}
+		at := make([]int, outer)
+		for {
+			off := base
+			for i, k := range at {
+				off += k * stride[i] * strides[i]
 			}
 			if !yield(off, run) || !next(at, count) {
 				return

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"testing"
 
-	"gridrun/lram/format/box"
+	"gridrun/internal/box"
 )
 
 func TestCheckNamesTheDimension(t *testing.T) {
@@ -157,4 +157,50 @@ func FuzzRuns(f *testing.F) {
 			t.Fatalf("Runs(%v, %v, %v): elements %v, want %v", shape, start, count, got, want)
 		}
 	})
+}
+
+// TestStridedRuns compares with a walk over every element of the array.
+func TestStridedRuns(t *testing.T) {
+	for _, c := range []struct{ shape, start, count, stride []int }{
+		{nil, nil, nil, nil},
+		{[]int{7}, []int{1}, []int{3}, []int{2}},
+		{[]int{7}, []int{1}, []int{3}, nil},
+		{[]int{7}, []int{6}, []int{1}, []int{5}},
+		{[]int{4, 5}, []int{1, 0}, []int{2, 5}, []int{2, 1}},
+		{[]int{4, 5}, []int{0, 1}, []int{4, 2}, []int{1, 3}},
+		{[]int{4, 5}, []int{0, 1}, []int{0, 2}, []int{1, 3}},
+		{[]int{3, 4, 5}, []int{0, 1, 0}, []int{2, 2, 3}, []int{2, 2, 2}},
+	} {
+		if c.stride != nil {
+			if err := box.CheckStrided(nil, c.shape, c.start, c.count, c.stride); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var want []int
+		size, _ := box.Size(c.shape)
+		strides := box.Strides(c.shape)
+		for off := range size {
+			in := true
+			for i := range c.shape {
+				step := 1
+				if c.stride != nil {
+					step = c.stride[i]
+				}
+				at := off/strides[i]%c.shape[i] - c.start[i]
+				in = in && at >= 0 && at%step == 0 && at/step < c.count[i]
+			}
+			if in {
+				want = append(want, off)
+			}
+		}
+		var got []int
+		for off, n := range box.StridedRuns(c.shape, c.start, c.count, c.stride) {
+			for i := range n {
+				got = append(got, off+i)
+			}
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%+v: %v, want %v", c, got, want)
+		}
+	}
 }
