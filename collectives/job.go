@@ -189,6 +189,9 @@ func (j *job) run(ctx context.Context, on plan, body func(c algo.Net) error) err
 	if err != nil {
 		return err
 	}
+	if j.part.argName != "" {
+		call.Brings(j.part.length)
+	}
 	return call.End(j.perform(call, on, body))
 }
 

@@ -88,6 +88,14 @@ func (a *fakeAgent) say(messages ...wire.Message) bool {
 	return true
 }
 
+// settle returns when the launcher has taken all that the agent has said.
+func (a *fakeAgent) settle() {
+	a.say(&wire.Locate{Host: 0})
+	if m, ok := a.hear().(*wire.Located); !ok {
+		a.t.Errorf("heard %+v, want Located", m)
+	}
+}
+
 func (a *fakeAgent) ready() bool {
 	if !a.say(&wire.Ready{Version: wire.Version, Host: "fake", Pid: 1}) {
 		return false
@@ -248,16 +256,18 @@ func TestRunSignals(t *testing.T) {
 }
 
 func TestRunTimeout(t *testing.T) {
-	got := runFake(t, jobOf(t, 2, func(s *Spec) { s.Timeout = 20 * time.Millisecond }), &fake{play: func(a *fakeAgent) {
+	got := runFake(t, jobOf(t, 2, func(s *Spec) { s.Timeout = 500 * time.Millisecond }), &fake{play: func(a *fakeAgent) {
 		a.ready()
-		if m, ok := a.hear().(*wire.Inspect); !ok {
+		m, ok := a.hear().(*wire.Inspect)
+		if !ok || !m.Deep {
 			t.Errorf("heard %+v, want Inspect", m)
+			return
 		}
-		a.say(&wire.Report{Waits: []wire.Wait{{Rank: 0, Op: "Recv", Peer: 1, Tag: 3, Since: 1e9}, {Rank: 1, Op: "Recv", Peer: 0, Tag: 3, Since: 2e9}}})
+		a.say(&wire.Report{Seq: m.Seq, Waits: []wire.Wait{{Rank: 0, Op: "Recv", Peer: 1, Tag: 3, Since: 1e9}, {Rank: 1, Op: "Recv", Peer: 0, Tag: 3, Since: 2e9}}})
 		a.hear()
 		a.finish(wire.Exit{Signal: 15, Stop: true})
 	}}, nil)
-	if got.code != 124 || !strings.Contains(got.errOut, "ranks 0-1  Recv from the next rank, tag 3, for 2s\n  ranks 0-1 wait for each other\n") {
+	if got.code != 124 || !strings.Contains(got.errOut, "gridrun: ranks 0 -> 1 -> 0 wait for each other: Recv, tag 3\n  rank 0  Recv from rank 1, tag 3, for 1s\n") {
 		t.Errorf("%d\n%s", got.code, got.errOut)
 	}
 }
@@ -310,11 +320,14 @@ func TestRunBlockedOutput(t *testing.T) {
 	got := runFake(t, jobOf(t, 1, nil), &fake{play: func(a *fakeAgent) {
 		a.ready()
 		a.say(&wire.Output{Proc: 0, Data: data})
+		a.settle()
 		signals <- syscall.SIGQUIT
-		if m, ok := a.hear().(*wire.Inspect); !ok {
+		m, ok := a.hear().(*wire.Inspect)
+		if !ok {
 			t.Errorf("heard %+v, want Inspect", m)
+			return
 		}
-		a.say(&wire.Report{})
+		a.say(&wire.Report{Seq: m.Seq})
 		go func() {
 			all, _ := io.ReadAll(io.LimitReader(r, int64(len(data))))
 			read <- all

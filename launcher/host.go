@@ -273,7 +273,17 @@ func (h *hostRun) message(m wire.Message) error {
 	case *wire.Failed:
 		r.post(job.RankFailed{Failure: m.Failure})
 	case *wire.Report:
-		r.post(job.HostReport{Host: h.index, Waits: m.Waits})
+		for _, p := range m.Procs {
+			if err := ours(p.Proc); err != nil {
+				return err
+			}
+		}
+		r.post(job.HostReport{Host: h.index, Report: *m})
+	case *wire.Told:
+		if err := ours(m.Proc); err != nil {
+			return err
+		}
+		r.post(job.ProcTold{Told: *m})
 	case *wire.Bound:
 		r.post(func() { r.bound(m) })
 	case *wire.Recorded:

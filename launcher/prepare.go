@@ -123,15 +123,7 @@ func (j *Job) notice(format string, args ...any) {
 
 // Text shows where every rank would run, for --dry-run.
 func (j *Job) Text() string {
-	var commands []string
-	for _, a := range j.spec.Apps {
-		var words []string
-		for _, w := range a.Command {
-			words = append(words, quote(w))
-		}
-		commands = append(commands, strings.Join(words, " "))
-	}
-	return j.plan.Text(commands) + j.bindingPlan()
+	return j.plan.Text(j.commands()) + j.bindingPlan()
 }
 
 // quote makes a word that a shell reads as it is.

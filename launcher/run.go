@@ -14,6 +14,7 @@ import (
 	"gridrun/internal/wire"
 	"gridrun/launcher/job"
 	"gridrun/launcher/output"
+	"gridrun/launcher/registry"
 )
 
 // IO is what a running job shares with the launcher's own process.
@@ -24,6 +25,8 @@ type IO struct {
 	// SIGHUP end the job, SIGQUIT shows what ranks are blocked in, SIGTSTP stops
 	// ranks and launcher, others are passed on.
 	Signals <-chan os.Signal
+	// Registry is the directory where `gridrun ps` looks for jobs; "": nowhere.
+	Registry string
 	// Columns is the width of the terminal that Stderr is; 0: not one.
 	Columns int
 }
@@ -38,6 +41,8 @@ func (j *Job) Run(ctx context.Context, starter Starter, io IO) int {
 		ended:  make(chan struct{}),
 		timers: map[job.Timer]*time.Timer{},
 		screen: &output.Screen{Terminal: io.Stderr, Columns: io.Columns},
+		askers: map[int]chan<- picture{},
+		began:  time.Now(),
 	}
 	return r.main(ctx, starter)
 }
@@ -66,6 +71,10 @@ type run struct {
 	lost      atomic.Pointer[job.OutputLost] // the first output that failed
 	input     *feeder
 	observer  *observer // nil: nothing is observed
+	began     time.Time
+	server    *registry.Server       // nil: the job is not registered
+	asked     int                    // inquiries of others so far
+	askers    map[int]chan<- picture // who waits for an answer
 }
 
 func (r *run) main(ctx context.Context, starter Starter) int {
@@ -119,6 +128,7 @@ func (r *run) main(ctx context.Context, starter Starter) int {
 		timer := time.AfterFunc(r.job.spec.Timeout, func() { r.post(job.TimedOut{}) })
 		defer timer.Stop()
 	}
+	r.register()
 	r.loop(ctx)
 	return r.finish(cancel)
 }
@@ -167,6 +177,9 @@ func (r *run) loop(ctx context.Context) {
 func (r *run) finish(cancel context.CancelFunc) int {
 	close(r.ended)
 	cancel()
+	if r.server != nil {
+		r.server.Close()
+	}
 	for _, t := range r.timers {
 		t.Stop()
 	}
@@ -265,9 +278,10 @@ func (r *run) do(actions []job.Action) {
 				old.Stop()
 			}
 			r.timers[a.Timer] = time.AfterFunc(a.After, func() { r.post(job.Rang{Timer: a.Timer}) })
-		case job.Show:
-			r.say("what every rank is blocked in:")
-			r.stderr.Put([]byte(a.Table), nil)
+		case job.Answer:
+			for _, who := range a.To {
+				r.answer(who, a.Job)
+			}
 		case job.Abandon:
 			r.hosts[a.Host].kill()
 		}
@@ -283,7 +297,7 @@ func (r *run) signal(s os.Signal) {
 	case syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP:
 		r.do(r.machine.Step(job.Interrupted{Signal: int(number)}))
 	case syscall.SIGQUIT:
-		r.do(r.machine.Step(job.Asked{}))
+		r.do(r.machine.Step(job.Asked{By: job.Terminal, Deep: true}))
 	case syscall.SIGTSTP:
 		// Ranks are in sessions of their own, where the kernel drops SIGTSTP.
 		r.broadcast(&wire.Signal{Signal: int(syscall.SIGSTOP)})

@@ -214,6 +214,8 @@ func (a *agentLink) handle(m wire.Message, f *os.File) {
 			err = errors.New(m.Why)
 		}
 		a.proc.Gone(m.Ranks, m.Finished, err)
+	case *wire.Inspect:
+		go a.tell(m.Seq) // ends with its last packet; the agent asks one at a time
 	case *wire.Address:
 		a.mu.Lock()
 		for _, c := range a.lookups[m.Proc] {

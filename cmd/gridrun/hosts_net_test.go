@@ -23,6 +23,7 @@ import (
 	"gridrun/collectives"
 	"gridrun/internal/engine"
 	"gridrun/internal/testnet"
+	"gridrun/launcher/registry"
 	"gridrun/rt"
 )
 
@@ -401,10 +402,17 @@ func (c *cluster) clean(t *testing.T, dead, alone []int) time.Duration {
 			t.Fatal(err)
 		}
 		for _, f := range files {
-			if os.Remove(filepath.Join(c.dir, "tmp", f.Name())) == nil && strings.HasPrefix(f.Name(), "gridrun-") {
-				continue // the user's runtime directory, which was empty
+			if f.Name() != fmt.Sprintf("gridrun-%d", os.Getuid()) {
+				found = append(found, "front: file "+f.Name())
+				continue
 			}
-			found = append(found, "front: file "+f.Name())
+			// Of a gridrun that was killed the next `gridrun ps` removes the socket.
+			dir := filepath.Join(c.dir, "tmp", f.Name())
+			live, err := registry.Jobs(dir)
+			rest, _ := os.ReadDir(dir)
+			if err != nil || len(live)+len(rest) > 0 {
+				found = append(found, fmt.Sprintf("front: jobs %q, files %v, %v", live, rest, err))
+			}
 		}
 		took := time.Since(began)
 		if len(found) == 0 {

@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/term"
 
+	"gridrun/internal/rundir"
 	"gridrun/internal/wire"
 	"gridrun/launcher"
 	"gridrun/launcher/rankset"
@@ -49,6 +50,12 @@ func (*runFlags) run(ctx context.Context, words []string) (int, error) {
 	io := launcher.IO{Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Signals: signals}
 	if columns, _, err := term.GetSize(int(os.Stderr.Fd())); err == nil {
 		io.Columns = columns
+	}
+	if io.Registry, err = rundir.Path(); err != nil {
+		io.Registry = ""
+		if spec.Verbose {
+			fmt.Fprintln(os.Stderr, "gridrun: gridrun ps and stacks will not find this job:", err)
+		}
 	}
 	starters.job.Store(job)
 	return job.Run(ctx, starters, io), nil

@@ -65,6 +65,8 @@ func verbs() []verb {
 	return []verb{
 		{name: "run", args: "program [arguments...]", summary: "Run a program; the word may be left out.", command: new(runFlags), raw: true},
 		{name: "jobs", summary: "List the built-in jobs.", command: new(jobsFlags)},
+		{name: "ps", summary: "Show this user's jobs.", about: psAbout, command: new(psFlags)},
+		{name: "stacks", args: "[JOB]", summary: "Say what a job's ranks do, and why it hangs.", about: stacksAbout, command: new(stacksFlags), words: jobIDs},
 		{name: "bench launch", summary: "Time whole starts, with mpirun and mpiexec.", command: new(launchFlags)},
 		{name: "bench p2p", summary: "Time messages, with Open MPI and MPICH.", command: new(p2pFlags)},
 		{name: "bench collectives", summary: "Time collectives, with Open MPI and MPICH.", command: new(collectivesFlags)},

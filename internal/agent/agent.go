@@ -58,6 +58,7 @@ type agent struct {
 	service   *service
 	elsewhere map[int]bool // ranks of other hosts that have ended
 	news      news
+	look      *look // an Inspect under way, or nil
 
 	stopping bool
 	grace    <-chan time.Time // SIGKILL then
@@ -227,7 +228,7 @@ func (a *agent) handle(m wire.Message) {
 	case *wire.Clock:
 		a.link.send(a.time(m))
 	case *wire.Inspect:
-		a.link.send(a.report())
+		a.inspect(m)
 	default:
 		a.lost = &loss{"launcher", fmt.Errorf("unexpected message %T", m)}
 	}

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"gridrun/internal/proclook"
 )
 
 // Input that is waiting at the launcher is fetched when a process is blocked in
@@ -207,9 +209,9 @@ func readers(pid, look int) []int {
 	if look%everyLook == everyLook-1 {
 		root, pids = os.Getpid(), nil
 	}
-	for _, s := range descendants(processes(), root) {
-		if !s.zombie {
-			pids = append(pids, s.pid)
+	for _, s := range proclook.Below(proclook.Processes(), root) {
+		if !s.Ended() {
+			pids = append(pids, s.Pid)
 		}
 	}
 	return pids

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"gridrun/internal/needs"
+	"gridrun/internal/proclook"
 	"gridrun/internal/wire"
 )
 
@@ -49,8 +50,8 @@ func TestAwaited(t *testing.T) {
 			}
 			r.Close()
 			defer func() {
-				for _, s := range descendants(processes(), cmd.Process.Pid) {
-					if p, err := os.FindProcess(s.pid); err == nil {
+				for _, s := range proclook.Below(proclook.Processes(), cmd.Process.Pid) {
+					if p, err := os.FindProcess(s.Pid); err == nil {
 						p.Kill()
 					}
 				}
@@ -65,8 +66,8 @@ func TestAwaited(t *testing.T) {
 			fmt.Sscanf(link, "pipe:[%d]", &inode)
 			look := func() bool {
 				pids := []int{cmd.Process.Pid}
-				for _, s := range descendants(processes(), cmd.Process.Pid) {
-					pids = append(pids, s.pid)
+				for _, s := range proclook.Below(proclook.Processes(), cmd.Process.Pid) {
+					pids = append(pids, s.Pid)
 				}
 				return awaited(pids, inode)
 			}

@@ -2,7 +2,6 @@ package agent
 
 import (
 	"fmt"
-	"os"
 	"strconv"
 	"strings"
 	"syscall"
@@ -286,57 +285,5 @@ func TestOutOfDescriptors(t *testing.T) {
 	h.done()
 	if refused == 0 && ran == 0 || refused+ran != len(procs) {
 		t.Errorf("%d refused, %d ran", refused, ran)
-	}
-}
-
-func TestParseStat(t *testing.T) {
-	cases := []struct {
-		text string
-		want procStat
-		ok   bool
-	}{
-		{"12 (sh) S 3 12 12 0", procStat{12, 3, false}, true},
-		{"12 (a) Z 9 (b)) Z 3 1", procStat{12, 3, true}, true},
-		{"1 () X 0", procStat{1, 0, true}, true},
-		{"", procStat{}, false},
-		{"12 sh S 3", procStat{}, false},
-		{"12 )sh( S 3", procStat{}, false},
-		{"x (sh) S 3", procStat{}, false},
-		{"12 (sh) S", procStat{}, false},
-		{"12 (sh) S x", procStat{}, false},
-	}
-	for _, c := range cases {
-		if got, ok := parseStat([]byte(c.text)); got != c.want || ok != c.ok {
-			t.Errorf("%q: got %+v %v, want %+v %v", c.text, got, ok, c.want, c.ok)
-		}
-	}
-	self, err := os.ReadFile("/proc/self/stat")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if s, ok := parseStat(self); !ok || s.pid != os.Getpid() || s.ppid != os.Getppid() || s.zombie {
-		t.Errorf("this process: %+v %v", s, ok)
-	}
-}
-
-func FuzzParseStat(f *testing.F) {
-	for _, s := range []string{"12 (sh) S 3 12", "1 ((())) Z 0", ")(", "", "9 ( S 1"} {
-		f.Add([]byte(s))
-	}
-	f.Fuzz(func(t *testing.T, b []byte) { parseStat(b) })
-}
-
-func TestDescendants(t *testing.T) {
-	all := []procStat{{pid: 2, ppid: 1}, {pid: 3, ppid: 2}, {pid: 4, ppid: 3}, {pid: 5, ppid: 1}, {pid: 6, ppid: 9},
-		{pid: 9, ppid: 6}, {pid: 7, ppid: 2, zombie: true}}
-	var got []int
-	for _, s := range descendants(all, 2) {
-		got = append(got, s.pid)
-	}
-	if fmt.Sprint(got) != "[3 7 4]" {
-		t.Errorf("got %v", got)
-	}
-	if d := descendants(all, 6); len(d) != 2 { // a cycle, as a table read in pieces may show
-		t.Errorf("got %v", d)
 	}
 }

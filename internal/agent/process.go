@@ -178,6 +178,7 @@ func (a *agent) end(p *process, why string) {
 		gone.Why = why
 	}
 	a.tellGone(gone)
+	a.silenced(p)
 }
 
 // streamEnded counts p's streams; after the last one nothing of p is under way.
@@ -239,6 +240,8 @@ func (a *agent) heard(p *process, m wire.Message) {
 			}
 			a.link.send(m)
 		}
+	case *wire.Told:
+		a.told(p, m)
 	case *wire.Progress:
 		a.link.send(m)
 	}

@@ -244,8 +244,12 @@ func TestReport(t *testing.T) {
 	h := startHost(t, job(wire.ProcSpec{Job: "wait"}, wire.ProcSpec{Job: "wait", Ranks: []int{1, 2}}))
 	h.awaitOutput(0, "waiting")
 	h.awaitOutput(1, "waiting")
-	h.send(new(wire.Inspect))
-	got := await(h, anyOf[*wire.Report]).Waits
+	h.send(&wire.Inspect{Seq: 7, Deep: true})
+	report := await(h, anyOf[*wire.Report])
+	if report.Seq != 7 || report.Span < int64(watch) || len(report.Procs) != 2 {
+		t.Fatalf("%+v", report)
+	}
+	got := report.Waits
 	if len(got) != 3 {
 		t.Fatalf("%d waits: %+v", len(got), got)
 	}
@@ -254,7 +258,7 @@ func TestReport(t *testing.T) {
 			t.Errorf("blocked for %v", time.Duration(w.Since))
 		}
 		w.Since = 0
-		if want := (wire.Wait{Rank: i, Op: "Recv", Peer: i + 1, Tag: 5, Group: 9, Seq: 3}); w != want {
+		if want := (wire.Wait{Rank: i, Op: "Recv", Peer: i + 1, Tag: 5, Group: 9, Seq: 3, Root: 2, Count: 10, Elem: 4, Members: 3}); w != want {
 			t.Errorf("got %+v, want %+v", w, want)
 		}
 	}

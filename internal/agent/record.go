@@ -183,7 +183,8 @@ func (a *agent) blockedIn(p *process, now time.Time) (waits []wire.Wait) {
 		for _, w := range a.segment.Waits(rank).Read() {
 			waits = append(waits, wire.Wait{
 				Rank: rank, Op: engine.Op(w.Op).String(), Peer: int(w.Peer), Tag: w.Tag,
-				Group: w.Group, Seq: w.Seq, Since: int64(now.Sub(w.Since)),
+				Group: engine.Shown(w.Group), Seq: w.Seq, Since: int64(now.Sub(w.Since)),
+				Root: int(w.Root), Count: w.Count, Elem: w.Elem, Members: int(w.Members),
 			})
 		}
 	}

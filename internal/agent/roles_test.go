@@ -127,7 +127,7 @@ func playRank(job string, args []string) int {
 		}
 		for _, rank := range welcome.Ranks {
 			segment.Waits(rank).Enter(waittable.Wait{Op: uint8(engine.OpRecv), Peer: int32(rank + 1), Tag: 5, Seq: 3, Group: 9,
-				Since: time.Now().Add(-time.Hour)})
+				Root: 2, Count: 10, Elem: 4, Members: 3, Since: time.Now().Add(-time.Hour)})
 		}
 		fmt.Println("waiting")
 		select {}

@@ -1,8 +1,6 @@
 package agent
 
 import (
-	"time"
-
 	"gridrun/internal/transport/shm"
 	"gridrun/internal/wire"
 )
@@ -18,18 +16,4 @@ func makeSegment(procs []wire.ProcSpec) (*shm.Segment, error) {
 		ranks = append(ranks, p.Ranks)
 	}
 	return shm.Create(numbers, ranks)
-}
-
-// report reads what the ranks of the processes that still run are blocked in,
-// without their help.
-func (a *agent) report() *wire.Report {
-	r := new(wire.Report)
-	now := time.Now()
-	for _, p := range a.procs {
-		if p.state != running {
-			continue
-		}
-		r.Waits = append(r.Waits, a.blockedIn(p, now)...)
-	}
-	return r
 }

@@ -23,6 +23,7 @@ type Call struct {
 	seq   uint32
 	flags uint16 // root + 1, modulo 65536; 0 for calls without a root
 	elem  Signature
+	count int64 // elements this rank brings, for the wait table; -1: unknown
 
 	// What is recorded of it; see record.go.
 	began     int64
@@ -31,6 +32,10 @@ type Call struct {
 	seated    bool // it holds the seat's turn
 	listed    bool // it is in the group's table, for the messages that come
 }
+
+// Brings says how many elements this rank's part of the call has, all ranks'
+// alike: whoever looks for the cause of a hang compares.
+func (k *Call) Brings(elements int) { k.count = int64(elements) }
 
 const (
 	stepBits = 11
@@ -52,7 +57,7 @@ func (c *Comm) BeginRooted(ctx context.Context, op Op, elem Signature, root int)
 }
 
 func (c *Comm) begin(ctx context.Context, op Op, elem Signature, flags uint16) (*Call, error) {
-	k := &Call{comm: c, ctx: ctx, op: op, flags: flags, elem: elem, began: c.rank.clock()}
+	k := &Call{comm: c, ctx: ctx, op: op, flags: flags, elem: elem, count: -1, began: c.rank.clock()}
 	if c.seat != nil {
 		c.seat.turn.Lock()
 		k.seated = true

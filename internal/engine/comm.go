@@ -17,8 +17,8 @@ import (
 // traffic apart from its users'. Group ids have it clear.
 const collective uint64 = 1
 
-// worldID is the id of the group of all ranks.
-const worldID uint64 = 2
+// WorldID is the id of the group of all ranks.
+const WorldID uint64 = 2
 
 // A Comm is one rank's view of a group: an ordered set of ranks with a message
 // space of its own.
@@ -42,7 +42,7 @@ type Comm struct {
 
 // World returns the group of all ranks as this rank sees it.
 func (rk *Rank) World() *Comm {
-	return &Comm{rank: rk, id: worldID, members: rk.proc.world, me: rk.world, size: len(rk.proc.world)}
+	return &Comm{rank: rk, id: WorldID, members: rk.proc.world, me: rk.world, size: len(rk.proc.world)}
 }
 
 func (rk *Rank) comm(id uint64, members []int32) *Comm {
@@ -85,7 +85,7 @@ var errClosed = errors.New("this rank has closed the group")
 // whose data is at its sender stays, so that the sender can take it back.
 func (c *Comm) Close() error {
 	c.attachments.close()
-	if c.id == worldID {
+	if c.id == WorldID {
 		return nil
 	}
 	rk := c.rank

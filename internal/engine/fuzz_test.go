@@ -34,10 +34,10 @@ func FuzzArrived(f *testing.F) {
 		h.Encode(b[:])
 		return b[:]
 	}
-	f.Add(append(header(wire.Header{Kind: wire.Eager, Src: 1, Group: worldID, Tag: 3, Body: 4, Len: 4}), 1, 2, 3, 4))
-	f.Add(append(header(wire.Header{Kind: wire.RTS, Src: 1, Group: worldID, Tag: 3, Len: 16, Send: 9}),
+	f.Add(append(header(wire.Header{Kind: wire.Eager, Src: 1, Group: WorldID, Tag: 3, Body: 4, Len: 4}), 1, 2, 3, 4))
+	f.Add(append(header(wire.Header{Kind: wire.RTS, Src: 1, Group: WorldID, Tag: 3, Len: 16, Send: 9}),
 		header(wire.Header{Kind: wire.Data, Src: 1, Recv: 1, Len: 16, Off: 8, Body: 8})...))
-	f.Add(header(wire.Header{Kind: wire.Revoke, Src: 2, Group: worldID, Flags: 3}))
+	f.Add(header(wire.Header{Kind: wire.Revoke, Src: 2, Group: WorldID, Flags: 3}))
 	f.Add(header(wire.Header{Kind: wire.CTS, Src: 1, Send: 1, Recv: 77}))
 	f.Fuzz(func(t *testing.T, script []byte) {
 		p := NewProc(Config{Topology: topology(0, 1, 2), Ranks: []int{0}})

@@ -121,6 +121,36 @@ func (rk *Rank) close() {
 // Waits returns what the rank's goroutines are blocked in.
 func (rk *Rank) Waits() []waittable.Wait { return rk.table.Read() }
 
+// Unmatched returns the messages that have arrived and that nobody has received
+// yet, at most the given number, in no certain order.
+func (rk *Rank) Unmatched(most int) []wire.Unmatched {
+	rk.mu.Lock()
+	defer rk.mu.Unlock()
+	n := 0
+	msgs := rk.queues.Msgs(func(m *match.Msg) bool {
+		n++
+		return n <= most
+	})
+	out := make([]wire.Unmatched, 0, len(msgs))
+	for _, m := range msgs {
+		h := &m.Value.(*message).header
+		u := wire.Unmatched{Rank: rk.world, Src: int(m.Src), Tag: m.Tag, Group: Shown(m.Group &^ collective), Bytes: int64(h.Len)}
+		if m.Group&collective != 0 {
+			u.Tag, u.Op, u.Seq = -1, Op(h.Op).String(), h.Seq
+		}
+		out = append(out, u)
+	}
+	return out
+}
+
+// Shown is how reports name a group: 0 is the world.
+func Shown(group uint64) uint64 {
+	if group == WorldID {
+		return 0
+	}
+	return group
+}
+
 // Finish tells the ranks that this one has talked to that it has ended with
 // success, and those of its own process whether or not.
 func (rk *Rank) Finish() {

@@ -122,8 +122,9 @@ func (r *Request) wrap(err error) error {
 
 func (r *Request) wait() waittable.Wait {
 	w := waittable.Wait{Op: uint8(r.op), Peer: r.peer, Tag: int32(r.tag), Group: r.comm.id}
-	if r.call != nil {
-		w.Op, w.Tag, w.Seq = uint8(r.call.op), -1, r.call.seq
+	if k := r.call; k != nil {
+		w.Op, w.Tag, w.Seq = uint8(k.op), -1, k.seq
+		w.Root, w.Elem, w.Count, w.Members = int32(k.flags)-1, uint32(k.elem), k.count, uint32(k.comm.size)
 	}
 	return w
 }
@@ -187,13 +188,20 @@ func (a anyOf) arm(w *waiter) {
 		}
 	}
 }
+
+// wait names a peer only when it is the same for all: any other could end the wait.
 func (a anyOf) wait() waittable.Wait {
+	w := waittable.Wait{Peer: -1, Tag: -1}
 	for _, r := range a {
-		if r != nil {
-			return r.wait()
+		switch {
+		case r == nil:
+		case w.Op == 0:
+			w = r.wait()
+		case w.Peer != r.peer:
+			w = waittable.Wait{Op: uint8(OpWait), Peer: -1, Tag: -1, Group: r.comm.id}
 		}
 	}
-	return waittable.Wait{Op: uint8(OpWait), Peer: -1, Tag: -1}
+	return w
 }
 
 // WaitAny waits until one of the requests is complete; nil ones are passed

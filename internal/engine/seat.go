@@ -119,7 +119,7 @@ func (c *Comm) sitDown(k *Call) error {
 		}
 	case p.Boards == nil:
 		return nil
-	case c.id == worldID:
+	case c.id == WorldID:
 		b, err = p.Boards.World()
 	default:
 		var id int

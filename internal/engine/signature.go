@@ -36,13 +36,18 @@ func SignatureOf[T any]() (Signature, error) {
 		l.err = fmt.Errorf("elements of type %v cannot be sent as they are: %w (SendValue carries any value)", t, l.err)
 	} else {
 		l.name = b.String()
-		h := fnv.New32a()
-		h.Write([]byte(l.name))
-		l.sig = Signature(h.Sum32() | 1)
+		l.sig = signature(l.name)
 		names.Store(l.sig, l.name)
 	}
 	layouts.Store(t, l)
 	return l.sig, l.err
+}
+
+// signature is FNV-1a of a layout's name.
+func signature(name string) Signature {
+	h := fnv.New32a()
+	h.Write([]byte(name))
+	return Signature(h.Sum32() | 1)
 }
 
 func describe(b *strings.Builder, t reflect.Type) error {
@@ -78,6 +83,12 @@ func (s Signature) String() string {
 	}
 	if n, ok := names.Load(s); ok {
 		return n.(string)
+	}
+	// A peer's plain numbers, which this process has never used.
+	for k := reflect.Bool; k <= reflect.Complex128; k++ {
+		if signature(k.String()) == s {
+			return k.String()
+		}
 	}
 	return fmt.Sprintf("another type (layout %08x)", uint32(s))
 }

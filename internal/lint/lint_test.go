@@ -31,6 +31,7 @@ var layers = []struct {
 	{"internal/spin", 0},
 	{"internal/rundir", 0},
 	{"internal/cpuset", 0},
+	{"internal/proclook", 0},
 	{"internal/lint", 0},
 	{"internal/board", 0},
 	{"internal/packet", 1},

@@ -32,10 +32,15 @@ type entry struct {
 	seq     uint32
 	group   uint64
 	since   int64
-	_       [24]byte
+	count   int64
+	root    int32
+	elem    uint32
+	members uint32
+	_       [4]byte
 }
 
 // Table is the part of one rank: RankSize bytes, 8-byte aligned, zero at first.
+// The zero Table shows nothing and costs nothing.
 type Table struct{ entries *[Slots]entry }
 
 // At views b as a table.
@@ -54,13 +59,22 @@ type Wait struct {
 	Op    uint8
 	Peer  int32 // world rank, -1: any or none
 	Tag   int32
-	Seq   uint32
+	Seq   uint32 // number of the collective call in its group, 0: not a collective
 	Group uint64
 	Since time.Time
+
+	// Of a collective, what all members must agree on:
+	Root    int32  // group rank, -1: none
+	Count   int64  // length in elements, -1: none, or one a rank
+	Elem    uint32 // signature of element type, lengths and options
+	Members uint32 // ranks of the group
 }
 
 // Enter publishes w and returns the slot to Leave, or -1 when all are taken.
 func (t Table) Enter(w Wait) int {
+	if t.entries == nil {
+		return -1
+	}
 	for i := range t.entries {
 		e := &t.entries[i]
 		if !atomic.CompareAndSwapUint32(&e.used, 0, 1) {
@@ -73,6 +87,10 @@ func (t Table) Enter(w Wait) int {
 		atomic.StoreUint32(&e.seq, w.Seq)
 		atomic.StoreUint64(&e.group, w.Group)
 		atomic.StoreInt64(&e.since, w.Since.UnixNano())
+		atomic.StoreInt64(&e.count, w.Count)
+		atomic.StoreInt32(&e.root, w.Root)
+		atomic.StoreUint32(&e.elem, w.Elem)
+		atomic.StoreUint32(&e.members, w.Members)
 		atomic.AddUint32(&e.version, 1)
 		atomic.StoreUint32(&e.used, 2)
 		return i
@@ -89,6 +107,9 @@ func (t Table) Leave(slot int) {
 
 // Read returns the operations that are blocked now.
 func (t Table) Read() []Wait {
+	if t.entries == nil {
+		return nil
+	}
 	var out []Wait
 	for i := range t.entries {
 		e := &t.entries[i]
@@ -104,6 +125,11 @@ func (t Table) Read() []Wait {
 				Seq:   atomic.LoadUint32(&e.seq),
 				Group: atomic.LoadUint64(&e.group),
 				Since: time.Unix(0, atomic.LoadInt64(&e.since)),
+
+				Count:   atomic.LoadInt64(&e.count),
+				Root:    atomic.LoadInt32(&e.root),
+				Elem:    atomic.LoadUint32(&e.elem),
+				Members: atomic.LoadUint32(&e.members),
 			}
 			if v&1 == 0 && atomic.LoadUint32(&e.version) == v && atomic.LoadUint32(&e.used) == 2 {
 				out = append(out, w)

@@ -11,7 +11,8 @@ func TestEnterReadLeave(t *testing.T) {
 	now := time.Now()
 	var slots []int
 	for i := range Slots {
-		slots = append(slots, table.Enter(Wait{Op: uint8(i), Peer: int32(-i), Tag: 7, Seq: 9, Group: 1 << 60, Since: now}))
+		slots = append(slots, table.Enter(Wait{Op: uint8(i), Peer: int32(-i), Tag: 7, Seq: 9, Group: 1 << 60, Since: now,
+			Root: int32(i), Count: 1 << 40, Elem: 77, Members: 93}))
 	}
 	if s := table.Enter(Wait{}); s != -1 {
 		t.Fatalf("slot %d of a full table", s)
@@ -21,7 +22,8 @@ func TestEnterReadLeave(t *testing.T) {
 		t.Fatalf("%d entries", len(got))
 	}
 	for i, w := range got {
-		if w.Op != uint8(i) || w.Peer != int32(-i) || w.Tag != 7 || w.Seq != 9 || w.Group != 1<<60 || !w.Since.Equal(time.Unix(0, now.UnixNano())) {
+		if w.Op != uint8(i) || w.Peer != int32(-i) || w.Tag != 7 || w.Seq != 9 || w.Group != 1<<60 || !w.Since.Equal(time.Unix(0, now.UnixNano())) ||
+			w.Root != int32(i) || w.Count != 1<<40 || w.Elem != 77 || w.Members != 93 {
 			t.Fatalf("entry %d: %+v", i, w)
 		}
 	}
@@ -31,6 +33,16 @@ func TestEnterReadLeave(t *testing.T) {
 	table.Leave(-1)
 	if got := table.Read(); len(got) != 0 {
 		t.Fatalf("%d entries stay", len(got))
+	}
+}
+
+// A rank without a table publishes nothing.
+func TestZeroTable(t *testing.T) {
+	var none Table
+	slot := none.Enter(Wait{})
+	none.Leave(slot)
+	if slot != -1 || none.Read() != nil {
+		t.Fatalf("slot %d, %v", slot, none.Read())
 	}
 }
 
@@ -47,7 +59,8 @@ func TestReadIsWhole(t *testing.T) {
 					return
 				default:
 				}
-				table.Leave(table.Enter(Wait{Op: uint8(i), Peer: i, Tag: i, Seq: uint32(i), Group: uint64(i)}))
+				table.Leave(table.Enter(Wait{Op: uint8(i), Peer: i, Tag: i, Seq: uint32(i), Group: uint64(i),
+					Root: i, Count: int64(i), Elem: uint32(i), Members: uint32(i)}))
 			}
 		})
 	}
@@ -55,7 +68,8 @@ func TestReadIsWhole(t *testing.T) {
 	for deadline := time.Now().Add(10 * time.Second); seen < 2000 && time.Now().Before(deadline); {
 		for _, w := range table.Read() {
 			seen++
-			if w.Peer != w.Tag || uint32(w.Peer) != w.Seq || uint64(w.Peer) != w.Group || w.Op != uint8(w.Peer) {
+			if w.Peer != w.Tag || uint32(w.Peer) != w.Seq || uint64(w.Peer) != w.Group || w.Op != uint8(w.Peer) ||
+				w.Root != w.Peer || w.Count != int64(w.Peer) || w.Elem != uint32(w.Peer) || w.Members != uint32(w.Peer) {
 				t.Fatalf("torn: %+v", w)
 			}
 		}

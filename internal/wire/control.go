@@ -114,8 +114,13 @@ type (
 		Finished bool // exited with success; false: died
 		Why      string
 	}
-	// Inspect asks for a Report of what every rank is blocked in.
-	Inspect struct{}
+	// Inspect asks for a Report. Deep: of what every rank is blocked in, where its
+	// process stands, and what the process says itself (Told); else only of what
+	// processes use. The agent passes a deep one on to its processes.
+	Inspect struct {
+		Seq  uint32 // the Report has the same
+		Deep bool
+	}
 	// Beat is a sign of life, both ways.
 	Beat struct{}
 )
@@ -169,8 +174,16 @@ type (
 	// Bound says which CPUs the host's processes may use, as the kernel says,
 	// once all have been started.
 	Bound struct{ Procs []Binding }
-	// Report answers Inspect: one entry for each operation a rank is blocked in.
-	Report struct{ Waits []Wait }
+	// Report answers Inspect: an entry of Waits for each operation that a rank is
+	// blocked in, one of Procs for each process that runs. Span is how long the
+	// agent has watched, in nanoseconds: what was blocked longer was blocked all
+	// that time.
+	Report struct {
+		Seq   uint32
+		Span  int64
+		Waits []Wait
+		Procs []ProcState
+	}
 	// Done is the agent's last message: nothing of the job is left on the host.
 	Done struct{}
 	// Trouble is an agent that cannot go on; the launcher names host and stage.
@@ -197,9 +210,39 @@ type Wait struct {
 	Op    string
 	Peer  int // world rank, -1: any or none
 	Tag   int32
-	Group uint64
+	Group uint64 // 0: the world
 	Seq   uint32
 	Since int64 // nanoseconds it has been blocked
+
+	// Of a collective (Seq > 0): what all members must agree on.
+	Root    int    // group rank, -1: none
+	Count   int64  // elements, -1: unknown
+	Elem    uint32 // signature of type, lengths and options
+	Members int    // ranks of the group
+}
+
+// ProcState is what /proc tells of a process, its descendants included.
+type ProcState struct {
+	Proc   int
+	CPU    int64 // nanoseconds used so far
+	Memory int64 // bytes: its proportional share, or what is resident
+
+	// After a deep look:
+	State string // of its threads the one that tells most: R, S, D, T, t, Z
+	Load  int    // percent of a CPU while the agent watched
+	Call  string // the system call it is in; "": none that says anything
+	File  string // which that call is about; "": unknown
+	Mute  string // why it has Told nothing; "": it has
+}
+
+// Unmatched is a message that a rank has got and not received.
+type Unmatched struct {
+	Rank, Src int // world ranks
+	Tag       int32
+	Group     uint64 // 0: the world
+	Op        string // of a collective
+	Seq       uint32
+	Bytes     int64
 }
 
 // A Failure is why a job ends.
@@ -255,6 +298,15 @@ type (
 		Rank  int
 		Error string
 	}
+	// Told answers Inspect: the process's Go stacks and unmatched messages, in
+	// pieces of which the last has More unset. The agent passes it on with Proc.
+	Told struct {
+		Proc      int
+		Seq       uint32
+		Stacks    []byte
+		Unmatched []Unmatched
+		More      bool
+	}
 	// Failed reports that a rank of this process has failed (before it exits).
 	Failed struct{ Failure Failure }
 	// Cause tells a rank why the job ends.
@@ -304,6 +356,7 @@ var messages = []func() Message{
 	func() Message { return new(Memory) },
 	func() Message { return new(Recorded) },
 	func() Message { return new(Clock) },
+	func() Message { return new(Told) },
 }
 
 func (*Start) kind() byte    { return 1 }
@@ -338,6 +391,7 @@ func (*Stage) kind() byte    { return 29 }
 func (*Attach) kind() byte   { return 30 }
 func (*Offer) kind() byte    { return 31 }
 func (*Bound) kind() byte    { return 32 }
+func (*Told) kind() byte     { return 36 }
 
 // ErrControl is what bytes that no gridrun would send decode to.
 var ErrControl = errors.New("malformed control message")

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"gridrun/internal/wire"
+	"gridrun/launcher/diagnose"
 )
 
 // An Event is what the launcher saw.
@@ -21,9 +22,11 @@ type (
 	}
 	// HostReport is an agent's answer to Inspect.
 	HostReport struct {
-		Host  int
-		Waits []wire.Wait
+		Host   int
+		Report wire.Report
 	}
+	// ProcTold is a piece of a process's own answer to Inspect.
+	ProcTold struct{ Told wire.Told }
 	// ProcStarted and ProcExited frame a process's life.
 	ProcStarted struct{ Proc, Pid int }
 	ProcExited  struct{ Exit wire.Exit }
@@ -36,8 +39,12 @@ type (
 	OutputLost struct{ Why string }
 	// TimedOut is the end of the time the user gave the job.
 	TimedOut struct{}
-	// Asked wants to know what ranks are blocked in.
-	Asked struct{}
+	// Asked wants to know what ranks do; By gets the Answer. Deep: what they are
+	// blocked in, and their stacks, too.
+	Asked struct {
+		By   int
+		Deep bool
+	}
 	// Rang is a timer that Arm set.
 	Rang struct{ Timer Timer }
 )
@@ -46,6 +53,7 @@ func (HostReady) event()   {}
 func (HostDone) event()    {}
 func (HostLost) event()    {}
 func (HostReport) event()  {}
+func (ProcTold) event()    {}
 func (ProcStarted) event() {}
 func (ProcExited) event()  {}
 func (RankFailed) event()  {}
@@ -54,6 +62,9 @@ func (OutputLost) event()  {}
 func (TimedOut) event()    {}
 func (Asked) event()       {}
 func (Rang) event()        {}
+
+// Terminal is who asks from the job's own terminal.
+const Terminal = 0
 
 // A Timer names one of the machine's deadlines.
 type Timer string
@@ -81,13 +92,16 @@ type (
 		Timer Timer
 		After time.Duration
 	}
-	// Show prints a table of what ranks are blocked in.
-	Show struct{ Table string }
+	// Answer is for all who Asked: what is known of every rank.
+	Answer struct {
+		To  []int
+		Job diagnose.Job
+	}
 	// Abandon closes the connection to an agent that does not answer.
 	Abandon struct{ Host int }
 )
 
 func (Send) action()    {}
 func (Arm) action()     {}
-func (Show) action()    {}
+func (Answer) action()  {}
 func (Abandon) action() {}

@@ -37,7 +37,7 @@ const DefaultStart = 10 * time.Second
 const (
 	newsDelay    = 10 * time.Millisecond // in which finished ranks are gathered
 	settleLimit  = time.Second
-	inspectLimit = 2 * time.Second
+	inspectLimit = 4 * time.Second  // above what an agent takes at most
 	stopLimit    = 10 * time.Second // after the grace period
 	drainLimit   = 10 * time.Second
 )
@@ -82,14 +82,15 @@ type Machine struct {
 	alive  int         // processes that have not ended
 	armed  map[Timer]bool
 
-	cause      *cause  // why the job ends early; nil: not (yet)
-	failures   []cause // first-hand, in the order they came
-	collateral []cause // the others
-	expired    bool    // --timeout has passed
-	impatient  bool    // a second signal came
-	finished   []int   // ranks that ended well and of whom hosts have not heard
-	inspecting bool
-	waits      []wire.Wait
+	cause      *cause   // why the job ends early; nil: not (yet)
+	failures   []cause  // first-hand, in the order they came
+	collateral []cause  // the others
+	expired    bool     // --timeout has passed
+	impatient  bool     // a second signal came
+	finished   []int    // ranks that ended well and of whom hosts have not heard
+	inquiry    *inquiry // under way, or nil
+	inquiries  uint32   // begun so far
+	queue      []Asked  // for the next one
 	actions    []Action
 }
 
@@ -118,6 +119,9 @@ func New(cfg Config) (*Machine, []Action) {
 
 // Phase says where the job stands.
 func (m *Machine) Phase() Phase { return m.phase }
+
+// Expired says that the time the user gave is over.
+func (m *Machine) Expired() bool { return m.expired }
 
 // Step takes one event and returns what to do about it, in order.
 func (m *Machine) Step(e Event) []Action {
@@ -150,10 +154,12 @@ func (m *Machine) Step(e Event) []Action {
 	case TimedOut:
 		if m.phase < Stopping {
 			m.expired = true
-			m.inspect()
+			m.ask(Asked{By: Terminal, Deep: true})
 		}
 	case Asked:
-		m.inspect()
+		m.ask(e)
+	case ProcTold:
+		m.told(e)
 	case Rang:
 		m.rang(e.Timer)
 	}
@@ -346,49 +352,6 @@ func (m *Machine) abandon(pick func(host) bool, why string) {
 			m.actions = append(m.actions, Abandon{h})
 			m.hostLost(h, why)
 		}
-	}
-}
-
-// inspect asks every host what its ranks are blocked in.
-func (m *Machine) inspect() {
-	if m.inspecting {
-		return
-	}
-	m.inspecting, m.waits = true, nil
-	for h := range m.hosts {
-		if !m.hosts[h].gone {
-			m.hosts[h].inspecting = true
-			m.send(h, &wire.Inspect{})
-		}
-	}
-	delete(m.armed, InspectTimer)
-	m.arm(InspectTimer, inspectLimit)
-	m.shown()
-}
-
-func (m *Machine) report(e HostReport) {
-	if !m.known(e.Host) || !m.hosts[e.Host].inspecting {
-		return
-	}
-	m.waits = append(m.waits, e.Waits...)
-	m.reported(e.Host)
-}
-
-func (m *Machine) reported(h int) {
-	m.hosts[h].inspecting = false
-	m.shown()
-}
-
-// shown prints the table when the last report is in, and ends the job when it
-// was asked for because the time is over.
-func (m *Machine) shown() {
-	if !m.inspecting || slices.ContainsFunc(m.hosts, func(h host) bool { return h.inspecting }) {
-		return
-	}
-	m.inspecting = false
-	m.actions = append(m.actions, Show{m.waitTable()})
-	if m.expired {
-		m.stop(cause{kind: byTimeout, text: fmt.Sprintf("not finished after %v (--timeout)", m.cfg.Timeout), code: 124}, 0)
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"gridrun/internal/wire"
+	"gridrun/launcher/diagnose"
 	"gridrun/launcher/rankset"
 )
 
@@ -105,11 +106,16 @@ func play(t *testing.T, script string) string {
 		case "failed":
 			e = RankFailed{wire.Failure{Rank: num("rank"), Code: num("code"), Collateral: args["collateral"] != "", Aborted: args["aborted"] != "", Text: text}}
 		case "report":
-			r := HostReport{Host: num("host")}
+			r := HostReport{Host: num("host"), Report: wire.Report{Seq: uint32(max(1, num("seq"))), Span: int64(time.Second)}}
+			for p, spec := range m.cfg.Procs {
+				if spec.Host == r.Host {
+					r.Report.Procs = append(r.Report.Procs, wire.ProcState{Proc: p, State: "R", Load: 99})
+				}
+			}
 			for w := range strings.SplitSeq(args["waits"], "/") { // rank:op:peer:tag:seq
 				if f := strings.Split(w, ":"); len(f) == 5 {
 					n := func(i int) int { v, _ := strconv.Atoi(f[i]); return v }
-					r.Waits = append(r.Waits, wire.Wait{Rank: n(0), Op: f[1], Peer: n(2), Tag: int32(n(3)), Seq: uint32(n(4)), Since: int64(4200 * time.Millisecond)})
+					r.Report.Waits = append(r.Report.Waits, wire.Wait{Root: -1, Count: -1, Rank: n(0), Op: f[1], Peer: n(2), Tag: int32(n(3)), Seq: uint32(n(4)), Since: int64(4200 * time.Millisecond)})
 				}
 			}
 			e = r
@@ -120,7 +126,9 @@ func play(t *testing.T, script string) string {
 		case "timeout":
 			e = TimedOut{}
 		case "ask":
-			e = Asked{}
+			e = Asked{By: num("by"), Deep: args["light"] == ""}
+		case "told":
+			e = ProcTold{wire.Told{Proc: num("proc"), Seq: uint32(num("seq")), Stacks: []byte(strings.ReplaceAll(text, `\n`, "\n"))}}
 		case "rang":
 			e = Rang{Timer(args["timer"])}
 		default:
@@ -138,8 +146,8 @@ func show(out *strings.Builder, m *Machine, before Phase, actions []Action) {
 			fmt.Fprintf(out, "    to host %d: %s %+v\n", a.Host, strings.TrimPrefix(fmt.Sprintf("%T", a.Message), "*wire."), strings.TrimPrefix(fmt.Sprintf("%+v", a.Message), "&"))
 		case Arm:
 			fmt.Fprintf(out, "    arm %s, %v\n", a.Timer, a.After)
-		case Show:
-			fmt.Fprintf(out, "    show\n%s", "      "+strings.ReplaceAll(strings.TrimRight(a.Table, "\n"), "\n", "\n      ")+"\n")
+		case Answer:
+			fmt.Fprintf(out, "    answer to %v\n%s", a.To, "      "+strings.ReplaceAll(strings.TrimRight(diagnose.Text(a.Job, false), "\n"), "\n", "\n      ")+"\n")
 		case Abandon:
 			fmt.Fprintf(out, "    abandon host %d\n", a.Host)
 		}
@@ -175,7 +183,7 @@ func TestAnyOrderEnds(t *testing.T) {
 		failed := false
 		for range rnd.IntN(40) {
 			var e Event
-			switch rnd.IntN(11) {
+			switch rnd.IntN(12) {
 			case 0:
 				e = HostReady{rnd.IntN(4) - 1}
 			case 1:
@@ -186,17 +194,25 @@ func TestAnyOrderEnds(t *testing.T) {
 			case 5:
 				e, failed = RankFailed{wire.Failure{Rank: rnd.IntN(ranks), Collateral: rnd.IntN(2) == 0}}, true
 			case 6:
-				e = HostReport{Host: rnd.IntN(4) - 1, Waits: []wire.Wait{{Rank: rnd.IntN(9) - 1, Peer: rnd.IntN(9) - 1}}}
+				e = HostReport{rnd.IntN(4) - 1, wire.Report{Seq: uint32(rnd.IntN(3)), Waits: []wire.Wait{{Rank: rnd.IntN(9) - 1, Peer: rnd.IntN(9) - 1, Seq: uint32(rnd.IntN(2))}},
+					Procs: []wire.ProcState{{Proc: rnd.IntN(9) - 1}}}}
 			case 7:
 				e, failed = Interrupted{2}, true
 			case 8:
-				e = Asked{}
+				e = Asked{rnd.IntN(3), rnd.IntN(2) == 0}
 			case 9:
 				e, failed = Rang{[]Timer{StartTimer, NewsTimer, SettleTimer, InspectTimer, StopTimer, DrainTimer}[rnd.IntN(6)]}, true
 			case 10:
 				e, failed = HostDone{rnd.IntN(4) - 1}, true // too early: a lost host
+			case 11:
+				e = ProcTold{wire.Told{Proc: rnd.IntN(9) - 1, Seq: uint32(rnd.IntN(3)), Stacks: []byte("goroutine 1 [running]:\n"),
+					Unmatched: []wire.Unmatched{{Rank: rnd.IntN(9) - 1, Src: rnd.IntN(9) - 1}}}}
 			}
-			m.Step(e)
+			for _, a := range m.Step(e) {
+				if answer, ok := a.(Answer); ok {
+					diagnose.Text(answer.Job, false)
+				}
+			}
 		}
 		for h := range cfg.Hosts {
 			m.Step(HostLost{h, "gone"})
