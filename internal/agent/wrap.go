@@ -11,6 +11,7 @@ import (
 	"strings"
 	"syscall"
 
+	"gridrun/internal/proclook"
 	"gridrun/internal/wire"
 )
 
@@ -64,17 +65,17 @@ func asksToEnd(sig syscall.Signal) bool {
 // signalWrapped sends sig to a wrapped process. Debuggers put the program into a
 // process group of its own, so its descendants are looked for.
 func signalWrapped(pid int, wrap []string, sig syscall.Signal) {
-	below := descendants(processes(), pid)
+	below := proclook.Below(proclook.Processes(), pid)
 	if !asksToEnd(sig) && len(below) > 0 && stillWrapper(pid, wrap) {
 		for _, s := range below {
-			syscall.Kill(s.pid, sig) // fails only on those that have just ended
+			syscall.Kill(s.Pid, sig) // fails only on those that have just ended
 		}
 		return
 	}
 	syscall.Kill(-pid, sig)
 	for _, s := range below {
-		if group, err := syscall.Getpgid(s.pid); err == nil && group != pid {
-			syscall.Kill(s.pid, sig)
+		if group, err := syscall.Getpgid(s.Pid); err == nil && group != pid {
+			syscall.Kill(s.Pid, sig)
 		}
 	}
 }

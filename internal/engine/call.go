@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"gridrun/internal/engine/match"
+	"gridrun/internal/waittable"
 	"gridrun/internal/wire"
 )
 
@@ -119,6 +120,12 @@ func (k *Call) List() error {
 
 func (k *Call) Rank() int { return k.comm.me }
 func (k *Call) Size() int { return k.comm.size }
+
+// wait is what this rank is blocked in, for world rank peer or nobody in particular.
+func (k *Call) wait(peer int32) waittable.Wait {
+	return waittable.Wait{Op: uint8(k.op), Peer: peer, Tag: -1, Seq: k.seq, Group: k.comm.id,
+		Root: int32(k.flags) - 1, Elem: uint32(k.elem), Count: k.count, Members: uint32(k.comm.size)}
+}
 
 // agrees says whether h belongs to the same operation with the same root and elements.
 func (k *Call) agrees(h *wire.Header) bool {

@@ -121,12 +121,10 @@ func (r *Request) wrap(err error) error {
 }
 
 func (r *Request) wait() waittable.Wait {
-	w := waittable.Wait{Op: uint8(r.op), Peer: r.peer, Tag: int32(r.tag), Group: r.comm.id}
-	if k := r.call; k != nil {
-		w.Op, w.Tag, w.Seq = uint8(k.op), -1, k.seq
-		w.Root, w.Elem, w.Count, w.Members = int32(k.flags)-1, uint32(k.elem), k.count, uint32(k.comm.size)
+	if r.call != nil {
+		return r.call.wait(r.peer)
 	}
-	return w
+	return waittable.Wait{Op: uint8(r.op), Peer: r.peer, Tag: int32(r.tag), Group: r.comm.id}
 }
 
 // Wait returns when the transfer is over. A ctx that ends first takes a

@@ -342,7 +342,7 @@ func (s *seat) disarm() {
 // wait implements condition.
 func (s *seat) wait() waittable.Wait {
 	k := &s.call
-	return waittable.Wait{Op: uint8(k.op), Peer: -1, Tag: -1, Seq: k.seq, Group: s.comm.id}
+	return k.wait(-1)
 }
 
 // Wake implements board.Host.
