@@ -12,18 +12,18 @@ import (
 
 // costFlags are the flags of `gridrun bench cost`.
 type costFlags struct {
-	NP     count   `name:"np" short:"n" default:"2" placeholder:"N" help:"Number of ranks (default: 2)."`
-	Rounds count   `default:"11" placeholder:"N" help:"Runs of each (default: 11)."`
-	Budget seconds `default:"0.3" placeholder:"S" help:"Time for a test (default: 0.3)."`
-	Trace  bool    `help:"Measure --trace as well."`
-	JSON   bool    `name:"json" help:"Print JSON."`
+	NP        count   `name:"np" short:"n" default:"2" placeholder:"N" help:"Number of ranks (default: 2)."`
+	Rounds    count   `default:"11" placeholder:"N" help:"Runs of each (default: 11)."`
+	Budget    seconds `default:"0.3" placeholder:"S" help:"Time for a test (default: 0.3)."`
+	WithTrace bool    `help:"Measure --trace as well."`
+	JSON      bool    `name:"json" help:"Print JSON."`
 }
 
 // contenders are gridrun as it is, and watching its ranks.
 func (f *costFlags) contenders(self string) []message.Contender {
 	plain := message.Own(self, version(), message.SharedMemory, int(f.NP))
 	all := []message.Contender{plain, plain.With("--stats", "--stats-file", "/dev/null")}
-	if f.Trace {
+	if f.WithTrace {
 		all = append(all, plain.With("--trace", "--trace", "/dev/null"))
 	}
 	return all

@@ -11,7 +11,7 @@ import (
 
 // TestBenchCost: the measurement runs, and compares like with like.
 func TestBenchCost(t *testing.T) {
-	cmd := exec.Command(filepath.Join(bin(t), "gridrun"), "bench", "cost", "--rounds", "1", "--budget", "0.001", "--trace", "--json")
+	cmd := exec.Command(filepath.Join(bin(t), "gridrun"), "bench", "cost", "--rounds", "1", "--budget", "0.001", "--with-trace", "--json")
 	out, err := cmd.Output()
 	if err != nil {
 		t.Fatal(err)
