@@ -46,7 +46,7 @@ func (Local) Start(context.Context, place.Host) (Agent, error) {
 	// Whoever still holds the agent's standard error must not hold us.
 	cmd.WaitDelay = time.Second
 	var err error
-	if a.Writer, err = cmd.StdinPipe(); err != nil {
+	if a.WriteCloser, err = cmd.StdinPipe(); err != nil {
 		return nil, fmt.Errorf("starting the agent: %w", err)
 	}
 	if a.Reader, err = cmd.StdoutPipe(); err != nil {
@@ -60,12 +60,16 @@ func (Local) Start(context.Context, place.Host) (Agent, error) {
 
 type localAgent struct {
 	io.Reader
-	io.Writer
+	io.WriteCloser
 	cmd  *exec.Cmd
 	said Tail
 }
 
-func (a *localAgent) Kill() { a.cmd.Process.Kill() }
+// Kill also ends the agent's input: before its start it looks at nothing else.
+func (a *localAgent) Kill() {
+	a.cmd.Process.Kill()
+	a.Close()
+}
 
 func (a *localAgent) Wait() error {
 	err := a.cmd.Wait()

@@ -19,6 +19,7 @@
 //  1. [Guard] becomes a subreaper, starts the agent with its own standard
 //     streams, and waits. Guard and agent hold the two ends of a socket, so each
 //     notices when the other is gone.
+//     Where Survey comes instead of Start, the agent tells what the host is like.
 //  2. [Main] reads Start, makes the shared segment and answers Ready.
 //  3. Two or more locked threads start the processes in parallel, and the loop
 //     looks every 2 ms who has started and who has ended already. A process

@@ -109,6 +109,8 @@ func (a *agent) open(stream *wire.Stream) error {
 func (a *agent) first(stream *wire.Stream) (wire.Message, error) {
 	idle := time.AfterFunc(startPatience, func() { os.Exit(refusal) })
 	defer idle.Stop()
+	var check *checkup
+	defer func() { check.close() }()
 	for {
 		m, err := stream.Receive()
 		if err != nil {
@@ -118,6 +120,16 @@ func (a *agent) first(stream *wire.Stream) (wire.Message, error) {
 		switch m := m.(type) {
 		case *wire.Beat:
 			a.link.send(m)
+		case *wire.Survey:
+			check.close()
+			var facts *wire.Facts
+			check, facts = survey(m)
+			a.link.send(facts)
+		case *wire.Try:
+			if check == nil {
+				return nil, errors.New("Try without Survey")
+			}
+			a.link.send(check.try(m))
 		case *wire.Stage:
 			if err := a.claim(m.Dir); err != nil {
 				return nil, err

@@ -82,6 +82,24 @@ type (
 	// Stage comes before Start: the launcher is about to put the job's inputs
 	// into Dir, which goes when the agent does.
 	Stage struct{ Dir string }
+	// Survey comes instead of Start, where nothing is to run: the agent opens a
+	// port like the job's and answers with Facts.
+	Survey struct {
+		Version int
+		Job     string
+		Key     []byte
+		Host    int
+		Dir     string // whose file system's free space is wanted; empty: the home's
+		Net     []string
+		Ports   PortRange
+	}
+	// Try asks to connect to every address of hosts that have sent Facts.
+	Try struct{ Targets []Target }
+	// A Target is a host of a Try.
+	Target struct {
+		Host  int
+		Addrs []string
+	}
 	// Located answers Locate: where the agent of Host listens, or why nobody will know.
 	Located struct {
 		Host  int
@@ -140,6 +158,28 @@ type (
 		Pid     int
 		CPUs    int
 		Addrs   []string // host:port, where connections to this host's processes may try; the likeliest first
+	}
+	// Facts answers Survey: what the host is like.
+	Facts struct {
+		Name     string
+		Time     int64 // of its clock, Unix nanoseconds
+		OS, Arch string
+		CPUs     string // that may be used, 0-3,8
+		Usable   int    // at once
+		Memory   int64  // free, bytes; 0: unknown
+		Dir      string
+		Disk     int64 // free where Dir is, bytes
+		Addrs    []string
+		Nets     []string // of its interfaces, address and prefix length
+		NoPort   string   // why no port could be opened
+	}
+	// Tried answers Try: what became of each address.
+	Tried struct{ Ways []Way }
+	// A Way is an address of a host; Error is empty when it leads there.
+	Way struct {
+		Host  int
+		Addr  string
+		Error string
 	}
 	// Locate asks for another host's Addrs; the answer may wait for its Ready.
 	Locate struct{ Host int }
@@ -357,6 +397,10 @@ var messages = []func() Message{
 	func() Message { return new(Recorded) },
 	func() Message { return new(Clock) },
 	func() Message { return new(Told) },
+	func() Message { return new(Survey) },
+	func() Message { return new(Facts) },
+	func() Message { return new(Try) },
+	func() Message { return new(Tried) },
 }
 
 func (*Start) kind() byte    { return 1 }
@@ -392,6 +436,10 @@ func (*Attach) kind() byte   { return 30 }
 func (*Offer) kind() byte    { return 31 }
 func (*Bound) kind() byte    { return 32 }
 func (*Told) kind() byte     { return 36 }
+func (*Survey) kind() byte   { return 37 }
+func (*Facts) kind() byte    { return 38 }
+func (*Try) kind() byte      { return 39 }
+func (*Tried) kind() byte    { return 40 }
 
 // ErrControl is what bytes that no gridrun would send decode to.
 var ErrControl = errors.New("malformed control message")

@@ -13,7 +13,9 @@ type Agent struct {
 	out     *bufio.Reader
 	process *process
 	conn    connection
-	held    bool // the connection stays when the agent ends
+	held    bool   // the connection stays when the agent ends
+	address string // that was connected to
+	brought bool   // gridrun was not on the host before
 }
 
 // Read gives io.EOF when the agent and all it started has ended, or when the
@@ -40,3 +42,7 @@ func (a *Agent) Wait() error {
 	}
 	return a.process.said.With(err)
 }
+
+// Where says how the agent was reached: the address, the cache directory on the
+// host, and whether gridrun had to be brought there.
+func (a *Agent) Where() (address, cache string, brought bool) { return a.address, a.Dir, a.brought }

@@ -116,6 +116,7 @@ func (s *Starter) Start(ctx context.Context, host place.Host) (launcher.Agent, e
 		return nil, err
 	}
 	agent.held = false
+	agent.address, agent.brought = h.address, shipped
 	s.mu.Lock()
 	s.timing = append(s.timing, Timing{Host: host.Name, Connect: connected, Total: time.Since(began), Shipped: shipped})
 	s.mu.Unlock()

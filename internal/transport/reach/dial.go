@@ -118,6 +118,16 @@ func (d *Dialer) Dial(ctx context.Context, t Target, addrs []string) (net.Conn, 
 	return nil, d.report(t, addrs, failed, nil)
 }
 
+// Probe finds out whether addr leads to t's host; "" is a yes, else why not.
+func (d *Dialer) Probe(ctx context.Context, t Target, addr string) string {
+	e := d.try(ctx, t, addr)
+	if e.err != nil {
+		return reason(e.err)
+	}
+	e.conn.Close()
+	return ""
+}
+
 // order puts the address that won last in front.
 func (d *Dialer) order(host int, addrs []string) []string {
 	d.mu.Lock()
