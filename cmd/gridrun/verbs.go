@@ -75,7 +75,7 @@ func verbs() []verb {
 		{name: "up", summary: "Keep hosts ready, so that jobs start at once.", command: new(upFlags), about: upAbout},
 		{name: "down", summary: "End what gridrun up has left.", command: new(downFlags)},
 		{name: "hosts list", summary: "Show the hosts that flags or files name.", command: new(hostsListFlags)},
-		{name: "hosts check", summary: "Find out which hosts can run a job, and why not.", command: new(hostsCheckFlags),
+		{name: "hosts check", summary: "Find out which hosts can run a job.", command: new(hostsCheckFlags),
 			about: "Every host is asked, in parallel: how it is reached, what it is like, and\nwhich addresses of the others it reaches. The exit code is 125 if one fails."},
 		{name: "help", args: "[COMMAND...]", summary: "Explain a command, or everything.", command: new(helpFlags), words: verbNames},
 		{name: "completion", args: "SHELL", summary: "Print completion for bash, fish or zsh.", command: new(completionFlags), words: shells, about: completionAbout},
