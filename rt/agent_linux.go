@@ -90,7 +90,7 @@ func meet(c *packet.Conn) (*agentLink, error) {
 // build makes the process's engine and the networks that lead from it.
 func (a *agentLink) build() (*engine.Proc, error) {
 	w := a.welcome
-	cfg := engine.Config{Job: w.Job, Proc: w.Proc, Ranks: w.Ranks, Topology: &w.Topology, Dial: a.service}
+	cfg := engine.Config{Job: w.Job, Proc: w.Proc, Ranks: w.Ranks, Topology: &w.Topology, Continue: w.Continue, Dial: a.service}
 	if a.segment != nil {
 		cfg.Table = func(r int) waittable.Table { return a.segment.Waits(r) }
 	}
@@ -213,7 +213,13 @@ func (a *agentLink) handle(m wire.Message, f *os.File) {
 		if !m.Finished {
 			err = errors.New(m.Why)
 		}
-		a.proc.Gone(m.Ranks, m.Finished, err)
+		if !m.Part {
+			a.proc.Gone(m.Ranks, m.Finished, err)
+			break
+		}
+		for _, r := range m.Ranks {
+			a.proc.Ended(r, err)
+		}
 	case *wire.Inspect:
 		go a.tell(m.Seq) // ends with its last packet; the agent asks one at a time
 	case *wire.Address:

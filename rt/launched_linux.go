@@ -65,14 +65,15 @@ func serve(c *packet.Conn, body Body) int {
 	})
 	profiled()
 	out.flush()
-	if f := t.first(); f != nil {
-		return f.code
+	code := t.code()
+	if code != 0 && (!proc.Continue || t.allFailed()) {
+		return code
 	}
 	// What others still wait for must leave before the process does.
-	if err := proc.Close(); err != nil {
+	if err := proc.Close(); err != nil && code == 0 {
 		a.refuse(err)
 		return refusal
 	}
 	a.close()
-	return 0
+	return code
 }

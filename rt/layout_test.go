@@ -2,6 +2,7 @@ package rt
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -40,6 +41,20 @@ var Layouts = []Layout{
 
 // RunOver is Run with the ranks spread as l says.
 func RunOver(t *testing.T, l Layout, n int, body Body) error {
+	t.Helper()
+	return runOver(t, l, n, body, false)
+}
+
+// SurviveOver is RunOver with KeepSurvivors; the deaths are not its error.
+func SurviveOver(t *testing.T, l Layout, n int, body Body) error {
+	t.Helper()
+	return runOver(t, l, n, body, true)
+}
+
+// ErrDeath is how a body dies in these tests.
+var ErrDeath = errors.New("dies")
+
+func runOver(t *testing.T, l Layout, n int, body Body, keep bool) error {
 	t.Helper()
 	topo := &wire.Topology{RankApp: make([]int, n)}
 	var ranks [][]int
@@ -93,7 +108,7 @@ func RunOver(t *testing.T, l Layout, n int, body Body) error {
 	for q := range ranks {
 		seg := attach(t, segments[topo.ProcHost[q]])
 		defer seg.Close()
-		cfg := engine.Config{Job: "test", Proc: q, Ranks: ranks[q], Topology: topo,
+		cfg := engine.Config{Job: "test", Proc: q, Ranks: ranks[q], Topology: topo, Continue: keep,
 			Table: func(r int) waittable.Table { return seg.Waits(r) }}
 		if !l.TCP {
 			cfg.Boards = seg
@@ -140,6 +155,16 @@ func RunOver(t *testing.T, l Layout, n int, body Body) error {
 		}
 		team := newTeam(ctx, p)
 		team.report = func(f *failure) {
+			if keep && len(ranks[q]) > 1 {
+				for o, other := range procs {
+					if o != q {
+						other.Ended(f.rank, f.err)
+					}
+				}
+			}
+			if keep && errors.Is(f.err, ErrDeath) {
+				return
+			}
 			mu.Lock()
 			if first == nil || first.collateral && !f.collateral {
 				first = f
@@ -152,6 +177,9 @@ func RunOver(t *testing.T, l Layout, n int, body Body) error {
 			// As an agent does: of a process that fails, which just exits, the
 			// others hear at once; of one that closes in good order, after that.
 			failed := team.first()
+			if keep && !team.allFailed() {
+				failed = nil
+			}
 			tell := func(err error) {
 				for o, other := range procs {
 					if o != q {

@@ -17,6 +17,10 @@ import (
 // not it. A body that panics is a rank that fails. Run returns when all ranks
 // have; a body must heed its ctx.
 func Run(ctx context.Context, n int, body Body) error {
+	return runHere(ctx, n, body, runOptions{})
+}
+
+func runHere(ctx context.Context, n int, body Body, o runOptions) error {
 	if n < 1 {
 		return fmt.Errorf("rt.Run: %d ranks; at least 1 is needed", n)
 	}
@@ -29,7 +33,7 @@ func Run(ctx context.Context, n int, body Body) error {
 	for r := range ranks {
 		ranks[r] = r
 	}
-	p := engine.NewProc(engine.Config{Job: "run", Ranks: ranks, Topology: topo})
+	p := engine.NewProc(engine.Config{Job: "run", Ranks: ranks, Topology: topo, Continue: o.keep})
 	if err := p.Start(); err != nil {
 		return err
 	}
@@ -38,6 +42,9 @@ func Run(ctx context.Context, n int, body Body) error {
 	out := &lineWriter{w: os.Stdout}
 	t.run(body, func(w *World) { w.stdout = out.fork() })
 	out.flush()
+	if o.keep {
+		return t.causes()
+	}
 	return t.cause()
 }
 
@@ -148,7 +155,8 @@ func (t *team) world(r int) *World {
 	return w
 }
 
-// fail notes that a rank has failed and cancels the others' ctx with the cause.
+// fail notes that a rank has failed, and cancels the others' ctx with the cause
+// unless they go on.
 func (t *team) fail(f *failure) {
 	t.mu.Lock()
 	if !f.aborted {
@@ -160,8 +168,9 @@ func (t *team) fail(f *failure) {
 	if report != nil {
 		report(f)
 	}
-	var why error = &rankError{f}
-	t.cancel(why)
+	if !t.proc.Continue || f.aborted {
+		t.cancel(&rankError{f})
+	}
 }
 
 // follows says whether err is what others get when a rank has failed.
@@ -213,6 +222,49 @@ func (t *team) cause() error {
 	default:
 		return f.err
 	}
+}
+
+// causes is every failure, where the others went on; an Abort is the only cause.
+func (t *team) causes() error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var errs []error
+	for _, f := range t.failed {
+		if f.aborted {
+			return &rankError{f}
+		}
+		errs = append(errs, &rankError{f})
+	}
+	return errors.Join(errs...)
+}
+
+// code is what the process exits with: the first failure's code, or where the
+// others went on the highest.
+func (t *team) code() int {
+	f := t.first()
+	if f == nil {
+		return 0
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	code := f.code
+	for _, other := range t.failed {
+		if t.proc.Continue && !f.aborted {
+			code = max(code, other.code)
+		}
+	}
+	return code
+}
+
+// allFailed says that no rank of the process has ended well.
+func (t *team) allFailed() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	failed := map[int]bool{}
+	for _, f := range t.failed {
+		failed[f.rank] = true
+	}
+	return len(failed) == len(t.proc.Ranks)
 }
 
 // exitCode is what the process of a failed rank exits with.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"syscall"
 	"time"
 
@@ -239,11 +240,20 @@ func (a *agent) heard(p *process, m wire.Message) {
 				m.Failure.Host = a.hostName(a.start.Host)
 			}
 			a.link.send(m)
+			a.endRank(p, m.Failure)
 		}
 	case *wire.Told:
 		a.told(p, m)
 	case *wire.Progress:
 		a.link.send(m)
+	}
+}
+
+// endRank tells the host's other processes that a rank has failed whose process
+// goes on with other ranks. The launcher tells the other hosts.
+func (a *agent) endRank(p *process, f wire.Failure) {
+	if len(p.spec.Ranks) > 1 && !f.Aborted && slices.Contains(p.spec.Ranks, f.Rank) {
+		a.broadcast(&wire.Gone{Ranks: []int{f.Rank}, Part: true, Why: f.Text}, p)
 	}
 }
 

@@ -114,7 +114,7 @@ func (a *agent) startProcess(spec *wire.ProcSpec) (c child, failed *startError) 
 	welcome, err := wire.Marshal(&wire.Welcome{
 		Version: wire.Version, Job: a.start.Job, Key: a.start.Key, Proc: spec.Proc, Ranks: spec.Ranks,
 		Topology: a.start.Topology, Args: spec.Args, Transport: a.start.Transport, Terminal: a.start.Terminal,
-		Encrypt: a.start.Encrypt, Segment: true, Watch: a.start.Watch,
+		Encrypt: a.start.Encrypt, Continue: a.start.Continue, Segment: true, Watch: a.start.Watch,
 	})
 	if err != nil {
 		return child{}, &startError{refusal, err.Error()}

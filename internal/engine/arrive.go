@@ -37,9 +37,11 @@ func (p *Proc) Arrived(from int, h *wire.Header, body []byte) {
 	case wire.Cancelled:
 		rk.takenBack(h)
 	case wire.Revoke:
-		rk.revoked(h.Group, decodeRevoke(h, body))
+		rk.passRevoke(h, decodeRevoke(h, body))
 	case wire.Bye:
-		p.markGone(int(h.Src), &end{finished: true})
+		p.markGone(int(h.Src), &end{finished: true, survived: true})
+	case wire.Agree:
+		rk.agreed(h, body)
 	}
 }
 

@@ -237,10 +237,21 @@ func (k *Call) End(err error) error {
 	if err == nil {
 		return nil
 	}
-	k.comm.Revoke(err)
+	k.comm.Revoke(k.shared(err))
 	var e *Error
 	if errors.As(err, &e) && e.Op == k.op.String() {
 		return e
 	}
 	return &Error{Op: k.op.String(), Rank: k.comm.me, Peer: AnyRank, Tag: AnyTag, Err: err}
+}
+
+// shared is the cause of a failed call as all members get it. Where the job
+// goes on, the death of a member is the same cause whoever has met it, and says
+// nothing of the step of the operation in which that was.
+func (k *Call) shared(err error) error {
+	var e *Error
+	if k.comm.rank.proc.Continue && errors.Is(err, ErrPeerLost) && errors.As(err, &e) {
+		return e.Err
+	}
+	return err
 }

@@ -35,6 +35,7 @@ type Comm struct {
 	size    int
 	calls   atomic.Uint32 // collective calls begun
 
+	agreements  atomic.Uint32 // likewise
 	attachments attachments
 	seat        *seat // at the board that the members share, or nil
 	asked       bool  // whether there is one is known
@@ -42,6 +43,9 @@ type Comm struct {
 
 // World returns the group of all ranks as this rank sees it.
 func (rk *Rank) World() *Comm {
+	rk.mu.Lock()
+	rk.group(WorldID).members = rk.proc.world
+	rk.mu.Unlock()
 	return &Comm{rank: rk, id: WorldID, members: rk.proc.world, me: rk.world, size: len(rk.proc.world)}
 }
 
@@ -51,6 +55,9 @@ func (rk *Rank) comm(id uint64, members []int32) *Comm {
 		c.index[w] = i
 	}
 	c.me = c.index[int32(rk.world)]
+	rk.mu.Lock()
+	rk.group(id).members = members
+	rk.mu.Unlock()
 	return c
 }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"gridrun/internal/engine/match"
@@ -37,8 +38,13 @@ func (rk *Rank) lost(w int, e *end) {
 			ended = append(ended, r)
 		}
 	}
-	// A rendezvous with it cannot go on.
-	for _, table := range []map[uint64]*Request{rk.sends, rk.recvs} {
+	// A rendezvous with it cannot go on. But data that is on its way from a
+	// process that lives arrives, and nobody else may have the buffer meanwhile.
+	tables := []map[uint64]*Request{rk.sends, rk.recvs}
+	if e.survived {
+		tables = tables[:1]
+	}
+	for _, table := range tables {
 		for id, r := range table {
 			if r.peer == int32(w) || r.peer < 0 && r.comm.groupRank(w) == r.status.Source {
 				delete(table, id)
@@ -52,10 +58,12 @@ func (rk *Rank) lost(w int, e *end) {
 	}) {
 		rk.queues.Remove(m)
 	}
+	told := rk.tellAgreements(w)
 	rk.mu.Unlock()
 	for _, r := range ended {
 		r.finish(r.err)
 	}
+	told.carryOut()
 }
 
 // Revoke ends every pending and later operation on the group, at every member,
@@ -65,9 +73,36 @@ func (c *Comm) Revoke(cause error) {
 		return
 	}
 	for i := range c.size {
-		if w := c.WorldRank(i); w != c.rank.world && c.rank.proc.gone[w].Load() == nil {
-			c.rank.tellRevoked(w, c.id, cause)
-		}
+		c.rank.passOn(c.members[i], c.id, cause)
+	}
+}
+
+// passRevoke takes a Revoke frame. Where the job goes on without its dead, who
+// began may have died before it had told everybody, so whoever hears of it first
+// tells the members at distance 1, 2, 4, ... on both sides: a binomial graph,
+// which stays connected unless that many neighbours die at once (Angskun,
+// Bosilca and Dongarra, 2007; for revoking: Bouteiller et al., 2015).
+func (rk *Rank) passRevoke(h *wire.Header, cause error) {
+	if !rk.revoked(h.Group, cause) || !rk.proc.Continue {
+		return
+	}
+	rk.mu.Lock()
+	members := rk.group(h.Group).members
+	rk.mu.Unlock()
+	n, me := len(members), slices.Index(members, int32(rk.world))
+	if me < 0 {
+		return // this rank has not made the group yet, and has nobody to tell
+	}
+	for d := 1; d < n; d *= 2 {
+		rk.passOn(members[(me+d)%n], h.Group, cause)
+		rk.passOn(members[(me+n-d)%n], h.Group, cause)
+	}
+}
+
+// passOn tells world rank w, unless it is this one or has ended.
+func (rk *Rank) passOn(w int32, group uint64, cause error) {
+	if int(w) != rk.world && rk.proc.gone[w].Load() == nil {
+		rk.tellRevoked(int(w), group, cause)
 	}
 }
 

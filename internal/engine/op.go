@@ -45,13 +45,15 @@ const (
 	OpLramNew
 	OpLramRead
 	OpDSM
+	OpShrink
+	OpAgree
 	opEnd
 )
 
 var opNames = [opEnd]string{"none", "Send", "SSend", "Recv", "SendRecv", "SendValue", "RecvValue", "ISend", "IRecv", "Wait", "Probe",
 	"Split", "Dup", "Barrier", "Bcast", "Reduce", "AllReduce", "ReduceScatter", "Gather", "AllGather", "Scatter", "AllToAll",
 	"GatherV", "AllGatherV", "ScatterV", "AllToAllV", "GatherValues", "Scan", "ExScan", "BcastValue", "AllReduceValue",
-	"lram.New", "lram.Read", "dsm"}
+	"lram.New", "lram.Read", "dsm", "Shrink", "Agree"}
 
 // Ranks count operations in tables of this size.
 var _ [trace.MaxOps - int(opEnd)]struct{}

@@ -30,6 +30,8 @@ type Config struct {
 	// Boards has shared memory for groups; nil: the ranks of several processes
 	// have none.
 	Boards Boards
+	// Continue says that the job goes on when a rank fails.
+	Continue bool
 	// Dial reaches the host's service process; nil: there is none.
 	Dial func(ctx context.Context) (*net.UnixConn, error)
 }
@@ -79,6 +81,7 @@ type Proc struct {
 // An end is how a rank ended.
 type end struct {
 	finished bool // with success
+	survived bool // by its process, which still carries out what the rank has begun
 	err      error
 }
 
@@ -210,7 +213,7 @@ func (p *Proc) Gone(ranks []int, finished bool, err error) {
 	if err == nil {
 		err = transport.ErrLeft
 	}
-	e := &end{finished, err}
+	e := &end{finished: finished, err: err}
 	procs := map[int]bool{}
 	for _, r := range ranks {
 		if r < 0 || r >= len(p.ranks) {
@@ -227,6 +230,13 @@ func (p *Proc) Gone(ranks []int, finished bool, err error) {
 		if n := p.netOf[q]; n != nil {
 			n.Kill(q, err)
 		}
+	}
+}
+
+// Ended is the word that rank r has failed, while its process goes on.
+func (p *Proc) Ended(r int, err error) {
+	if r >= 0 && r < len(p.ranks) {
+		p.markGone(r, &end{survived: true, err: err})
 	}
 }
 

@@ -39,6 +39,8 @@ type Rank struct {
 	probes []*Request
 	nextID uint64
 	groups map[uint64]*groupState
+	// agreements outlive their groups: who is late asks how they ended.
+	agreements map[agreementKey]*agreement
 
 	waiters *waiter // that rest
 }
@@ -53,6 +55,8 @@ type peer struct {
 type groupState struct {
 	revoked error
 	dead    atomic.Bool      // revoked, for those who do not hold the rank's lock
+	members []int32          // nil: this rank has not made the group yet
+	acked   map[int32]bool   // dead members that receives from any source may pass over
 	calls   map[uint32]*Call // collective calls in progress
 }
 
@@ -72,6 +76,8 @@ func newRank(p *Proc, world int) *Rank {
 		sends:  make(map[uint64]*Request),
 		recvs:  make(map[uint64]*Request),
 		groups: make(map[uint64]*groupState),
+
+		agreements: make(map[agreementKey]*agreement),
 	}
 	if p.Table != nil {
 		rk.table = p.Table(world)
@@ -165,8 +171,8 @@ func (rk *Rank) Finish() {
 	for _, r := range talked {
 		rk.control(&wire.Header{Kind: wire.Bye, Dst: r})
 	}
-	rk.proc.markGone(rk.world, &end{finished: true})
+	rk.proc.markGone(rk.world, &end{finished: true, survived: true})
 }
 
 // Fail marks this rank as dead to the other ranks of its process.
-func (rk *Rank) Fail(err error) { rk.proc.markGone(rk.world, &end{err: err}) }
+func (rk *Rank) Fail(err error) { rk.proc.Ended(rk.world, err) }

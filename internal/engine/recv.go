@@ -92,13 +92,17 @@ func (rk *Rank) hopeless(r *Request) error {
 	// Any source: a dead sender may have been the one; finished ones matter
 	// when nobody else is left.
 	left := false
+	var acked map[int32]bool
+	if g := rk.groups[r.comm.id]; g != nil {
+		acked = g.acked
+	}
 	for i := range r.comm.size {
 		w := r.comm.WorldRank(i)
 		e := rk.proc.gone[w].Load()
 		switch {
 		case e == nil:
 			left = left || w != rk.world || r.comm.size == 1
-		case !e.finished:
+		case !e.finished && !acked[int32(w)]:
 			return rk.proc.lostError(w)
 		}
 	}

@@ -27,6 +27,7 @@ var layers = []struct {
 	{"internal/trace", 0},
 	{"internal/engine/match", 0},
 	{"internal/box", 0},
+	{"internal/engine/agree", 0},
 	{"internal/needs", 0},
 	{"internal/spin", 0},
 	{"internal/rundir", 0},

@@ -61,6 +61,7 @@ type (
 		Grace     int64  // nanoseconds between SIGTERM and SIGKILL
 		Lease     int64  // nanoseconds of silence that end the agent; 0: only end of stream does
 		Transport string // "" (shm inside the host), "tcp" (TCP even inside the host)
+		Continue  bool   // the job goes on when a rank fails
 		Terminal  int    // columns of the launcher's terminal; 0: not one
 		BindTo    string // "core" or "socket": processes are bound to their part of the host's
 		TellBound bool   // a Bound is wanted
@@ -130,6 +131,7 @@ type (
 	Gone struct {
 		Ranks    []int
 		Finished bool // exited with success; false: died
+		Part     bool // their process still runs, with other ranks
 		Why      string
 	}
 	// Inspect asks for a Report. Deep: of what every rank is blocked in, where its
@@ -313,6 +315,7 @@ type (
 		Transport string
 		Terminal  int
 		Encrypt   bool // TLS on every TCP connection
+		Continue  bool // the job goes on when a rank fails
 		Segment   bool // a descriptor comes with this packet
 		Watch     Watch
 	}

@@ -16,6 +16,7 @@
 //	Credit  eager bytes that the receiver has consumed, when no frame carries them
 //	Revoke  a group is dead; the body says why
 //	Bye     the sending rank has finished and will send nothing more
+//	Agree   a step of an agreement among the survivors of a group
 //
 // # Control plane
 //

@@ -19,10 +19,11 @@ const (
 	Credit
 	Revoke
 	Bye
+	Agree
 	kindEnd
 )
 
-var kindNames = [...]string{"?", "Eager", "RTS", "CTS", "Data", "Cancel", "Cancelled", "Credit", "Revoke", "Bye"}
+var kindNames = [...]string{"?", "Eager", "RTS", "CTS", "Data", "Cancel", "Cancelled", "Credit", "Revoke", "Bye", "Agree"}
 
 func (k Kind) String() string {
 	if int(k) < len(kindNames) {
@@ -115,7 +116,7 @@ func (h *Header) Decode(b []byte) error {
 		return fmt.Errorf("%w: eager body of %d bytes for a message of %d", ErrFrame, h.Body, h.Len)
 	case h.Kind == Data && (h.Off > h.Len || uint64(h.Body) > h.Len-h.Off):
 		return fmt.Errorf("%w: piece [%d, +%d) of a message of %d", ErrFrame, h.Off, h.Body, h.Len)
-	case h.Kind != Eager && h.Kind != Data && h.Kind != Revoke && h.Body != 0:
+	case h.Kind != Eager && h.Kind != Data && h.Kind != Revoke && h.Kind != Agree && h.Body != 0:
 		return fmt.Errorf("%w: %v with a body", ErrFrame, h.Kind)
 	}
 	return nil

@@ -13,14 +13,14 @@ import (
 // testOrder sends every kind, mixed: one pair is one stream.
 func testOrder(t *testing.T, connect Connect) {
 	j := newJob(t, 2, connect, nil, true)
-	kinds := []wire.Kind{wire.Eager, wire.RTS, wire.CTS, wire.Data, wire.Cancel, wire.Cancelled, wire.Credit, wire.Revoke, wire.Bye}
+	kinds := []wire.Kind{wire.Eager, wire.RTS, wire.CTS, wire.Data, wire.Cancel, wire.Cancelled, wire.Credit, wire.Revoke, wire.Bye, wire.Agree}
 	sizes := []int{0, 1, 7, 8, 9, 63, 64, 500, 4095}
 	const n = 2000
 	link := j.nets[0].Link(1)
 	for i := range n {
 		kind := kinds[i%len(kinds)]
 		size := 0
-		if kind == wire.Eager || kind == wire.Data || kind == wire.Revoke {
+		if kind == wire.Eager || kind == wire.Data || kind == wire.Revoke || kind == wire.Agree {
 			size = sizes[i/len(kinds)%len(sizes)]
 		}
 		link.Post(frame(kind, 0, 1, i, noise(size, uint64(i))))
