@@ -89,7 +89,7 @@ func (r *run) main(ctx context.Context, starter Starter) int {
 	for _, text := range r.job.Notices {
 		r.say(text)
 	}
-	config := job.Config{Timeout: r.job.spec.Timeout, Grace: max(r.job.spec.Grace, 0)}
+	config := job.Config{Continue: r.job.spec.Continue, Timeout: r.job.spec.Timeout, Grace: max(r.job.spec.Grace, 0)}
 	if r.job.spec.Observe.watch().Any() {
 		config.Drain = recordTime
 	}
@@ -282,6 +282,8 @@ func (r *run) do(actions []job.Action) {
 			for _, who := range a.To {
 				r.answer(who, a.Job)
 			}
+		case job.Tell:
+			r.say(a.Text)
 		case job.Abandon:
 			r.hosts[a.Host].kill()
 		}

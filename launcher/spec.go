@@ -33,9 +33,13 @@ type App struct {
 type Spec struct {
 	Apps []App
 	// Hosts to run on; none: this machine, which then takes any number of ranks.
-	Hosts           []place.Host
-	MapBy           place.Policy
-	Oversubscribe   bool
+	Hosts         []place.Host
+	MapBy         place.Policy
+	Oversubscribe bool
+	// Restarts is how often a job that fails is started again.
+	Restarts int
+	// Continue keeps the survivors when a rank fails.
+	Continue        bool
 	RanksPerProcess int // 0: 1
 	// BindTo binds each process to its part of its host's CPUs: "core" or
 	// "socket"; "" and "none": not.

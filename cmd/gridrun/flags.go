@@ -54,8 +54,10 @@ type runFlags struct {
 	Tee             bool   `group:"Output and input" help:"With --output-dir: show output as well."`
 	Stdin           string `group:"Output and input" placeholder:"RANK|all|none" help:"Who gets standard input (default: rank 0)."`
 
-	Timeout *seconds `group:"The end" placeholder:"S" help:"End the job after S seconds (exit code 124)."`
-	Grace   *seconds `group:"The end" placeholder:"S" help:"Seconds from SIGTERM to SIGKILL (default: 2)."`
+	Timeout   *seconds `group:"The end" placeholder:"S" help:"End the job after S seconds (exit code 124)."`
+	OnFailure string   `group:"The end" placeholder:"stop|continue" help:"Whether ranks go on when one fails."`
+	Restarts  int      `group:"The end" placeholder:"N" help:"Start a failed job again, up to N times."`
+	Grace     *seconds `group:"The end" placeholder:"S" help:"Seconds from SIGTERM to SIGKILL (default: 2)."`
 
 	Stats          bool   `group:"Looking" help:"Count messages, bytes, waits, and show them."`
 	StatsFile      string `group:"Looking" placeholder:"FILE" help:"Write the counts as JSON."`

@@ -141,6 +141,16 @@ func (f runFlags) spec() (launcher.Spec, error) {
 			return s, errors.New("--timeout 0: a job needs some time")
 		}
 	}
+	switch f.OnFailure {
+	case "", "stop":
+	case "continue":
+		s.Continue = true
+	default:
+		return s, fmt.Errorf("--on-failure %s: it is stop or continue", f.OnFailure)
+	}
+	if s.Restarts = f.Restarts; s.Restarts < 0 {
+		return s, fmt.Errorf("--restarts %d: less than none", s.Restarts)
+	}
 	if f.Grace != nil {
 		if s.Grace = time.Duration(*f.Grace); s.Grace == 0 {
 			s.Grace = -1

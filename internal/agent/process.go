@@ -249,11 +249,11 @@ func (a *agent) heard(p *process, m wire.Message) {
 	}
 }
 
-// endRank tells the host's other processes that a rank has failed whose process
+// endRank tells the processes of this host that a rank has failed whose process
 // goes on with other ranks. The launcher tells the other hosts.
 func (a *agent) endRank(p *process, f wire.Failure) {
 	if len(p.spec.Ranks) > 1 && !f.Aborted && slices.Contains(p.spec.Ranks, f.Rank) {
-		a.broadcast(&wire.Gone{Ranks: []int{f.Rank}, Part: true, Why: f.Text}, p)
+		a.tellGone(&wire.Gone{Ranks: []int{f.Rank}, Part: true, Why: f.Text})
 	}
 }
 

@@ -97,6 +97,8 @@ type (
 		To  []int
 		Job diagnose.Job
 	}
+	// Tell is a line for the user.
+	Tell struct{ Text string }
 	// Abandon closes the connection to an agent that does not answer.
 	Abandon struct{ Host int }
 )
@@ -104,4 +106,5 @@ type (
 func (Send) action()    {}
 func (Arm) action()     {}
 func (Answer) action()  {}
+func (Tell) action()    {}
 func (Abandon) action() {}

@@ -19,6 +19,8 @@ type Proc struct {
 type Config struct {
 	Hosts []string
 	Procs []Proc
+	// Continue keeps the survivors when a rank fails: see survive.go.
+	Continue bool
 	// Timeout is what the user allowed, for the text; the launcher keeps the time.
 	Timeout time.Duration
 	// Grace is what processes get between SIGTERM and SIGKILL.
@@ -61,6 +63,7 @@ func (p Phase) String() string {
 
 type host struct {
 	ready, gone bool // gone: Done or lost
+	lost        bool
 	inspecting  bool // a report is awaited
 }
 
@@ -85,6 +88,7 @@ type Machine struct {
 	cause      *cause   // why the job ends early; nil: not (yet)
 	failures   []cause  // first-hand, in the order they came
 	collateral []cause  // the others
+	outlived   []cause  // what the survivors went on after, in the order it came
 	expired    bool     // --timeout has passed
 	impatient  bool     // a second signal came
 	finished   []int    // ranks that ended well and of whom hosts have not heard
@@ -205,6 +209,10 @@ func (m *Machine) failed(f wire.Failure) {
 		return
 	}
 	m.procs[p].reported = append(m.procs[p].reported, f)
+	if spec := m.cfg.Procs[p]; len(spec.Ranks) > 1 && !f.Aborted {
+		// Its process goes on with the other ranks; the agent tells its own host.
+		m.tellOthers(spec.Host, &wire.Gone{Ranks: []int{f.Rank}, Part: true, Why: f.Text})
+	}
 	c := cause{kind: byFailure, ranks: []int{f.Rank}, proc: p, text: f.Text, code: f.Code, aborted: f.Aborted}
 	if c.code == 0 {
 		c.code = 1
@@ -224,15 +232,16 @@ func (m *Machine) exited(e wire.Exit) {
 	spec := m.cfg.Procs[e.Proc]
 	finished := e.Code == 0 && e.Signal == 0 && e.Error == ""
 	m.tellGone(spec, finished, e)
-	if finished || e.Stop || len(p.reported) > 0 {
+	ranks := m.silent(e.Proc)
+	if finished || e.Stop || len(ranks) < len(spec.Ranks) && (e.Signal == 0 || len(ranks) == 0 || !m.cfg.Continue) {
 		return
 	}
-	c := cause{kind: byFailure, ranks: spec.Ranks, proc: e.Proc, exit: true, text: exitText(e), code: e.Code}
+	c := cause{kind: byFailure, ranks: ranks, proc: e.Proc, exit: true, text: exitText(e), code: e.Code}
 	switch {
 	case e.Signal != 0:
-		c.code = 128 + e.Signal
+		c.code, c.died = 128+e.Signal, true
 	case e.Error != "":
-		c.code, c.exit = max(e.Code, 125), false
+		c.code, c.exit, c.unstarted = max(e.Code, 125), false, true
 	}
 	m.fail(c, false)
 }
@@ -248,10 +257,14 @@ func (m *Machine) tellGone(spec Proc, finished bool, e wire.Exit) {
 		}
 		return
 	}
-	gone := &wire.Gone{Ranks: spec.Ranks, Why: exitText(e)}
+	m.tellOthers(spec.Host, &wire.Gone{Ranks: spec.Ranks, Why: exitText(e)})
+}
+
+// tellOthers sends to every host but one.
+func (m *Machine) tellOthers(but int, msg wire.Message) {
 	for h := range m.hosts {
-		if h != spec.Host {
-			m.send(h, gone)
+		if h != but {
+			m.send(h, msg)
 		}
 	}
 }
@@ -265,7 +278,20 @@ func (m *Machine) tellFinished() {
 	m.finished = nil
 }
 
+// silent lists the ranks of a process that have not reported a failure.
+func (m *Machine) silent(p int) (ranks []int) {
+	for _, r := range m.cfg.Procs[p].Ranks {
+		if !slices.ContainsFunc(m.procs[p].reported, func(f wire.Failure) bool { return f.Rank == r }) {
+			ranks = append(ranks, r)
+		}
+	}
+	return ranks
+}
+
 func (m *Machine) fail(c cause, collateral bool) {
+	if m.outlive(c) {
+		return
+	}
 	if !collateral {
 		m.failures = append(m.failures, c)
 		m.stop(c, 0)
@@ -305,7 +331,7 @@ func (m *Machine) hostLost(h int, why string) {
 	if !m.known(h) || m.hosts[h].gone {
 		return
 	}
-	m.hosts[h].gone = true
+	m.hosts[h].gone, m.hosts[h].lost = true, true
 	m.reported(h)
 	var ranks []int
 	for p := range m.procs {
@@ -316,7 +342,11 @@ func (m *Machine) hostLost(h int, why string) {
 			ranks = append(ranks, m.cfg.Procs[p].Ranks...)
 		}
 	}
-	m.stop(cause{kind: byLoss, host: m.cfg.Hosts[h], ranks: ranks, text: why, code: 125}, 0)
+	c := cause{kind: byLoss, host: m.cfg.Hosts[h], ranks: ranks, text: why, code: 125, unstarted: !m.hosts[h].ready}
+	if m.outlive(c) {
+		return
+	}
+	m.stop(c, 0)
 	if len(ranks) > 0 {
 		m.broadcast(&wire.Gone{Ranks: ranks, Why: "host " + m.cfg.Hosts[h] + " is lost"})
 	}

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strconv"
 	"strings"
 	"testing"
@@ -75,7 +76,7 @@ func play(t *testing.T, script string) string {
 			return n
 		}
 		if words[0] == "job" {
-			cfg := Config{Hosts: strings.Split(args["hosts"], ","), Grace: 2 * time.Second, Timeout: time.Minute}
+			cfg := Config{Hosts: strings.Split(args["hosts"], ","), Grace: 2 * time.Second, Timeout: time.Minute, Continue: args["continue"] != ""}
 			for spec := range strings.SplitSeq(args["procs"], "/") { // host:ranks of each
 				host, set, _ := strings.Cut(spec, ":")
 				h, _ := strconv.Atoi(host)
@@ -148,6 +149,8 @@ func show(out *strings.Builder, m *Machine, before Phase, actions []Action) {
 			fmt.Fprintf(out, "    arm %s, %v\n", a.Timer, a.After)
 		case Answer:
 			fmt.Fprintf(out, "    answer to %v\n%s", a.To, "      "+strings.ReplaceAll(strings.TrimRight(diagnose.Text(a.Job, false), "\n"), "\n", "\n      ")+"\n")
+		case Tell:
+			fmt.Fprintf(out, "    tell %s\n", a.Text)
 		case Abandon:
 			fmt.Fprintf(out, "    abandon host %d\n", a.Host)
 		}
@@ -158,6 +161,9 @@ func show(out *strings.Builder, m *Machine, before Phase, actions []Action) {
 	if m.Phase() == Ended && before != Ended {
 		r := m.Result()
 		fmt.Fprintf(out, "    result %d %q\n", r.Code, r.Summary)
+		if r.Again || r.Lost != nil {
+			fmt.Fprintf(out, "    again %v, lost hosts %v\n", r.Again, r.Lost)
+		}
 	}
 }
 
@@ -166,7 +172,7 @@ func show(out *strings.Builder, m *Machine, before Phase, actions []Action) {
 func TestAnyOrderEnds(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(7, 7))
 	for i := range 2000 {
-		cfg := Config{Grace: time.Second}
+		cfg := Config{Grace: time.Second, Continue: rnd.IntN(2) == 0}
 		for h := range 1 + rnd.IntN(3) {
 			cfg.Hosts = append(cfg.Hosts, fmt.Sprint("h", h))
 		}
@@ -221,10 +227,10 @@ func TestAnyOrderEnds(t *testing.T) {
 			t.Fatalf("case %d: %v with every host gone", i, m.Phase())
 		}
 		r := m.Result()
-		if r.Code == 0 && failed && len(m.failures) > 0 {
+		if r.Code == 0 && failed && m.cause != nil && len(m.failures) > 0 {
 			t.Fatalf("case %d: code 0 after failures %+v", i, m.failures)
 		}
-		if actions := m.Step(Interrupted{15}); actions != nil || m.Result() != r {
+		if actions := m.Step(Interrupted{15}); actions != nil || !reflect.DeepEqual(m.Result(), r) {
 			t.Fatalf("case %d: moved after its end: %v", i, actions)
 		}
 	}

@@ -30,8 +30,12 @@ type cause struct {
 	code    int
 	exit    bool // text is what a process did, not what a rank said
 	aborted bool
-	signal  int
-	host    string
+	died    bool // by a signal: it had no say in its exit code
+	// unstarted is what never ran: a program that is not there, a host that was
+	// not ready.
+	unstarted bool
+	signal    int
+	host      string
 }
 
 // A Result is how the job ended.
@@ -39,6 +43,11 @@ type Result struct {
 	Code int
 	// Summary is for the user: one line, or "" when there is nothing to say.
 	Summary string
+	// Again says that the job has failed in a way that another start may not:
+	// not by the user's wish, and not because it could not be started.
+	Again bool
+	// Lost are the hosts that were lost, by their index; sorted.
+	Lost []int
 }
 
 // Result is meaningful when the job has ended.
@@ -47,10 +56,20 @@ func (m *Machine) Result() Result {
 	if c == nil && len(m.collateral) > 0 {
 		c = &m.collateral[0]
 	}
-	if c == nil {
-		return Result{}
+	var r Result
+	switch {
+	case c != nil:
+		r = Result{Code: c.code, Summary: m.summary(*c)}
+		r.Again = c.code != 0 && (c.kind == byFailure || c.kind == byCollateral || c.kind == byLoss) && (!c.unstarted || c.kind == byLoss)
+	case len(m.outlived) > 0:
+		r = m.survived()
 	}
-	return Result{Code: c.code, Summary: m.summary(*c)}
+	for h := range m.hosts {
+		if m.hosts[h].lost {
+			r.Lost = append(r.Lost, h)
+		}
+	}
+	return r
 }
 
 // maxWho is the longest list of ranks in a summary; a longer one gives way to
