@@ -54,6 +54,9 @@ func (r *run) openOutlets() (err error) {
 // createFiles makes the directory and an empty file for each process and stream.
 func (r *run) createFiles() (*output.Files, error) {
 	dir := r.job.spec.OutputDir
+	if k := r.job.attempt; k > 0 { // what was printed before stays
+		dir = filepath.Join(dir, fmt.Sprintf("restart.%d", k))
+	}
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return nil, err
 	}

@@ -34,7 +34,9 @@ type Job struct {
 	key      []byte
 	running  atomic.Pointer[run]
 
-	stdinRank int // who gets standard input, unless --stdin says all or none
+	stdinRank int       // who gets standard input, unless --stdin says all or none
+	attempt   int       // how often it has been started again
+	began     time.Time // when it was started first
 }
 
 // Prepare makes a job of spec. Building a Go package is all the work it may do.
@@ -45,39 +47,11 @@ func Prepare(ctx context.Context, spec Spec) (*Job, error) {
 	if spec.Grace == 0 {
 		spec.Grace = DefaultGrace
 	}
-	j := &Job{spec: spec, key: make([]byte, 32)}
-	request := place.Request{
-		Policy:          spec.MapBy,
-		Oversubscribe:   spec.Oversubscribe,
-		RanksPerProcess: spec.RanksPerProcess,
-	}
-	cpus := place.CPUs()
-	for _, h := range spec.Hosts {
-		switch {
-		case h.Slots > 0:
-		case h.Local():
-			h.Slots = cpus
-		default:
-			return nil, &Error{CodeRefused, fmt.Errorf("host %v: nobody has said how many ranks it takes", h)}
-		}
-		request.Hosts = append(request.Hosts, h)
-	}
-	if len(request.Hosts) == 0 && spec.MapBy.Kind != place.ByRankfile {
-		name, err := os.Hostname()
-		if err != nil {
-			name = "localhost"
-		}
-		request.Hosts = []place.Host{{Name: name, Slots: cpus}}
-		request.Oversubscribe = true
-	}
-	for _, a := range spec.Apps {
-		request.Apps = append(request.Apps, a.NP)
-	}
+	j := &Job{spec: spec}
 	var err error
-	if j.plan, err = place.Place(request); err != nil {
+	if j.plan, err = spec.place(); err != nil {
 		return nil, &Error{CodeRefused, err}
 	}
-	j.plan = used(j.plan)
 	if n, err := strconv.Atoi(spec.Stdin); err == nil {
 		if j.stdinRank = n; n >= j.plan.NP {
 			return nil, &Error{CodeRefused, fmt.Errorf("--stdin %d: the job has ranks 0 to %d only", n, j.plan.NP-1)}
@@ -86,7 +60,7 @@ func Prepare(ctx context.Context, spec Spec) (*Job, error) {
 	if len(j.Remote()) > 0 && j.spec.Lease == 0 {
 		j.spec.Lease = DefaultLease
 	}
-	if len(spec.Hosts) == 0 && len(j.Remote()) == 0 && j.plan.NP > cpus {
+	if cpus := place.CPUs(); len(spec.Hosts) == 0 && len(j.Remote()) == 0 && j.plan.NP > cpus {
 		j.notice("%d ranks share %d CPUs", j.plan.NP, cpus)
 	}
 	for _, a := range spec.Apps {
@@ -110,11 +84,49 @@ func Prepare(ctx context.Context, spec Spec) (*Job, error) {
 	if j.inputs, err = inputs(spec.Stage); err != nil {
 		return nil, &Error{CodeRefused, err}
 	}
+	j.name()
+	return j, nil
+}
+
+// name gives the job an id and a key of its own.
+func (j *Job) name() {
 	id := make([]byte, 8)
 	rand.Read(id)
+	j.id, j.key = hex.EncodeToString(id), make([]byte, 32)
 	rand.Read(j.key)
-	j.id = hex.EncodeToString(id)
-	return j, nil
+}
+
+// place puts every rank on a host; hosts without ranks are left out.
+func (spec *Spec) place() (place.Plan, error) {
+	request := place.Request{
+		Policy:          spec.MapBy,
+		Oversubscribe:   spec.Oversubscribe,
+		RanksPerProcess: spec.RanksPerProcess,
+	}
+	cpus := place.CPUs()
+	for _, h := range spec.Hosts {
+		switch {
+		case h.Slots > 0:
+		case h.Local():
+			h.Slots = cpus
+		default:
+			return place.Plan{}, fmt.Errorf("host %v: nobody has said how many ranks it takes", h)
+		}
+		request.Hosts = append(request.Hosts, h)
+	}
+	if len(request.Hosts) == 0 && spec.MapBy.Kind != place.ByRankfile {
+		name, err := os.Hostname()
+		if err != nil {
+			name = "localhost"
+		}
+		request.Hosts = []place.Host{{Name: name, Slots: cpus}}
+		request.Oversubscribe = true
+	}
+	for _, a := range spec.Apps {
+		request.Apps = append(request.Apps, a.NP)
+	}
+	plan, err := place.Place(request)
+	return used(plan), err
 }
 
 func (j *Job) notice(format string, args ...any) {
@@ -192,7 +204,7 @@ func (j *Job) start(h, columns int, paths []string, stage string) (*wire.Start, 
 				dir = filepath.Join(here, dir)
 			}
 		}
-		args, env := staged(stage, app.Command[1:], append(slices.Clip(travels), app.Env...))
+		args, env := staged(stage, app.Command[1:], append(append(slices.Clip(travels), j.restartVariable()...), app.Env...))
 		m.Procs = append(m.Procs, wire.ProcSpec{
 			Proc:  p,
 			Ranks: proc.Ranks,

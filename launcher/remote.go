@@ -130,7 +130,7 @@ func ownVariables(environ []string) (own []string) {
 	for _, kv := range environ {
 		name, _, _ := strings.Cut(kv, "=")
 		switch name {
-		case "GRIDRUN_RANK", "GRIDRUN_SIZE", "GRIDRUN_LOCAL_RANK", "GRIDRUN_LOCAL_SIZE", "GRIDRUN_JOB", "GRIDRUN_CONTROL", "GRIDRUN_CPUS", "GRIDRUN_HOME":
+		case "GRIDRUN_RANK", "GRIDRUN_SIZE", "GRIDRUN_LOCAL_RANK", "GRIDRUN_LOCAL_SIZE", "GRIDRUN_JOB", "GRIDRUN_RESTART", "GRIDRUN_CONTROL", "GRIDRUN_CPUS", "GRIDRUN_HOME":
 			continue
 		}
 		if strings.HasPrefix(name, "GRIDRUN_") {

@@ -34,17 +34,28 @@ type IO struct {
 // Run runs the job with agents from starter and returns its exit code. What
 // went wrong is on io.Stderr then. The end of ctx ends the job like SIGTERM.
 func (j *Job) Run(ctx context.Context, starter Starter, io IO) int {
-	r := &run{
-		job:    j,
-		io:     io,
-		events: make(chan any, 64),
-		ended:  make(chan struct{}),
-		timers: map[job.Timer]*time.Timer{},
-		screen: &output.Screen{Terminal: io.Stderr, Columns: io.Columns},
-		askers: map[int]chan<- picture{},
-		began:  time.Now(),
+	j.began = time.Now()
+	for {
+		r := &run{
+			job:    j,
+			io:     io,
+			events: make(chan any, 64),
+			ended:  make(chan struct{}),
+			timers: map[job.Timer]*time.Timer{},
+			screen: &output.Screen{Terminal: io.Stderr, Columns: io.Columns},
+			askers: map[int]chan<- picture{},
+			began:  time.Now(),
+		}
+		code := r.main(ctx, starter)
+		if r.again == nil {
+			return code
+		}
+		if signal := r.again.pause(ctx, io.Signals); signal != 0 {
+			return 128 + signal
+		}
+		j.restart(r.again)
+		io.Stdin = nil // it has been read
 	}
-	return r.main(ctx, starter)
 }
 
 // remoteStart bounds the start on other machines.
@@ -75,6 +86,7 @@ type run struct {
 	server    *registry.Server       // nil: the job is not registered
 	asked     int                    // inquiries of others so far
 	askers    map[int]chan<- picture // who waits for an answer
+	again     *restart               // nil: this was the last time
 }
 
 func (r *run) main(ctx context.Context, starter Starter) int {
@@ -125,7 +137,7 @@ func (r *run) main(ctx context.Context, starter Starter) int {
 	}
 	r.do(actions)
 	if r.job.spec.Timeout > 0 {
-		timer := time.AfterFunc(r.job.spec.Timeout, func() { r.post(job.TimedOut{}) })
+		timer := time.AfterFunc(r.job.spec.Timeout-time.Since(r.job.began), func() { r.post(job.TimedOut{}) })
 		defer timer.Stop()
 	}
 	r.register()
@@ -213,14 +225,14 @@ func (r *run) finish(cancel context.CancelFunc) int {
 		r.stderr.Put([]byte(table), nil)
 	}
 	// An output that failed at the very end comes after the last event.
-	if lost := r.lost.Load(); lost != nil && result.Code == 0 {
+	if lost := r.lost.Load(); lost != nil && (result.Code == 0 || result.Again) {
 		result = job.Result{Code: CodeRefused, Summary: lost.Why}
 		if lost.Why == "" {
 			result.Code = 128 + int(syscall.SIGPIPE)
 		}
 	}
-	if result.Summary != "" {
-		r.say(result.Summary)
+	if line := r.farewell(result); line != "" {
+		r.say(line)
 	} else {
 		r.stderr.Put(nil, nil) // wipes the bar
 	}

@@ -178,13 +178,13 @@ func TestGone(t *testing.T) {
 	quit.Stdin, fine.Stdin = true, true
 	h := startHost(t, job(listener, quit, fine, wire.ProcSpec{Path: "/no/such/file"}))
 	h.awaitOutput(0, "listening")
-	h.awaitOutput(0, "Gone &{Ranks:[3] Finished:false Why:/no/such/file")
+	h.awaitOutput(0, "Gone &{Ranks:[3] Finished:false Part:false Why:/no/such/file")
 	h.send(&wire.Input{Proc: 1})
-	h.awaitOutput(0, "Gone &{Ranks:[1] Finished:false Why:exit code 5}")
+	h.awaitOutput(0, "Gone &{Ranks:[1] Finished:false Part:false Why:exit code 5}")
 	h.send(&wire.Input{Proc: 2})
-	h.awaitOutput(0, "Gone &{Ranks:[2] Finished:true Why:}")
+	h.awaitOutput(0, "Gone &{Ranks:[2] Finished:true Part:false Why:}")
 	h.send(&wire.Gone{Ranks: []int{40, 41}, Why: "host lost"})
-	h.awaitOutput(0, "Gone &{Ranks:[40 41] Finished:false Why:host lost}")
+	h.awaitOutput(0, "Gone &{Ranks:[40 41] Finished:false Part:false Why:host lost}")
 	h.send(&wire.Stop{Cause: wire.Failure{Rank: 1, Text: "rank 1 is to blame"}, Signal: int(syscall.SIGCONT)})
 	if e := h.exit(0); e.Code != 3 || !e.Stop {
 		t.Errorf("exit of the listener: %+v", e)
