@@ -53,12 +53,13 @@ func buildable(ctx context.Context, dir string) string {
 	cmd := exec.CommandContext(ctx, goTool, "list", "-deps", ".")
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "GOPROXY=off", "GOFLAGS=-mod=readonly", "GOWORK=off")
-	said, err := cmd.CombinedOutput()
-	switch {
+	var said strings.Builder
+	cmd.Stderr = &said
+	switch err := cmd.Run(); {
 	case err == nil:
 		return ""
-	case strings.Contains(string(said), "GOPROXY=off") || strings.Contains(string(said), "module lookup disabled"):
+	case strings.Contains(said.String(), "GOPROXY=off") || strings.Contains(said.String(), "module lookup disabled"):
 		return "Go's module cache lacks some modules; with a network, once: go mod download -C " + dir
 	}
-	return fmt.Sprintf("It cannot be built yet: %s", strings.TrimSpace(string(said)))
+	return fmt.Sprintf("It cannot be built yet: %s", strings.TrimSpace(said.String()))
 }
