@@ -42,6 +42,7 @@ var layers = []struct {
 	{"rt", 3},
 	{"collectives", 4},
 	{"rt/dsm", 5},
+	{"rt/checkpoint", 5},
 	{"lram", 6},
 	{"render", 7},
 	{"jobs", 8},
