@@ -254,6 +254,8 @@ func (m *Machine) tellGone(spec Proc, finished bool, e wire.Exit) {
 		m.finished = append(m.finished, spec.Ranks...)
 		if m.alive > 0 {
 			m.arm(NewsTimer, newsDelay)
+		} else {
+			m.tellFinished() // host services wait for the last rank of all hosts
 		}
 		return
 	}
@@ -272,7 +274,7 @@ func (m *Machine) tellOthers(but int, msg wire.Message) {
 // tellFinished tells all hosts, also those where these ranks were.
 func (m *Machine) tellFinished() {
 	delete(m.armed, NewsTimer)
-	if m.alive > 0 && len(m.finished) > 0 {
+	if len(m.finished) > 0 {
 		m.broadcast(&wire.Gone{Ranks: m.finished, Finished: true})
 	}
 	m.finished = nil
