@@ -183,9 +183,9 @@ func TestText(t *testing.T) {
   rank 2     node1      computes, 97 % of a CPU, at main.spin (spin.go:12)
   rank 3     node2      has ended
 Go stacks of ranks 0-2:
-  rank 2 [runnable]
+  rank 2 [runs]
       main.spin                        spin.go:12
-  ranks 0-1 [select for 3m]
+  ranks 0-1 [waits for 3m]
       collectives.Barrier
       main.step                        step.go:9
   not shown: 2 goroutines of gridrun and Go's runtime on ranks 0-1

@@ -229,7 +229,7 @@ func (a *analysis) stacks(b *strings.Builder, culprits []int, all bool) {
 			fmt.Fprintf(b, "  and %d other stacks, of %s\n", len(kinds)-i, rankset.Label(ranks))
 			break
 		}
-		text := k.g.State
+		text := k.g.Doing()
 		if k.g.For > 0 {
 			text += " for " + strings.TrimSuffix(k.g.For.String(), "0s")
 		}
@@ -258,7 +258,7 @@ func (a *analysis) stacks(b *strings.Builder, culprits []int, all bool) {
 // calls, a line each.
 func frames(g gostack.Goroutine, all bool) string {
 	var b strings.Builder
-	b.WriteString(g.State + "\n")
+	b.WriteString(g.Doing() + "\n")
 	list := g.Short()
 	if all {
 		list = g.Frames

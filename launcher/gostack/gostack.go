@@ -143,6 +143,19 @@ func (g Goroutine) Short() []Frame {
 	return out
 }
 
+// Doing is g's state, without what depends on the moment: whoever is in a call of
+// gridrun waits there, whichever way, and who could run runs.
+func (g Goroutine) Doing() string {
+	short := g.Short()
+	switch {
+	case len(short) > 1 && short[0].File == "" && slices.ContainsFunc(ours, func(p string) bool { return strings.HasPrefix(short[0].Func, p) }):
+		return "waits"
+	case g.State == "running" || g.State == "runnable":
+		return "runs"
+	}
+	return g.State
+}
+
 // Where is the innermost frame of the program's own; of a goroutine that is not
 // the program's there is none.
 func (g Goroutine) Where() (f Frame, ok bool) {
