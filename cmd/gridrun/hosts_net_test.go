@@ -37,6 +37,7 @@ import (
 //	hello     all ranks meet, each says where it is
 //	busy      ranks meet until they are stopped; each has children and the host service
 //	stubborn  the same, but only SIGKILL ends it
+//	survive   ranks meet until some have died, and then go on without them
 //	work      see hosts_stranger_test.go
 func tester(ctx context.Context, w *rt.World) error {
 	mode := w.Args()[0]
@@ -49,6 +50,9 @@ func tester(ctx context.Context, w *rt.World) error {
 	}
 	if mode == "work" {
 		return work(ctx, w)
+	}
+	if mode == "survive" {
+		return survivor(ctx, w)
 	}
 	if mode == "stubborn" {
 		signal.Ignore(syscall.SIGTERM, syscall.SIGINT)

@@ -1,0 +1,104 @@
+//go:build linux
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+
+	"gridrun/collectives"
+	"gridrun/internal/testnet"
+	"gridrun/rt"
+)
+
+// survivor goes on until somebody has died and the others have met ten times
+// without them.
+func survivor(ctx context.Context, w *rt.World) error {
+	var g rt.Group = w
+	for round, after := 0, 0; after < 10; round++ {
+		sum, err := collectives.AllReduceValue(ctx, g, 1, collectives.Sum[int])
+		if err == nil && sum != g.Size() {
+			return fmt.Errorf("round %d: %d of %d ranks", round, sum, g.Size())
+		}
+		if err != nil {
+			rt.Revoke(g, err)
+		}
+		all, ended, err := rt.Agree(ctx, g, err == nil)
+		if err != nil {
+			return err
+		}
+		if round == 0 && all {
+			fmt.Fprintln(w.Stdout(), "up")
+		}
+		if g.Size() < w.Size() && all {
+			after++
+		}
+		if len(ended) > 0 {
+			rt.Revoke(g, fmt.Errorf("%d ranks have ended", len(ended)))
+			if g, err = rt.Shrink(ctx, g); err != nil {
+				return err
+			}
+		}
+	}
+	fmt.Fprintf(w.Stdout(), "%d left\n", g.Size())
+	return nil
+}
+
+// TestHostsSurvive strikes a rank, an agent, a guard and a link of a job that
+// goes on: those that are left finish, and nothing stays.
+func TestHostsSurvive(t *testing.T) {
+	nets := newClusters(t, 1, 4)
+	for _, r := range failures {
+		left := map[string]int{"a rank": 7, "the agent": 6, "the guard": 6, "the host's link": 6}[r.victim]
+		if left == 0 {
+			continue
+		}
+		t.Run(r.victim, func(t *testing.T) {
+			nets.use(func(c *cluster) {
+				defer c.mend(t, r)
+				l := c.launch(t, "", append([]string{"--timeout", "18", "--on-failure", "continue"}, jobArgs(c, "survive")...)...)
+				l.await(t, 8, "up")
+				r.strike(t, c, l)
+				code := l.wait(t)
+				if line := fmt.Sprintf("%d left\n", left); code != 0 || strings.Count(l.out.String(), line) != left {
+					t.Errorf("code %d, want %d lines %q: %s%s", code, left, line, l.out, l.errOut)
+				}
+				if !strings.Contains(l.errOut.String(), "of 8 ranks did not end well: ") || !strings.Contains(l.errOut.String(), "host node2") {
+					t.Errorf("the line that names the dead: %s", l.errOut)
+				}
+				var alone []int
+				if r.cut {
+					alone = []int{struck}
+				}
+				c.clean(t, nil, alone)
+			})
+		})
+	}
+}
+
+// TestHostsRestart loses a host of a job that may be started again: the others
+// take its ranks if they may be oversubscribed, and one line says so if not.
+func TestHostsRestart(t *testing.T) {
+	c := newCluster(t, testnet.Config{Hosts: 3})
+	script := "echo start $GRIDRUN_RESTART; [ $GRIDRUN_RESTART = 1 ] || sleep 1000"
+	for _, over := range []bool{false, true} {
+		args := []string{"--timeout", "18", "--grace", "1", "--restarts", "2", "-H", c.hosts(2), "--wdir", "/"}
+		code, says := 125, "not started again: "
+		if over {
+			args = append(args, "--oversubscribe")
+			code, says = 0, "restart 1 of 2 without node2: host node2: the agent ended unexpectedly"
+		}
+		l := c.launch(t, "", append(args, "sh", "-c", script)...)
+		l.await(t, 6, "start 0")
+		kill("agent")(t, c, l)
+		if got := l.wait(t); got != code || !strings.Contains(l.errOut.String(), says) {
+			t.Errorf("code %d, want %d and %q: %s", got, code, says, l.errOut)
+		}
+		if over && strings.Count(l.out.String(), "start 1\n") != 6 {
+			t.Errorf("not 6 ranks were started again: %s", l.out)
+		}
+		c.clean(t, nil, nil)
+	}
+}
