@@ -117,6 +117,16 @@ func (a *fakeAgent) hear() wire.Message {
 	return m
 }
 
+// input returns the next input, which may have been offered before.
+func (a *fakeAgent) input() (m *wire.Input, ok bool) {
+	next := a.hear()
+	if _, offered := next.(*wire.Offer); offered {
+		next = a.hear()
+	}
+	m, ok = next.(*wire.Input)
+	return m, ok
+}
+
 // finish ends every process with e's code or signal, and the agent.
 func (a *fakeAgent) finish(e wire.Exit) {
 	for _, p := range a.start.Procs {
@@ -285,7 +295,7 @@ func TestRunInput(t *testing.T) {
 		a.say(&wire.Want{Proc: 1, N: 100}) // not rank 0: gets nothing
 		a.say(&wire.Want{Proc: 0, N: 4})
 		for len(taken) < 4 {
-			m, ok := a.hear().(*wire.Input)
+			m, ok := a.input()
 			if !ok || m.Proc != 0 {
 				t.Errorf("heard %+v, want Input", m)
 				break
@@ -304,7 +314,7 @@ func TestRunInput(t *testing.T) {
 	runFake(t, jobOf(t, 1, nil), &fake{play: func(a *fakeAgent) {
 		a.ready()
 		a.say(&wire.Want{Proc: 0, N: 4})
-		if m, ok := a.hear().(*wire.Input); !ok || len(m.Data) != 0 {
+		if m, ok := a.input(); !ok || len(m.Data) != 0 {
 			t.Errorf("heard %+v, want the end of input", m)
 		}
 		a.finish(wire.Exit{})

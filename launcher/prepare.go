@@ -63,6 +63,13 @@ func Prepare(ctx context.Context, spec Spec) (*Job, error) {
 	if cpus := place.CPUs(); len(spec.Hosts) == 0 && len(j.Remote()) == 0 && j.plan.NP > cpus {
 		j.notice("%d ranks share %d CPUs", j.plan.NP, cpus)
 	}
+	slots := 0
+	for _, h := range request.Hosts {
+		slots += h.Slots
+	}
+	if len(spec.Hosts) > 0 && spec.Oversubscribe && j.plan.NP > slots {
+		j.notice("%d ranks share %d slots (--oversubscribe)", j.plan.NP, slots)
+	}
 	for _, a := range spec.Apps {
 		p, err := program.Finder{Jobs: spec.Builtins}.Find(ctx, a.Command[0])
 		if err != nil {

@@ -135,7 +135,7 @@ func TestOutputModes(t *testing.T) {
 			t.Run(strings.TrimSpace(fmt.Sprintf("%d %s", np, mode)), func(t *testing.T) {
 				t.Parallel()
 				dir := filepath.Join(t.TempDir(), "not", "yet")
-				words := append([]string{"--oversubscribe", "-H", "localhost:1", "-np", fmt.Sprint(np)}, strings.Fields(strings.ReplaceAll(mode, "DIR", dir))...)
+				words := append([]string{"-H", "localhost:93", "-np", fmt.Sprint(np)}, strings.Fields(strings.ReplaceAll(mode, "DIR", dir))...)
 				words = append(words, "sh", "-c", `cat "$0/$GRIDRUN_RANK.err" >&2 & cat "$0/$GRIDRUN_RANK.out"; wait`, data)
 				ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 				defer cancel()

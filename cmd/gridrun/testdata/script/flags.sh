@@ -75,3 +75,23 @@ has out '^gridrun '
 ok gridrun --help
 has out '--tag-output'
 [ ! -s err ] || fail "help on standard error"
+
+# Slots that are written bind; what bites is said in a line.
+run gridrun -H localhost:2 -np 3 true
+code 125
+has err '3 ranks do not fit in the 2 slots of host localhost; use fewer ranks, more slots or --oversubscribe$'
+ok gridrun -H localhost:2 -np 3 --oversubscribe true
+has err '^gridrun: 3 ranks share 2 slots (--oversubscribe)$'
+ok gridrun -np 999 --dry-run true
+[ ! -s err ] || fail "a notice before anything runs"
+
+# New flags are variables and lines of the config file as well; switches can be undone.
+mkdir -p .config/gridrun
+printf 'fold-output\nstdin = none\nwrap = nice -n 1\nenv-style = pmi\n' >.config/gridrun/config
+ok gridrun -np 1 sh -c 'cat; echo $PMI_RANK' <hosts
+has out '^\[0\] 0$'
+ok gridrun -np 1 --no-fold-output sh -c 'echo $PMI_RANK'
+has out '^0$'
+export GRIDRUN_FOLD_OUTPUT=false GRIDRUN_OUTPUT_DIR=kept
+ok gridrun -np 1 echo x
+has kept/rank.0.out '^x$'
