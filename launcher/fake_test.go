@@ -117,16 +117,6 @@ func (a *fakeAgent) hear() wire.Message {
 	return m
 }
 
-// input returns the next input, which may have been offered before.
-func (a *fakeAgent) input() (m *wire.Input, ok bool) {
-	next := a.hear()
-	if _, offered := next.(*wire.Offer); offered {
-		next = a.hear()
-	}
-	m, ok = next.(*wire.Input)
-	return m, ok
-}
-
 // finish ends every process with e's code or signal, and the agent.
 func (a *fakeAgent) finish(e wire.Exit) {
 	for _, p := range a.start.Procs {
@@ -280,45 +270,6 @@ func TestRunTimeout(t *testing.T) {
 	if got.code != 124 || !strings.Contains(got.errOut, "gridrun: ranks 0 -> 1 -> 0 wait for each other: Recv, tag 3\n  rank 0  Recv from rank 1, tag 3, for 1s\n") {
 		t.Errorf("%d\n%s", got.code, got.errOut)
 	}
-}
-
-func TestRunInput(t *testing.T) {
-	r, w, err := os.Pipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer r.Close()
-	io.WriteString(w, "0123456789")
-	var taken []byte
-	got := runFake(t, jobOf(t, 2, nil), &fake{play: func(a *fakeAgent) {
-		a.ready()
-		a.say(&wire.Want{Proc: 1, N: 100}) // not rank 0: gets nothing
-		a.say(&wire.Want{Proc: 0, N: 4})
-		for len(taken) < 4 {
-			m, ok := a.input()
-			if !ok || m.Proc != 0 {
-				t.Errorf("heard %+v, want Input", m)
-				break
-			}
-			taken = append(taken, m.Data...)
-		}
-		a.finish(wire.Exit{})
-	}}, func(io *IO) { io.Stdin = r })
-	left := make([]byte, 10)
-	n, _ := r.Read(left)
-	if got.code != 0 || string(taken) != "0123" || string(left[:n]) != "456789" {
-		t.Errorf("taken %q, left %q, code %d", taken, left[:n], got.code)
-	}
-
-	w.Close() // the end of input travels too
-	runFake(t, jobOf(t, 1, nil), &fake{play: func(a *fakeAgent) {
-		a.ready()
-		a.say(&wire.Want{Proc: 0, N: 4})
-		if m, ok := a.input(); !ok || len(m.Data) != 0 {
-			t.Errorf("heard %+v, want the end of input", m)
-		}
-		a.finish(wire.Exit{})
-	}}, func(io *IO) { io.Stdin = r })
 }
 
 // TestRunBlockedOutput: nobody reads standard output, yet signals pass.
