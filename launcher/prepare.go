@@ -64,8 +64,10 @@ func Prepare(ctx context.Context, spec Spec) (*Job, error) {
 		j.notice("%d ranks share %d CPUs", j.plan.NP, cpus)
 	}
 	slots := 0
-	for _, h := range request.Hosts {
-		slots += h.Slots
+	for _, h := range spec.Hosts {
+		if slots += h.Slots; h.Slots == 0 { // this machine: placing refuses others
+			slots += place.CPUs()
+		}
 	}
 	if len(spec.Hosts) > 0 && spec.Oversubscribe && j.plan.NP > slots {
 		j.notice("%d ranks share %d slots (--oversubscribe)", j.plan.NP, slots)
