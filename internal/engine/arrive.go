@@ -78,18 +78,39 @@ func (rk *Rank) envelope(h *wire.Header, body []byte) {
 		r.take(h, body)
 		return
 	}
+	rk.answer(r, h)
+}
+
+// answer goes on with a receive that an RTS has matched: it copies the data
+// itself where it can, else asks for it. It unlocks rk.mu.
+func (rk *Rank) answer(r *Request, h *wire.Header) {
 	err := r.accept(h)
-	answer := wire.Header{Kind: wire.CTS, Dst: h.Src, Group: h.Group, Send: h.Send}
+	reply := wire.Header{Kind: wire.CTS, Dst: h.Src, Group: h.Group, Send: h.Send}
+	if pull := rk.proc.pulls[rk.proc.Topology.RankProc[h.Src]]; err == nil && h.Off != 0 && pull != nil {
+		// In no table, r is this goroutine's alone: nobody else ends it.
+		rk.mu.Unlock()
+		if pull.Pull(r.buf[:h.Len], h.Off) {
+			rk.control(&reply)
+			r.finish(nil)
+			return
+		}
+		rk.mu.Lock()
+		if err = rk.proc.lostError(int(h.Src)); err != nil {
+			rk.mu.Unlock()
+			r.finish(err)
+			return
+		}
+	}
 	if err == nil {
 		r.id = rk.id()
-		answer.Recv = r.id
+		reply.Recv = r.id
 		rk.recvs[r.id] = r
 	}
 	rk.mu.Unlock()
 	if err != nil {
 		defer r.finish(err)
 	}
-	rk.control(&answer)
+	rk.control(&reply)
 }
 
 // tooLate drops a message of a revoked group, which nobody can receive any more:

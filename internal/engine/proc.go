@@ -45,6 +45,7 @@ type Proc struct {
 
 	routes []transport.Link // by process; this process's own leads to itself
 	nets   []transport.Network
+	pulls  []transport.Puller // by process; nil: its data must be sent
 	netOf  []transport.Network
 
 	poller    transport.Poller
@@ -57,6 +58,7 @@ type Proc struct {
 	baton     chan struct{} // capacity 1: to a sleeper, that the token is free
 
 	looks    int           // polls of a waiter before it yields
+	shared   int           // waits that are to yield early; under the token
 	yieldFor time.Duration // and yields before it sleeps
 	tick     time.Duration // of an attentive background poller
 	crowded  bool          // the host has more processes than processors
@@ -93,6 +95,7 @@ func NewProc(cfg Config) *Proc {
 		ranks:    make([]*Rank, n),
 		world:    make([]int32, n),
 		routes:   make([]transport.Link, len(cfg.Topology.ProcHost)),
+		pulls:    make([]transport.Puller, len(cfg.Topology.ProcHost)),
 		netOf:    make([]transport.Network, len(cfg.Topology.ProcHost)),
 		gone:     make([]atomic.Pointer[end], n),
 		notes:    make([]atomic.Pointer[end], len(cfg.Topology.ProcHost)),
@@ -115,6 +118,7 @@ func (p *Proc) Use(n transport.Network, procs []int) {
 	p.nets = append(p.nets, n)
 	for _, q := range procs {
 		p.routes[q] = n.Link(q)
+		p.pulls[q], _ = p.routes[q].(transport.Puller)
 		p.netOf[q] = n
 	}
 	if poller, ok := n.(transport.Poller); ok {

@@ -40,18 +40,7 @@ func (r *Request) post() {
 		r.take(&msg.header, msg.body)
 		return
 	}
-	err := r.accept(&msg.header)
-	answer := wire.Header{Kind: wire.CTS, Dst: m.Src, Group: m.Group, Send: msg.header.Send}
-	if err == nil {
-		r.id = rk.id()
-		answer.Recv = r.id
-		rk.recvs[r.id] = r
-	}
-	rk.mu.Unlock()
-	if err != nil {
-		defer r.finish(err)
-	}
-	rk.control(&answer)
+	rk.answer(r, &msg.header)
 }
 
 // look is a probe's part of post; it unlocks rk.mu.

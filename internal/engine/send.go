@@ -3,6 +3,7 @@ package engine
 import (
 	"fmt"
 	"sync"
+	"unsafe"
 
 	"gridrun/internal/transport"
 	"gridrun/internal/wire"
@@ -12,6 +13,7 @@ import (
 //
 //	up to eagerMax, with credit     Eager ->
 //	else, or SSend                  RTS ->   <- CTS   Data -> (in pieces)
+//	  where the receiver can pull   RTS ->   it copies   <- CTS: done
 //
 // The envelopes of a pair of ranks (Eager and RTS) pass through one link in the
 // order of posting, so matching sees them in the order of sending.
@@ -94,6 +96,9 @@ func (r *Request) start() {
 	rk.sends[r.id] = r
 	rk.mu.Unlock()
 	h.Kind, h.Send = wire.RTS, r.id
+	if len(r.buf) > 0 && p.pulls[p.Topology.RankProc[r.peer]] != nil {
+		h.Off = uint64(uintptr(unsafe.Pointer(&r.buf[0])))
+	}
 	rk.control(&h)
 }
 

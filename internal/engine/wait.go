@@ -41,6 +41,9 @@ const (
 	// need this one, and the yields themselves let it run.
 	crowdedLooks    = 16
 	crowdedYieldFor = 50 * time.Microsecond
+	// sharedFor is how many waits look that briefly after one that a yield has
+	// ended at once: its peer seems to be on the same processor.
+	sharedFor = 64
 	// siblingYields are the yields of a waiter that has nothing to poll: only
 	// goroutines of this process, or a network's own, can make it ready.
 	siblingYields = 8
@@ -103,7 +106,12 @@ func (rk *Rank) block(ctx context.Context, c condition, holds bool) error {
 
 // look is the polling phase of who holds the token; true when c became ready.
 func (p *Proc) look(c condition) bool {
-	for i := range p.looks {
+	looks := p.looks
+	if p.shared > 0 {
+		p.shared--
+		looks = crowdedLooks
+	}
+	for i := range looks {
 		p.poller.Poll()
 		if c.ready() {
 			return true
@@ -126,6 +134,9 @@ func (p *Proc) yield(ctx context.Context, c condition) bool {
 		spin.Yield()
 		p.poller.Poll()
 		if c.ready() {
+			if i < 2 {
+				p.shared = sharedFor
+			}
 			return true
 		}
 		if i%8 == 7 && (time.Since(begin) > p.yieldFor || ctx.Err() != nil) {

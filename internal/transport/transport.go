@@ -61,6 +61,14 @@ type Link interface {
 	Post(f *Frame)
 }
 
+// A Puller is a Link to a process whose memory this one can read, where the
+// system allows it: the receiver of a long message then copies it itself, once.
+type Puller interface {
+	// Pull fills dst from address addr of the process's memory. False: it
+	// cannot, now or ever, or the process has ended; dst may have changed.
+	Pull(dst []byte, addr uint64) bool
+}
+
 // A Network reaches other processes of the job.
 type Network interface {
 	// Link returns the link to process p; connecting happens by itself, when

@@ -50,7 +50,11 @@ import (
 // Kill and MarkDead do.
 type slot struct {
 	bell  [2]uint32 // futex words of token holder and background poller: counters
-	_     [line - 8]byte
+	pid   uint32    // as the process itself sees it
+	_     uint32
+	probe uint64 // address of a word of the process's own memory, 0: not attached
+	nonce uint64 // what that word holds
+	_     [line - 32]byte
 	mode  uint32 // bits below
 	state uint32 // one of the states below
 }

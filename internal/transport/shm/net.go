@@ -40,6 +40,8 @@ type Net struct {
 	asleep  [2]atomic.Bool
 
 	h wire.Header // of the record being delivered; the poller's
+
+	nonce *uint64 // who can read this word can pull
 }
 
 // Open joins process proc to the segment's network. Frames that came before
@@ -54,6 +56,9 @@ func Open(seg *Segment, proc int, sink transport.Sink) (*Net, error) {
 		return nil, fmt.Errorf("process %d is attached to the shared segment already", proc)
 	}
 	n.ready = n.own.words((seg.procs + 63) / 64)
+	if err := n.offer(); err != nil {
+		return nil, err
+	}
 	for i, p := range seg.numbers {
 		n.index[int(p)] = i
 	}
@@ -144,6 +149,7 @@ func (n *Net) Close() error {
 		}
 	}
 	atomic.SwapUint32(&n.own.mode, 0)
+	atomic.StoreUint64(&n.own.probe, 0)
 	atomic.SwapUint32(&n.own.state, left)
 	for _, j := range n.seg.partners(n.self) {
 		n.seg.slot(j).signal(n.self)

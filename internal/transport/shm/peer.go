@@ -32,6 +32,8 @@ type peer struct {
 	first, last *transport.Frame
 	err         error // once set, every Post fails with it
 
+	reach atomic.Uint32 // what is known of Pull
+
 	killed atomic.Pointer[error] // Kill has been called, or the pair is broken; Poll finishes it
 
 	// The receiving half belongs to the poller.

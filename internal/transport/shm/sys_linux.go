@@ -38,6 +38,33 @@ func wipe(b []byte) error { return os.NewSyscallError("madvise", unix.Madvise(b,
 
 func unmap(b []byte) error { return os.NewSyscallError("munmap", unix.Munmap(b)) }
 
+// readMemory fills dst from address addr of process pid. The scheduler knows
+// that the thread may block.
+func readMemory(pid int, dst []byte, addr uint64) error {
+	for len(dst) > 0 {
+		local := unix.Iovec{Base: &dst[0]}
+		local.SetLen(len(dst))
+		remote := unix.RemoteIovec{Base: uintptr(addr), Len: len(dst)}
+		n, err := unix.ProcessVMReadv(pid, []unix.Iovec{local}, []unix.RemoteIovec{remote}, 0)
+		if err != nil {
+			return os.NewSyscallError("process_vm_readv", err)
+		}
+		if n == 0 {
+			return os.NewSyscallError("process_vm_readv", unix.EFAULT)
+		}
+		dst = dst[n:]
+		addr += uint64(n)
+	}
+	return nil
+}
+
+// allowSiblings lets what the parent has started, the ranks of this host, read
+// this process's memory where Yama allows it to descendants only. Without Yama
+// it does nothing.
+func allowSiblings() {
+	_ = unix.Prctl(unix.PR_SET_PTRACER, uintptr(os.Getppid()), 0, 0, 0)
+}
+
 // Operations of futex(2), without FUTEX_PRIVATE_FLAG: the words are shared.
 const (
 	futexWaitOp = 0

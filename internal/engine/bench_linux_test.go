@@ -1,0 +1,66 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"testing"
+
+	"gridrun/internal/transport/shm"
+	"gridrun/internal/wire"
+)
+
+// sharedPair is two processes of one host, each with one rank, in this one.
+func sharedPair(t testing.TB) [2]*Comm {
+	t.Helper()
+	s, err := shm.Create([]int{0, 1}, [][]int{{0}, {1}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	topo := &wire.Topology{RankProc: []int{0, 1}, RankApp: []int{0, 0}, ProcHost: []int{0, 0}, Hosts: []string{"h"}}
+	var c [2]*Comm
+	for q := range c {
+		p := NewProc(Config{Job: "test", Proc: q, Ranks: []int{q}, Topology: topo})
+		n, err := shm.Open(s, q, p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.Use(n, []int{1 - q})
+		if err := p.Start(); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { p.Close() })
+		c[q] = p.Rank(q).World()
+	}
+	return c
+}
+
+// BenchmarkSendRecv is the work of both ends for one message, on one core.
+func BenchmarkSendRecv(b *testing.B) {
+	for _, size := range []int{8, 8 << 10} {
+		b.Run(fmt.Sprint(size), func(b *testing.B) {
+			c := sharedPair(b)
+			ctx := context.Background()
+			out := Payload{Bytes: make([]byte, size), Elem: 7, Size: 1}
+			in := Payload{Bytes: make([]byte, size), Elem: 7, Size: 1}
+			b.ReportAllocs()
+			for b.Loop() {
+				// Posted first: without credit left the send waits for it.
+				r, err := c[1].Recv(ctx, OpRecv, 0, 0, in, false)
+				if err != nil {
+					b.Fatal(err)
+				}
+				s, err := c[0].Send(ctx, OpSend, 1, 0, out)
+				if err != nil {
+					b.Fatal(err)
+				}
+				if _, err := r.Finish(ctx); err != nil {
+					b.Fatal(err)
+				}
+				if _, err := s.Finish(ctx); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
