@@ -118,7 +118,7 @@ func (rk *Rank) answer(r *Request, h *wire.Header) {
 func (rk *Rank) tooLate(h *wire.Header, cause error) {
 	if h.Kind == wire.RTS {
 		rk.mu.Unlock()
-		rk.tellRevoked(int(h.Src), h.Group&^collective, cause)
+		rk.dropRTS(h, cause)
 		return
 	}
 	owed := rk.consumed(h)
@@ -130,11 +130,10 @@ func (rk *Rank) tooLate(h *wire.Header, cause error) {
 // the collective call in progress that the message contradicts, if any.
 // Called with rk.mu held.
 func (rk *Rank) keep(h *wire.Header, body []byte) *Call {
-	m := &message{Msg: match.Msg{Group: h.Group, Src: h.Src, Tag: h.Tag}, header: *h}
-	m.Value = m
-	if h.Kind == wire.Eager && len(body) > 0 {
-		m.body = slices.Clone(body)
-	}
+	m := messages.Get().(*message)
+	m.Msg = match.Msg{Group: h.Group, Src: h.Src, Tag: h.Tag, Value: m}
+	m.header = *h
+	m.body = append(m.body[:0], body...)
 	rk.queues.Keep(&m.Msg)
 	rk.probes = slices.DeleteFunc(rk.probes, func(r *Request) bool {
 		if rk.queues.Peek(r.recv.Group, r.recv.Src, r.recv.Tag) != &m.Msg {

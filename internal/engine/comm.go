@@ -179,8 +179,8 @@ func (c *Comm) Send(ctx context.Context, op Op, dst int, tag Tag, x Payload) (*R
 		return nil, err
 	}
 	r := requests.Get().(*Request)
-	*r = Request{rank: c.rank, comm: c, kind: sending, op: op, peer: c.members[dst], tag: tag,
-		elem: x.Elem, size: x.Size, buf: x.Bytes, sync: op == OpSSend, began: c.rank.clock()}
+	r.rank, r.comm, r.kind, r.op, r.peer, r.tag = c.rank, c, sending, op, c.members[dst], tag
+	r.elem, r.size, r.buf, r.sync, r.began = x.Elem, x.Size, x.Bytes, op == OpSSend, c.rank.clock()
 	if ctx.Err() != nil {
 		err := r.wrap(errEnded(ctx))
 		r.free()
@@ -203,8 +203,8 @@ func (c *Comm) Recv(ctx context.Context, op Op, src int, tag Tag, x Payload, all
 		return nil, err
 	}
 	r := requests.Get().(*Request)
-	*r = Request{rank: c.rank, comm: c, kind: receiving, op: op, peer: AnyRank, tag: tag,
-		elem: x.Elem, size: x.Size, buf: x.Bytes, alloc: alloc, began: c.rank.clock()}
+	r.rank, r.comm, r.kind, r.op, r.peer, r.tag = c.rank, c, receiving, op, AnyRank, tag
+	r.elem, r.size, r.buf, r.alloc, r.began = x.Elem, x.Size, x.Bytes, alloc, c.rank.clock()
 	if src >= 0 {
 		r.peer = c.members[src]
 	}

@@ -118,6 +118,15 @@ func (rk *Rank) tellRevoked(w int, group uint64, cause error) {
 	}, Body: []byte(text)})
 }
 
+// dropRTS tells the sender of an RTS that nobody will receive its message, for
+// the group is revoked.
+func (rk *Rank) dropRTS(h *wire.Header, cause error) {
+	rk.tellRevoked(int(h.Src), h.Group&^collective, cause)
+	if h.Off != 0 { // see Request.offered
+		rk.control(&wire.Header{Kind: wire.Cancelled, Dst: h.Src, Send: h.Send})
+	}
+}
+
 // maxCause bounds the text that a Revoke frame carries.
 const maxCause = 1024
 
@@ -174,8 +183,16 @@ func (rk *Rank) revoked(id uint64, err error) bool {
 	g.revoked = err
 	g.dead.Store(true)
 	ended, envelopes, credit := rk.clear(id)
+	var offered []wire.Header
 	for sid, r := range rk.sends {
-		if r.comm.id == id {
+		switch {
+		case r.comm.id != id:
+		case r.offered: // the receiver may be copying: it has the last word
+			if r.canceled == nil {
+				r.canceled = err
+				offered = append(offered, wire.Header{Kind: wire.Cancel, Dst: r.peer, Send: sid})
+			}
+		default:
 			delete(rk.sends, sid)
 			ended = append(ended, r)
 		}
@@ -193,7 +210,10 @@ func (rk *Rank) revoked(id uint64, err error) bool {
 	// Their senders wait for an answer; who began the revocation may have died
 	// before it told them.
 	for _, m := range envelopes {
-		rk.tellRevoked(int(m.Src), id, err)
+		rk.dropRTS(&m.Value.(*message).header, err)
+	}
+	for i := range offered {
+		rk.control(&offered[i])
 	}
 	return true
 }

@@ -34,6 +34,8 @@ type Rank struct {
 	mu     sync.Mutex
 	queues *match.Queues
 	peers  map[int32]*peer
+	last   *peer // the one looked up last, and whose it is
+	lastOf int32
 	sends  map[uint64]*Request // rendezvous announced, not yet asked for
 	recvs  map[uint64]*Request // rendezvous asked for, data on its way
 	probes []*Request
@@ -67,6 +69,9 @@ type message struct {
 	body   []byte // Eager
 }
 
+// messages that a receive has taken; their bodies keep their room.
+var messages = sync.Pool{New: func() any { return new(message) }}
+
 func newRank(p *Proc, world int) *Rank {
 	rk := &Rank{
 		proc:   p,
@@ -91,11 +96,15 @@ func newRank(p *Proc, world int) *Rank {
 }
 
 func (rk *Rank) peer(r int32) *peer {
+	if rk.last != nil && rk.lastOf == r {
+		return rk.last
+	}
 	pe := rk.peers[r]
 	if pe == nil {
 		pe = &peer{credit: window}
 		rk.peers[r] = pe
 	}
+	rk.last, rk.lastOf = pe, r
 	return pe
 }
 

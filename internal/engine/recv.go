@@ -38,9 +38,10 @@ func (r *Request) post() {
 		rk.mu.Unlock()
 		rk.repay(m.Src, owed)
 		r.take(&msg.header, msg.body)
-		return
+	} else {
+		rk.answer(r, &msg.header)
 	}
-	rk.answer(r, &msg.header)
+	messages.Put(msg)
 }
 
 // look is a probe's part of post; it unlocks rk.mu.

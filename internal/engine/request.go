@@ -42,13 +42,16 @@ type Request struct {
 	buf  []byte
 	call *Call // the collective it belongs to, or nil
 
-	alloc bool   // receive: make buf as long as the message
-	sync  bool   // send: complete when matched
-	id    uint64 // key in the rank's tables while a rendezvous is under way
-	got   uint64 // bytes of a rendezvous that have arrived
-	total uint64 // bytes of the message received
-	began int64  // for a timeline: when the user's call began, else 0
-	msg   uint64 // likewise: the message's number at its sender
+	alloc bool // receive: make buf as long as the message
+	sync  bool // send: complete when matched
+	// offered is a send whose receiver may copy from buf without asking: only
+	// that rank's word, or its end, ends the request.
+	offered bool
+	id      uint64 // key in the rank's tables while a rendezvous is under way
+	got     uint64 // bytes of a rendezvous that have arrived
+	total   uint64 // bytes of the message received
+	began   int64  // for a timeline: when the user's call began, else 0
+	msg     uint64 // likewise: the message's number at its sender
 
 	recv  match.Recv
 	frame transport.Frame // the Eager or Data frame of a send
@@ -67,6 +70,7 @@ type Request struct {
 // complete is the waiter of a request that is over.
 var complete = new(waiter)
 
+// requests are all zero.
 var requests = sync.Pool{New: func() any { return new(Request) }}
 
 // free recycles a request that nobody else can know any more.

@@ -85,20 +85,20 @@ func (r *Request) start() {
 		pe.credit -= cost
 		rk.mu.Unlock()
 		h.Kind = wire.Eager
-		r.frame = transport.Frame{Header: h, Body: r.buf, Owner: r}
-		r.frame.Header.Body = uint32(len(r.buf))
+		r.frame.Header, r.frame.Body, r.frame.Owner = h, r.buf, r
 		p.post(&r.frame)
 		return
 	}
 	if r.id = r.msg; r.id == 0 {
 		r.id = rk.id()
 	}
+	if len(r.buf) > 0 && p.pulls[p.Topology.RankProc[r.peer]] != nil {
+		r.offered = true
+		h.Off = uint64(uintptr(unsafe.Pointer(&r.buf[0])))
+	}
 	rk.sends[r.id] = r
 	rk.mu.Unlock()
 	h.Kind, h.Send = wire.RTS, r.id
-	if len(r.buf) > 0 && p.pulls[p.Topology.RankProc[r.peer]] != nil {
-		h.Off = uint64(uintptr(unsafe.Pointer(&r.buf[0])))
-	}
 	rk.control(&h)
 }
 

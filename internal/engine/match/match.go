@@ -94,6 +94,8 @@ type flow struct {
 type Queues struct {
 	groups map[uint64]*group
 	flows  map[key]*flow
+	last   key // of the flow looked up last: messages come in rows
+	lastOf *flow
 	seq    uint64
 	// Unexpected is the number of messages that wait for a receive.
 	Unexpected int
@@ -118,8 +120,21 @@ func (q *Queues) group(id uint64) *group {
 	return g
 }
 
+// find returns the flow of (id, src), nil if they have not met.
+func (q *Queues) find(id uint64, src int32) *flow {
+	k := key{id, src}
+	if q.lastOf == nil || q.last != k {
+		f := q.flows[k]
+		if f == nil {
+			return nil
+		}
+		q.last, q.lastOf = k, f
+	}
+	return q.lastOf
+}
+
 func (q *Queues) flow(id uint64, src int32) *flow {
-	f := q.flows[key{id, src}]
+	f := q.find(id, src)
 	if f == nil {
 		g := q.group(id)
 		f = &flow{group: g}
@@ -160,7 +175,7 @@ func (q *Queues) Peek(groupID uint64, src, tag int32) *Msg {
 		}
 		return nil
 	}
-	f := q.flows[key{groupID, src}]
+	f := q.find(groupID, src)
 	if f == nil {
 		return nil
 	}
@@ -301,6 +316,7 @@ func (q *Queues) Drop(groupID uint64) {
 	for g.head != nil {
 		q.Remove(g.head)
 	}
+	q.lastOf = nil
 	for src := range g.flows {
 		delete(q.flows, key{groupID, src})
 	}

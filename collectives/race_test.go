@@ -1,0 +1,6 @@
+//go:build race
+
+package collectives_test
+
+// raceEnabled: under the race detector fewer goroutines fit.
+const raceEnabled = true

@@ -1,0 +1,6 @@
+//go:build race
+
+package rt_test
+
+// raceEnabled: under the race detector pools drop what they are given.
+const raceEnabled = true
