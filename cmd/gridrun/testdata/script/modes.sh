@@ -8,13 +8,13 @@ unfold <out | sort -s -n -k 1,1 | same - want
 [ "$(wc -l <out)" -lt 140 ] || fail "hardly folded"
 
 # A line of one rank alone is shown while the job runs.
-mkfifo go
-gridrun -np 3 --fold-output sh -c 'if [ $GRIDRUN_RANK = 1 ]; then echo waiting; fi; cat go >/dev/null; echo on' >running 2>err & job=$!
+gridrun -np 3 --fold-output sh -c 'if [ $GRIDRUN_RANK = 1 ]; then echo waiting; fi; until [ -e go ]; do sleep 0.02; done; echo on' >running 2>err & job=$!
 await running
 has running '^\[1\] waiting$'
-echo >go & echo >go & echo >go
-kill $job
-wait
+echo >go
+ended $job
+code 0
+[ "$(unfold <running | grep -c ' on$')" = 3 ] || fail "the end is missing"
 
 # Errors are folded by themselves; with tags they are marked.
 ok gridrun -np 2 --fold-output --tag-output sh -c 'echo out; echo oops >&2'
