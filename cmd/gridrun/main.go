@@ -10,6 +10,7 @@
 //	gridrun __hostd            the host service, started by the agent when first needed
 //	gridrun __keeper           what gridrun up leaves (launcher/keeper)
 //	gridrun __complete WORDS   what completion scripts ask
+//	gridrun __fleet PATH       agents that are played, for gridrun bench scale
 //	gridrun __job NAME args... a rank of a built-in job
 package main
 
@@ -17,6 +18,7 @@ import (
 	"fmt"
 	"os"
 
+	"gridrun/bench/scale"
 	"gridrun/internal/agent"
 	"gridrun/internal/hostd"
 	"gridrun/jobs"
@@ -39,6 +41,12 @@ func main() {
 			os.Exit(hostd.Main(map[string]hostd.Handler{"lram": lram.Handler(jobs.Stores())}))
 		case "__keeper":
 			os.Exit(runKeeper(args[1:]))
+		case scale.FleetVerb:
+			if err := scale.Fleet(args[1], os.Stdin, os.Stdout); err != nil {
+				fmt.Fprintln(os.Stderr, "gridrun:", err)
+				os.Exit(launcher.CodeRefused)
+			}
+			os.Exit(0)
 		case "__job":
 			os.Exit(runJob(args[1:]))
 		}

@@ -71,6 +71,7 @@ func verbs() []verb {
 		{name: "bench p2p", summary: "Time messages, with Open MPI and MPICH.", command: new(p2pFlags)},
 		{name: "bench collectives", summary: "Time collectives, with Open MPI and MPICH.", command: new(collectivesFlags)},
 		{name: "bench cost", summary: "Time messages with and without --stats.", command: new(costFlags)},
+		{name: "bench scale", summary: "Time the launcher with thousands of hosts.", command: new(scaleFlags)},
 		{name: "new", args: "DIR", summary: "Start a rank program that builds offline.", command: new(newFlags)},
 		{name: "up", summary: "Keep hosts ready, so that jobs start at once.", command: new(upFlags), about: upAbout},
 		{name: "down", summary: "End what gridrun up has left.", command: new(downFlags)},
