@@ -42,11 +42,9 @@ type stream struct {
 func newHostRun(ctx context.Context, r *run, h int) *hostRun {
 	host := &hostRun{run: r, index: h, link: newLink(), routes: map[stream][]route{}}
 	host.starting, host.giveUp = context.WithCancel(ctx)
-	for p, proc := range r.job.plan.Procs {
-		if proc.Host == h {
-			for _, stderr := range []bool{false, true} {
-				host.routes[stream{p, stderr}] = r.routes(p, stderr)
-			}
+	for _, p := range r.job.onHost[h] {
+		for _, stderr := range []bool{false, true} {
+			host.routes[stream{p, stderr}] = r.routes(p, stderr)
 		}
 	}
 	return host

@@ -32,6 +32,8 @@ type Job struct {
 	inputs   []ship.File       // of --stage
 	id       string
 	key      []byte
+	topology wire.Topology
+	onHost   [][]int // processes of each host
 	running  atomic.Pointer[run]
 
 	stdinRank int       // who gets standard input, unless --stdin says all or none
@@ -140,6 +142,39 @@ func (spec *Spec) place() (place.Plan, error) {
 
 func (j *Job) notice(format string, args ...any) {
 	j.Notices = append(j.Notices, fmt.Sprintf(format, args...))
+	var err error
+	if j.plan, err = place.Place(request); err != nil {
+		return nil, &Error{CodeRefused, err}
+	}
+	j.plan = used(j.plan)
+	j.lay()
+	if n, err := strconv.Atoi(spec.Stdin); err == nil {
+		if j.stdinRank = n; n >= j.plan.NP {
+			return nil, &Error{CodeRefused, fmt.Errorf("--stdin %d: the job has ranks 0 to %d only", n, j.plan.NP-1)}
+		}
+	}
+	if len(j.Remote()) > 0 && j.spec.Lease == 0 {
+		j.spec.Lease = DefaultLease
+	}
+	if len(spec.Hosts) == 0 && len(j.Remote()) == 0 && j.plan.NP > cpus {
+		j.Notice = fmt.Sprintf("%d ranks share %d CPUs", j.plan.NP, cpus)
+	}
+	for _, a := range spec.Apps {
+		p, err := program.Finder{Jobs: spec.Builtins}.Find(ctx, a.Command[0])
+		if err != nil {
+			return nil, err
+		}
+		j.programs = append(j.programs, p)
+		j.sources = append(j.sources, source(a.Command[0], p))
+	}
+	if j.inputs, err = inputs(spec.Stage); err != nil {
+		return nil, &Error{CodeRefused, err}
+	}
+	id := make([]byte, 8)
+	rand.Read(id)
+	rand.Read(j.key)
+	j.id = hex.EncodeToString(id)
+	return j, nil
 }
 
 // Text shows where every rank would run, for --dry-run.
@@ -179,6 +214,7 @@ func (j *Job) start(h, columns int, paths []string, stage string) (*wire.Start, 
 		Encrypt:   j.spec.Encrypt,
 		Watch:     j.spec.Observe.watch(),
 		Away:      remote(j.plan.Hosts[h]),
+		Topology:  j.topology,
 		TellBound: j.spec.ReportBindings,
 		EnvStyles: j.spec.EnvStyles,
 		Leader:    j.leader(),
@@ -192,20 +228,8 @@ func (j *Job) start(h, columns int, paths []string, stage string) (*wire.Start, 
 	if m.Away {
 		travels = ownVariables(os.Environ())
 	}
-	m.Topology.RankProc = make([]int, j.plan.NP)
-	m.Topology.RankApp = make([]int, j.plan.NP)
-	for _, host := range j.plan.Hosts {
-		m.Topology.Hosts = append(m.Topology.Hosts, host.Name)
-	}
-	for p, proc := range j.plan.Procs {
-		m.Topology.ProcHost = append(m.Topology.ProcHost, proc.Host)
-		for _, r := range proc.Ranks {
-			m.Topology.RankProc[r] = p
-			m.Topology.RankApp[r] = proc.App
-		}
-		if proc.Host != h {
-			continue
-		}
+	for _, p := range j.onHost[h] {
+		proc := j.plan.Procs[p]
 		app := j.spec.Apps[proc.App]
 		dir := here
 		if app.Dir != "" {
@@ -229,6 +253,23 @@ func (j *Job) start(h, columns int, paths []string, stage string) (*wire.Start, 
 		})
 	}
 	return m, nil
+}
+
+// lay notes what every host is told, and what is on each, once for all.
+func (j *Job) lay() {
+	t := wire.Topology{RankProc: make([]int, j.plan.NP), RankApp: make([]int, j.plan.NP)}
+	for _, host := range j.plan.Hosts {
+		t.Hosts = append(t.Hosts, host.Name)
+	}
+	j.onHost = make([][]int, len(j.plan.Hosts))
+	for p, proc := range j.plan.Procs {
+		t.ProcHost = append(t.ProcHost, proc.Host)
+		for _, r := range proc.Ranks {
+			t.RankProc[r], t.RankApp[r] = p, proc.App
+		}
+		j.onHost[proc.Host] = append(j.onHost[proc.Host], p)
+	}
+	j.topology = t.Packed()
 }
 
 // describe names a process for messages: "rank 3" or "ranks 4-7".

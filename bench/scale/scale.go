@@ -121,9 +121,12 @@ func (a *agent) Read(b []byte) (int, error) {
 func (a *agent) Kill()       { a.Conn.Close() }
 func (a *agent) Wait() error { return a.Conn.Close() }
 
+// lease is longer than any run: the fleet gives no signs of life.
+const lease = 10 * time.Minute
+
 // job runs one job and says what it took.
 func (f *remote) job(ctx context.Context, p plan) (r Row, err error) {
-	spec := launcher.Spec{Apps: []launcher.App{{NP: p.Hosts, Command: []string{"/bin/true"}}}}
+	spec := launcher.Spec{Apps: []launcher.App{{NP: p.Hosts, Command: []string{"/bin/true"}}}, Lease: lease}
 	for h := range p.Hosts {
 		spec.Hosts = append(spec.Hosts, place.Host{Name: fmt.Sprintf("node%d", h+1), Slots: 1})
 	}

@@ -79,6 +79,7 @@ func (a *agent) adopt(start *wire.Start) error {
 		return errors.New("no process to start on this host")
 	}
 	a.start = start
+	start.Topology = start.Topology.Packed() // every process is sent it
 	if start.Away {
 		a.settle()
 	}

@@ -40,14 +40,6 @@ type ProcSpec struct {
 	Wrap  []string // the program is started by this command, as its last words
 }
 
-// Topology is where every rank of the job lives. Index: world rank, process, host.
-type Topology struct {
-	RankProc []int
-	RankApp  []int
-	ProcHost []int
-	Hosts    []string
-}
-
 // Launcher to agent.
 type (
 	// Start is the first message: everything the agent must do.

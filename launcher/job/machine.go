@@ -247,11 +247,16 @@ func (m *Machine) exited(e wire.Exit) {
 }
 
 // tellGone lets hosts know of ranks that have ended: at once when others may
-// have to fail for it, else together with those that finish in the next moment. A
-// message for each rank to each host would be the square of the job's size.
+// have to fail for it, else, as when a job ends well or is stopped, together with
+// those that end in the next moment. A message for each rank to each host would
+// be the square of the job's size.
 func (m *Machine) tellGone(spec Proc, finished bool, e wire.Exit) {
-	if finished {
-		m.finished = append(m.finished, spec.Ranks...)
+	if finished || e.Stop && m.cause != nil {
+		if finished {
+			m.finished = append(m.finished, spec.Ranks...)
+		} else {
+			m.stopped = append(m.stopped, spec.Ranks...)
+		}
 		if m.alive > 0 {
 			m.arm(NewsTimer, newsDelay)
 		} else {
@@ -271,13 +276,16 @@ func (m *Machine) tellOthers(but int, msg wire.Message) {
 	}
 }
 
-// tellFinished tells all hosts, also those where these ranks were.
-func (m *Machine) tellFinished() {
+// tellNews tells all hosts, also those where these ranks were.
+func (m *Machine) tellNews() {
 	delete(m.armed, NewsTimer)
 	if len(m.finished) > 0 {
 		m.broadcast(&wire.Gone{Ranks: m.finished, Finished: true})
 	}
-	m.finished = nil
+	if m.alive > 0 && len(m.stopped) > 0 {
+		m.broadcast(&wire.Gone{Ranks: m.stopped, Why: "stopped with the job"})
+	}
+	m.finished, m.stopped = nil, nil
 }
 
 // silent lists the ranks of a process that have not reported a failure.
@@ -359,7 +367,7 @@ func (m *Machine) rang(t Timer) {
 	case StartTimer:
 		m.abandon(func(h host) bool { return !h.ready }, fmt.Sprintf("the agent did not answer within %v of its start", m.cfg.Start))
 	case NewsTimer:
-		m.tellFinished()
+		m.tellNews()
 	case SettleTimer:
 		if len(m.collateral) > 0 {
 			m.stop(m.collateral[0], 0)
