@@ -95,6 +95,15 @@ type Machine struct {
 	inquiry    *inquiry // under way, or nil
 	inquiries  uint32   // begun so far
 	queue      []Asked  // for the next one
+	cause      *cause  // why the job ends early; nil: not (yet)
+	failures   []cause // first-hand, in the order they came
+	collateral []cause // the others
+	expired    bool    // --timeout has passed
+	impatient  bool    // a second signal came
+	finished   []int   // ranks that ended well and of whom hosts have not heard
+	stopped    []int   // those that were stopped, likewise
+	inspecting bool
+	waits      []wire.Wait
 	actions    []Action
 }
 
