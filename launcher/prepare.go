@@ -54,6 +54,7 @@ func Prepare(ctx context.Context, spec Spec) (*Job, error) {
 	if j.plan, err = spec.place(); err != nil {
 		return nil, &Error{CodeRefused, err}
 	}
+	j.lay()
 	if n, err := strconv.Atoi(spec.Stdin); err == nil {
 		if j.stdinRank = n; n >= j.plan.NP {
 			return nil, &Error{CodeRefused, fmt.Errorf("--stdin %d: the job has ranks 0 to %d only", n, j.plan.NP-1)}
@@ -142,39 +143,6 @@ func (spec *Spec) place() (place.Plan, error) {
 
 func (j *Job) notice(format string, args ...any) {
 	j.Notices = append(j.Notices, fmt.Sprintf(format, args...))
-	var err error
-	if j.plan, err = place.Place(request); err != nil {
-		return nil, &Error{CodeRefused, err}
-	}
-	j.plan = used(j.plan)
-	j.lay()
-	if n, err := strconv.Atoi(spec.Stdin); err == nil {
-		if j.stdinRank = n; n >= j.plan.NP {
-			return nil, &Error{CodeRefused, fmt.Errorf("--stdin %d: the job has ranks 0 to %d only", n, j.plan.NP-1)}
-		}
-	}
-	if len(j.Remote()) > 0 && j.spec.Lease == 0 {
-		j.spec.Lease = DefaultLease
-	}
-	if len(spec.Hosts) == 0 && len(j.Remote()) == 0 && j.plan.NP > cpus {
-		j.Notice = fmt.Sprintf("%d ranks share %d CPUs", j.plan.NP, cpus)
-	}
-	for _, a := range spec.Apps {
-		p, err := program.Finder{Jobs: spec.Builtins}.Find(ctx, a.Command[0])
-		if err != nil {
-			return nil, err
-		}
-		j.programs = append(j.programs, p)
-		j.sources = append(j.sources, source(a.Command[0], p))
-	}
-	if j.inputs, err = inputs(spec.Stage); err != nil {
-		return nil, &Error{CodeRefused, err}
-	}
-	id := make([]byte, 8)
-	rand.Read(id)
-	rand.Read(j.key)
-	j.id = hex.EncodeToString(id)
-	return j, nil
 }
 
 // Text shows where every rank would run, for --dry-run.

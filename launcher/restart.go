@@ -106,6 +106,7 @@ func (n *restart) pause(ctx context.Context, signals <-chan os.Signal) int {
 func (j *Job) restart(n *restart) {
 	j.running.Store(nil)
 	j.spec, j.plan, j.Notices = n.spec, n.plan, nil
+	j.lay()
 	j.attempt++
 	j.name()
 }

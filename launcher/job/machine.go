@@ -95,15 +95,7 @@ type Machine struct {
 	inquiry    *inquiry // under way, or nil
 	inquiries  uint32   // begun so far
 	queue      []Asked  // for the next one
-	cause      *cause  // why the job ends early; nil: not (yet)
-	failures   []cause // first-hand, in the order they came
-	collateral []cause // the others
-	expired    bool    // --timeout has passed
-	impatient  bool    // a second signal came
-	finished   []int   // ranks that ended well and of whom hosts have not heard
-	stopped    []int   // those that were stopped, likewise
-	inspecting bool
-	waits      []wire.Wait
+	stopped    []int    // ranks that were stopped and of whom hosts have not heard
 	actions    []Action
 }
 
@@ -269,7 +261,7 @@ func (m *Machine) tellGone(spec Proc, finished bool, e wire.Exit) {
 		if m.alive > 0 {
 			m.arm(NewsTimer, newsDelay)
 		} else {
-			m.tellFinished() // host services wait for the last rank of all hosts
+			m.tellNews() // host services wait for the last rank of all hosts
 		}
 		return
 	}
@@ -291,7 +283,7 @@ func (m *Machine) tellNews() {
 	if len(m.finished) > 0 {
 		m.broadcast(&wire.Gone{Ranks: m.finished, Finished: true})
 	}
-	if m.alive > 0 && len(m.stopped) > 0 {
+	if len(m.stopped) > 0 {
 		m.broadcast(&wire.Gone{Ranks: m.stopped, Why: "stopped with the job"})
 	}
 	m.finished, m.stopped = nil, nil
