@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 )
 
@@ -121,21 +120,37 @@ func (n *Net) Kill(i int) error {
 }
 
 // StopSSHD kills the host's ssh server and, at the same time, its sessions'
-// processes of the server. What the sessions started is not touched.
+// processes of the server, and waits until their sockets are closed: who
+// connects from then on is refused. What the sessions started is not touched.
 func (h *Host) StopSSHD() error {
-	all, err := processesOf(h)
-	if err != nil {
-		return err
-	}
-	var errs []error
-	for _, p := range all[h] {
-		if p.Name == "sshd" || p.Name == "sshd-session" {
-			if err := syscall.Kill(p.PID, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
-				errs = append(errs, fmt.Errorf("testnet: kill an sshd of %s: %w", h.Name, err))
+	for {
+		all, err := processesOf(h)
+		if err != nil {
+			return err
+		}
+		var servers []*server
+		var errs []error
+		for _, p := range all[h] {
+			if p.Name == "sshd" || p.Name == "sshd-session" {
+				s, err := openServer(p.PID)
+				if err != nil {
+					errs = append(errs, fmt.Errorf("testnet: an sshd of %s: %w", h.Name, err))
+				} else if s != nil {
+					servers = append(servers, s)
+				}
 			}
 		}
+		for _, s := range servers {
+			errs = append(errs, s.kill())
+		}
+		for _, s := range servers {
+			errs = append(errs, s.awaitEnd())
+		}
+		// One that was killed may have started another since we looked.
+		if err := errors.Join(errs...); err != nil || len(servers) == 0 {
+			return err
+		}
 	}
-	return errors.Join(errs...)
 }
 
 // StartSSHD starts the host's ssh server again and waits until it answers.
