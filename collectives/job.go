@@ -46,11 +46,16 @@ func (p part) String() string {
 	return fmt.Sprintf("elements of type %v", p.elem)
 }
 
-// newJob begins a call with elements of type T.
-func newJob[T any](g rt.Group, op engine.Op, opts []Option) *job {
-	j := &job{g: g, op: op, root: -1}
-	for _, o := range opts {
-		o(&j.want)
+// newJob begins a call with elements of type T. A job stays on its caller's
+// stack: short collectives allocate nothing.
+func newJob[T any](g rt.Group, op engine.Op, opts []Option) (j job) {
+	j.g, j.op, j.root = g, op, -1
+	if len(opts) > 0 {
+		var want algo.Choice
+		for _, o := range opts {
+			o(&want)
+		}
+		j.want = want
 	}
 	if g == nil {
 		j.err = errors.New("the group is nil")
@@ -67,7 +72,7 @@ func newJob[T any](g rt.Group, op engine.Op, opts []Option) *job {
 }
 
 // newValueJob begins a call whose messages are encoded values of any type.
-func newValueJob(g rt.Group, op engine.Op, opts []Option) *job {
+func newValueJob(g rt.Group, op engine.Op, opts []Option) job {
 	j := newJob[byte](g, op, opts)
 	j.elem, j.part.elem = 0, nil
 	return j
@@ -204,11 +209,9 @@ func (j *job) begin(ctx context.Context) (*engine.Call, error) {
 }
 
 // folding returns op over bytes. A panic of op becomes an error that names it.
-func folding[T any](j *job, op Op[T]) algo.Fold {
-	if op == nil {
-		j.failf("op is nil")
-	}
-	return algo.Fold{Elem: j.size, Into: func(dst, src []byte) (err error) {
+func folding[T any](op Op[T]) algo.Fold {
+	var zero T
+	return algo.Fold{Elem: int(unsafe.Sizeof(zero)), Into: func(dst, src []byte) (err error) {
 		defer func() {
 			if v := recover(); v != nil {
 				err = fmt.Errorf("the operation %s panicked: %v", runtime.FuncForPC(reflect.ValueOf(op).Pointer()).Name(), v)
@@ -217,6 +220,13 @@ func folding[T any](j *job, op Op[T]) algo.Fold {
 		op(elements[T](dst), elements[T](src))
 		return nil
 	}}
+}
+
+// folds checks the operation of a fold.
+func folds[T any](j *job, op Op[T]) {
+	if op == nil {
+		j.failf("op is nil")
+	}
 }
 
 // elements views bytes, aligned for T, as elements.

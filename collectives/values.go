@@ -14,11 +14,13 @@ import (
 // BcastValue returns root's v on every rank. v may be of any type that msgpack
 // encodes: of structs, the exported fields.
 func BcastValue[T any](ctx context.Context, g rt.Group, root int, v T, opts ...Option) (T, error) {
-	j := newValueJob(g, engine.OpBcastValue, opts).unordered().rooted(root)
+	j := newValueJob(g, engine.OpBcastValue, opts)
+	j.unordered()
+	j.rooted(root)
 	j.only("binomial")
 	var b []byte
 	if j.isRoot() {
-		b = encode(j, v)
+		b = encode(&j, v)
 	}
 	err := j.run(ctx, none, func(c algo.Net) error {
 		got, err := algo.BcastBytes(c, root, b)
@@ -43,11 +45,13 @@ func AllReduceValue[T any](ctx context.Context, g rt.Group, v T, op Op[T], opts 
 // GatherValues returns every rank's v in rank order on root and nil on the
 // others. v may be of any type that msgpack encodes, as in [BcastValue].
 func GatherValues[T any](ctx context.Context, g rt.Group, root int, v T, opts ...Option) ([]T, error) {
-	j := newValueJob(g, engine.OpGatherValues, opts).unordered().rooted(root)
+	j := newValueJob(g, engine.OpGatherValues, opts)
+	j.unordered()
+	j.rooted(root)
 	j.only("linear")
 	var b []byte
 	if j.err == nil && !j.isRoot() {
-		b = encode(j, v)
+		b = encode(&j, v)
 	}
 	var all []T
 	err := j.run(ctx, none, func(c algo.Net) error {

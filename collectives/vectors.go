@@ -18,7 +18,9 @@ import (
 // r. The other ranks' all is not used and may be nil, and so may their counts
 // unless the algorithm is binomial.
 func GatherV[T any](ctx context.Context, g rt.Group, root int, x, all []T, counts []int, opts ...Option) error {
-	j := newJob[T](g, engine.OpGatherV, opts).unordered().rooted(root)
+	j := newJob[T](g, engine.OpGatherV, opts)
+	j.unordered()
+	j.rooted(root)
 	off := j.rootedBlocks("x", len(x), "all", len(all), counts)
 	if j.isRoot() {
 		j.inPlace(engine.Bytes(x), engine.Bytes(all), off[root])
@@ -31,7 +33,8 @@ func GatherV[T any](ctx context.Context, g rt.Group, root int, x, all []T, count
 // AllGatherV fills everybody's all with every rank's x, of counts[r] elements
 // for rank r; all ranks pass the same counts.
 func AllGatherV[T any](ctx context.Context, g rt.Group, x, all []T, counts []int, opts ...Option) error {
-	j := newJob[T](g, engine.OpAllGatherV, opts).unordered()
+	j := newJob[T](g, engine.OpAllGatherV, opts)
+	j.unordered()
 	off := j.blocks("all", len(all), "counts", counts)
 	if j.err == nil {
 		j.length("x", len(x), counts[g.Rank()], "this rank's count")
@@ -52,7 +55,9 @@ func AllGatherV[T any](ctx context.Context, g rt.Group, x, all []T, counts []int
 // ScatterV fills everybody's x with its block of root's all, of counts[r]
 // elements for rank r. The other ranks' all and counts are as for [GatherV].
 func ScatterV[T any](ctx context.Context, g rt.Group, root int, all []T, counts []int, x []T, opts ...Option) error {
-	j := newJob[T](g, engine.OpScatterV, opts).unordered().rooted(root)
+	j := newJob[T](g, engine.OpScatterV, opts)
+	j.unordered()
+	j.rooted(root)
 	off := j.rootedBlocks("x", len(x), "all", len(all), counts)
 	if j.isRoot() {
 		j.inPlace(engine.Bytes(x), engine.Bytes(all), off[root])
@@ -66,7 +71,8 @@ func ScatterV[T any](ctx context.Context, g rt.Group, root int, all []T, counts 
 // inCounts[r] elements from it into in. What rank a sends to b, b must expect
 // from a.
 func AllToAllV[T any](ctx context.Context, g rt.Group, out []T, outCounts []int, in []T, inCounts []int, opts ...Option) error {
-	j := newJob[T](g, engine.OpAllToAllV, opts).unordered()
+	j := newJob[T](g, engine.OpAllToAllV, opts)
+	j.unordered()
 	outOff := j.blocks("out", len(out), "outCounts", outCounts)
 	inOff := j.blocks("in", len(in), "inCounts", inCounts)
 	if j.err == nil && outCounts[g.Rank()] != inCounts[g.Rank()] {

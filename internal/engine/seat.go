@@ -41,6 +41,8 @@ type seat struct {
 	call  Call // the one in progress, under turn
 
 	patience spins
+	siblings bool // other goroutines of this process may be waited for
+	polled   bool // other processes may
 	words    board.Words
 	from     atomic.Int32 // words before it have been reached
 	gone     int32        // ranks that had ended when the wait began
@@ -132,7 +134,7 @@ func (c *Comm) sitDown(k *Call) error {
 	if err != nil {
 		return fmt.Errorf("the group's shared memory: %w", err)
 	}
-	s := &seat{comm: c, free: free, patience: spins{looks: boardLooks, time: yieldFor}}
+	s := &seat{comm: c, free: free, patience: spins{looks: boardLooks, time: yieldFor}, siblings: p.siblings, polled: p.poller != nil}
 	if c.size > runtime.NumCPU() {
 		s.patience.looks, s.patience.yields = 4, boardYields
 	}
@@ -247,10 +249,10 @@ func (s *seat) Await(w board.Words) error {
 		since = rk.rec.Now()
 	}
 	for i := 0; ; i++ {
-		if rk.proc.siblings {
+		if s.siblings {
 			runtime.Gosched()
 		}
-		if rk.proc.poller != nil {
+		if s.polled {
 			spin.Yield()
 		}
 		if s.reached() {

@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"unsafe"
 )
 
@@ -26,7 +27,38 @@ var layouts, names sync.Map
 // SignatureOf returns the layout of T. It fails for a T that holds pointers
 // (slices, strings, maps, interfaces, ... included): those cannot travel as bytes.
 func SignatureOf[T any]() (Signature, error) {
-	t := reflect.TypeFor[T]()
+	common := -1
+	switch any((*T)(nil)).(type) {
+	case *struct{}:
+		common = 0
+	case *byte:
+		common = 1
+	case *float64:
+		common = 2
+	case *float32:
+		common = 3
+	case *int64:
+		common = 4
+	case *int32:
+		common = 5
+	case *int:
+		common = 6
+	}
+	if common < 0 {
+		return signatureOf(reflect.TypeFor[T]())
+	}
+	if s := commons[common].Load(); s != 0 {
+		return Signature(s), nil
+	}
+	s, err := signatureOf(reflect.TypeFor[T]())
+	commons[common].Store(uint32(s))
+	return s, err
+}
+
+// commons has the layouts of common types: short operations look nowhere else.
+var commons [7]atomic.Uint32
+
+func signatureOf(t reflect.Type) (Signature, error) {
 	if l, ok := layouts.Load(t); ok {
 		return l.(*layout).sig, l.(*layout).err
 	}

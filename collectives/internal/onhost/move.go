@@ -102,12 +102,14 @@ func Scatter(p *board.Party, root int, all, x []byte) error {
 	}
 }
 
-// AllGather fills everybody's all with the blocks bounded by off; x is this
-// rank's.
+// AllGather fills everybody's all with the blocks bounded by off, or with equal
+// ones for a nil off; x is this rank's.
 func AllGather(p *board.Party, x, all []byte, off []int) error {
-	longest := 0
-	for m := range p.Members {
-		longest = max(longest, off[m+1]-off[m])
+	longest := len(x)
+	if off != nil {
+		for m := range p.Members {
+			longest = max(longest, off[m+1]-off[m])
+		}
 	}
 	size := longest // of a piece of every block
 	if longest > board.Inline {
@@ -128,8 +130,11 @@ func AllGather(p *board.Party, x, all []byte, off []int) error {
 			return err
 		}
 		for m := range p.Members {
-			block := all[off[m]:off[m+1]]
-			part := block[min(lo, len(block)):min(lo+size, len(block))]
+			from, to := m*longest, (m+1)*longest
+			if off != nil {
+				from, to = off[m], off[m+1]
+			}
+			part := all[min(from+lo, to):min(from+lo+size, to)]
 			if m == p.Me {
 				copy(part, mine)
 			} else {
