@@ -136,7 +136,7 @@ func (c *Comm) sitDown(k *Call) error {
 	}
 	s := &seat{comm: c, free: free, patience: spins{looks: boardLooks, time: yieldFor}, siblings: p.siblings, polled: p.poller != nil}
 	if c.size > runtime.NumCPU() {
-		s.patience.looks, s.patience.yields = 4, boardYields
+		s.patience.looks, s.patience.yields = 1, boardYields
 	}
 	c.rank.mu.Lock()
 	s.group = c.rank.group(c.id)
@@ -342,10 +342,7 @@ func (s *seat) disarm() {
 }
 
 // wait implements condition.
-func (s *seat) wait() waittable.Wait {
-	k := &s.call
-	return k.wait(-1)
-}
+func (s *seat) wait() waittable.Wait { return s.call.wait(-1) }
 
 // Wake implements board.Host.
 func (s *seat) Wake(member int) {

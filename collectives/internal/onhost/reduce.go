@@ -13,7 +13,7 @@ const (
 	aloneFew = 4 << 10
 	// inCache is the most that all ranks write at a time: it should stay in the
 	// cache until it is folded.
-	inCache = 8 << 20
+	inCache = 16 << 20
 )
 
 // small tells whether one rank folds n bytes of every rank.
