@@ -39,7 +39,36 @@ func launched(ctx context.Context, w *rt.World) error {
 	if err := ints.everything(ctx, half, 513, half.Size()-1); err != nil {
 		return fmt.Errorf("in half the ranks: %w", err)
 	}
-	return half.Close()
+	if err := half.Close(); err != nil {
+		return err
+	}
+	return disagree(ctx, w)
+}
+
+// disagree has rank 1 do something else than the others, on a group of its own.
+func disagree(ctx context.Context, w *rt.World) error {
+	for name, call := range map[string]func(g rt.Group) error{
+		"another operation": func(g rt.Group) error {
+			if w.Rank() == 1 {
+				return AllToAll(ctx, g, make([]int32, w.Size()), make([]int32, w.Size()))
+			}
+			return Barrier(ctx, g)
+		},
+		"another length": func(g rt.Group) error { return AllReduce(ctx, g, make([]int32, 1+100*(w.Rank()&1)), Sum) },
+		"another root":   func(g rt.Group) error { return Bcast(ctx, g, w.Rank()&1, make([]int32, 9)) },
+	} {
+		g, err := rt.Dup(ctx, w)
+		if err != nil {
+			return err
+		}
+		if err := errors.Join(call(g), Barrier(ctx, g)); !errors.Is(err, rt.ErrMismatch) {
+			return fmt.Errorf("%s on some ranks: %v", name, err)
+		}
+		if err := g.Close(); err != nil {
+			return err
+		}
+	}
+	return Barrier(ctx, w)
 }
 
 func TestLaunched(t *testing.T) {

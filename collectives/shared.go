@@ -17,6 +17,8 @@ type plan struct {
 	total int // bytes that one rank writes for the others
 	piece int // bytes that must fit into a stage: an element, or one for every rank
 	run   func(p *board.Party) error
+	// levels is how it works on a group of several nodes, or nil.
+	levels func(l *engine.Levels, c algo.Net) error
 }
 
 // none is for collectives that always go by messages.
@@ -46,6 +48,22 @@ func (j *job) perform(call *engine.Call, on plan, body func(c algo.Net) error) e
 	}
 	if j.want.Name == sharedName {
 		return errNotShared
+	}
+	if l := call.Levels(); l != nil {
+		if on.levels != nil && !j.want.Ordered && (j.want.Name == "" || j.want.Name == levelsName) {
+			call.Chose(levelsName, on.total)
+			if err := call.List(); err != nil {
+				return err
+			}
+			return on.levels(l, &network{Call: call, part: j.part})
+		}
+		// Those of this node who are in another call wait on its board.
+		if err := j.announce(call, l); err != nil {
+			return err
+		}
+	}
+	if j.want.Name == levelsName {
+		return errNoLevels
 	}
 	if err := call.List(); err != nil {
 		return err

@@ -43,7 +43,7 @@ func AllGatherV[T any](ctx context.Context, g rt.Group, x, all []T, counts []int
 	if j.err == nil {
 		j.inPlace(engine.Bytes(x), engine.Bytes(all), off[g.Rank()])
 	}
-	on := plan{0, 0, func(p *board.Party) error { return onhost.AllGather(p, engine.Bytes(x), engine.Bytes(all), off) }}
+	on := plan{run: func(p *board.Party) error { return onhost.AllGather(p, engine.Bytes(x), engine.Bytes(all), off) }}
 	if j.err == nil {
 		on.total = off[len(off)-1]
 	}

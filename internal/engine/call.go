@@ -118,6 +118,10 @@ func (k *Call) List() error {
 	return nil
 }
 
+// Levels are those of the call's group, Context is what ends the call.
+func (k *Call) Levels() *Levels          { return k.comm.Levels() }
+func (k *Call) Context() context.Context { return k.ctx }
+
 func (k *Call) Rank() int { return k.comm.me }
 func (k *Call) Size() int { return k.comm.size }
 

@@ -39,6 +39,8 @@ type Comm struct {
 	attachments attachments
 	seat        *seat // at the board that the members share, or nil
 	asked       bool  // whether there is one is known
+	levels      *Levels
+	layered     bool // levels are known
 }
 
 // World returns the group of all ranks as this rank sees it.
@@ -99,6 +101,9 @@ func (c *Comm) Close() error {
 	if c.seat != nil {
 		c.seat.close()
 		c.seat = nil
+	}
+	if c.levels != nil {
+		c.levels.close()
 	}
 	rk.mu.Lock()
 	ended, envelopes, credit := rk.clear(c.id)

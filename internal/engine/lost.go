@@ -201,6 +201,7 @@ func (rk *Rank) revoked(id uint64, err error) bool {
 	rk.queues.Drop(id | collective)
 	rk.mu.Unlock()
 	rk.proc.sleeping.rouse(true)
+	rk.revokeParts(id, err)
 	for _, r := range ended {
 		r.finish(err)
 	}

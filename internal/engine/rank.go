@@ -55,6 +55,7 @@ type peer struct {
 
 // A groupState is what a rank knows of a group beyond its messages.
 type groupState struct {
+	parts   []uint64 // the groups that its levels are
 	revoked error
 	dead    atomic.Bool      // revoked, for those who do not hold the rank's lock
 	members []int32          // nil: this rank has not made the group yet

@@ -1,0 +1,97 @@
+package engine
+
+// Levels are the parts of a group that spans several nodes: hosts, or processes
+// where those of a host share no memory. Their ids are computed, like those of all
+// groups; they are revoked with the group they belong to.
+type Levels struct {
+	// Local has the members of this rank's node; nil if there is no other.
+	Local *Comm
+	// Leaders has the first member of every node; nil on other ranks.
+	Leaders *Comm
+
+	node, place []int // by group rank
+}
+
+// Node tells which node a rank of the group belongs to, which is the rank of its
+// leader among Leaders, and Place its rank within that node.
+func (l *Levels) Node(r int) int  { return l.node[r] }
+func (l *Levels) Place(r int) int { return l.place[r] }
+
+// Levels returns the group's levels, nil if it has only one: all its ranks are of
+// one node, or each is of another.
+func (c *Comm) Levels() *Levels {
+	if !c.layered {
+		c.layered = true
+		c.levels = c.findLevels()
+	}
+	return c.levels
+}
+
+func (c *Comm) findLevels() *Levels {
+	p := c.rank.proc
+	l := &Levels{node: make([]int, c.size), place: make([]int, c.size)}
+	index := make(map[int]int) // of a host, or of a process
+	var nodes [][]int32
+	for r, w := range c.members {
+		at := p.Topology.RankProc[w]
+		if p.Boards != nil {
+			at = p.Topology.ProcHost[at]
+		}
+		i, ok := index[at]
+		if !ok {
+			i = len(nodes)
+			index[at], nodes = i, append(nodes, nil)
+		}
+		l.node[r], l.place[r] = i, len(nodes[i])
+		nodes[i] = append(nodes[i], w)
+	}
+	if len(nodes) == 1 || len(nodes) == c.size {
+		return nil
+	}
+	mine := nodes[l.node[c.me]]
+	if len(mine) > 1 {
+		l.Local = c.rank.comm(mix(c.id, 0, int64(l.node[c.me])), mine)
+	}
+	if mine[0] == int32(c.rank.world) {
+		leaders := make([]int32, len(nodes))
+		for i, n := range nodes {
+			leaders[i] = n[0]
+		}
+		l.Leaders = c.rank.comm(mix(c.id, 0, -1), leaders)
+	}
+	rk := c.rank
+	rk.mu.Lock()
+	g := rk.group(c.id)
+	cause := g.revoked
+	for _, part := range []*Comm{l.Local, l.Leaders} {
+		if part != nil {
+			g.parts = append(g.parts, part.id)
+		}
+	}
+	rk.mu.Unlock()
+	if cause != nil {
+		rk.revokeParts(c.id, cause)
+	}
+	return l
+}
+
+// revokeParts ends the levels of a group on this rank.
+func (rk *Rank) revokeParts(id uint64, err error) {
+	rk.mu.Lock()
+	var parts []uint64
+	if g := rk.groups[id]; g != nil {
+		parts = g.parts
+	}
+	rk.mu.Unlock()
+	for _, part := range parts {
+		rk.revoked(part, err)
+	}
+}
+
+func (l *Levels) close() {
+	for _, part := range []*Comm{l.Local, l.Leaders} {
+		if part != nil {
+			part.Close()
+		}
+	}
+}
