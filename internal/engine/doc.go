@@ -18,9 +18,10 @@
 //     RTS and keeps its data.
 //  2. The frame arrives in the destination's process. Under the rank's lock the
 //     envelope is matched (package match), or kept as unexpected.
-//  3. Eager data is copied into the receive's buffer; for an RTS the receiver
-//     answers CTS, the sender posts one Data frame and the network brings its
-//     pieces straight into the buffer.
+//  3. Eager data is copied into the receive's buffer. For an RTS the receiver
+//     either copies the data out of the sender's memory and says so, where the
+//     network can ([transport.Puller]), or answers CTS, the sender posts one Data
+//     frame and the network brings its pieces straight into the buffer.
 //  4. The receive's Request is finished and its waiter, if asleep, woken. What
 //     an eager message had cost flows back as credit, on a frame that goes that
 //     way anyway or, after half a window, on a frame of its own.

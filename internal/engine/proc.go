@@ -58,7 +58,8 @@ type Proc struct {
 	baton     chan struct{} // capacity 1: to a sleeper, that the token is free
 
 	looks    int           // polls of a waiter before it yields
-	shared   int           // waits that are to yield early; under the token
+	shared   atomic.Int32  // waits that are to yield early; set under the token
+	pullFrom uint64        // bytes of a message that is worth a pull
 	yieldFor time.Duration // and yields before it sleeps
 	tick     time.Duration // of an attentive background poller
 	crowded  bool          // the host has more processes than processors
@@ -153,8 +154,9 @@ func (p *Proc) pace() {
 	}
 	cpus := runtime.NumCPU()
 	p.looks, p.yieldFor, p.tick, p.crowded = pollLooks, yieldFor, tick, here > cpus
+	p.pullFrom = pullFrom
 	if p.crowded {
-		p.looks, p.yieldFor = crowdedLooks, crowdedYieldFor
+		p.looks, p.yieldFor, p.pullFrom = crowdedLooks, crowdedYieldFor, 0
 		p.tick = tick * time.Duration(here) / time.Duration(cpus)
 	}
 }

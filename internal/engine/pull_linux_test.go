@@ -16,6 +16,9 @@ func TestLongMessages(t *testing.T) {
 		for _, early := range []bool{true, false} {
 			t.Run(fmt.Sprintf("pull=%t early=%t", pull, early), func(t *testing.T) {
 				c := sharedPair(t)
+				for _, end := range c {
+					end.Proc().pullFrom = 0
+				}
 				if !pull {
 					clear(c[0].Proc().pulls)
 					clear(c[1].Proc().pulls)

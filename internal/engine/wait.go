@@ -107,8 +107,8 @@ func (rk *Rank) block(ctx context.Context, c condition, holds bool) error {
 // look is the polling phase of who holds the token; true when c became ready.
 func (p *Proc) look(c condition) bool {
 	looks := p.looks
-	if p.shared > 0 {
-		p.shared--
+	if n := p.shared.Load(); n > 0 {
+		p.shared.Store(n - 1)
 		looks = crowdedLooks
 	}
 	for i := range looks {
@@ -135,7 +135,7 @@ func (p *Proc) yield(ctx context.Context, c condition) bool {
 		p.poller.Poll()
 		if c.ready() {
 			if i < 2 {
-				p.shared = sharedFor
+				p.shared.Store(sharedFor)
 			}
 			return true
 		}
@@ -183,6 +183,10 @@ func (rk *Rank) sleep(ctx context.Context, c condition, holds bool) (bool, error
 	for !c.ready() {
 		if ctx.Err() != nil {
 			return holds, errEnded(ctx)
+		}
+		if p.poller == nil {
+			<-w.ch
+			continue
 		}
 		if !holds {
 			p.sleepers.Add(1)

@@ -6,6 +6,7 @@
 //	numbers     process number of each local index; world rank of each wait table
 //	slots       for each process:
 //	            | bells: two futex words, token holder and background poller |
+//	            | pid, and a word of its memory to try Pull with               |
 //	            | mode (who is armed) | state | ready word ... one bit a peer  |
 //	wait tables for each rank (see waittable): the agent reads them
 //	directory   [from][to] -> number of a ring, 0: the two have not talked
@@ -34,6 +35,15 @@
 //     where Sink.Place says. It gives the room back by advancing the ring's head,
 //     and signals a sender that asked, by the same bits and bells.
 //  5. The bit may also mean room: Poll then moves on what is queued to that peer.
+//
+// # Long messages
+//
+// A message that does not travel with its envelope goes through the ring as Data,
+// both ends copying at the same time; or its receiver copies it out of the
+// sender's memory ([transport.Puller], process_vm_readv): once, on whatever
+// goroutine has matched it. The engine chooses. Where the system forbids pulling,
+// which a process finds out by trying to read a word of each peer, all goes
+// through the ring.
 //
 // doorbell.go proves that no wake-up is lost. Nothing that a peer writes is
 // trusted: positions and headers are checked, and a ring that makes no sense
