@@ -19,10 +19,15 @@ type costFlags struct {
 	JSON      bool    `name:"json" help:"Print JSON."`
 }
 
-// contenders are gridrun as it is, and watching its ranks.
+// contenders are gridrun as it is, without what is always published, and watching
+// its ranks.
 func (f *costFlags) contenders(self string) []message.Contender {
 	plain := message.Own(self, version(), message.SharedMemory, int(f.NP))
-	all := []message.Contender{plain, plain.With("--stats", "--stats-file", "/dev/null")}
+	all := []message.Contender{
+		plain,
+		plain.With("no wait table", "-x", "GRIDRUN_WAITS=off"),
+		plain.With("--stats", "--stats-file", "/dev/null"),
+	}
 	if f.WithTrace {
 		all = append(all, plain.With("--trace", "--trace", "/dev/null"))
 	}

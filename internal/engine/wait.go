@@ -76,23 +76,20 @@ func (rk *Rank) await(ctx context.Context, c condition) error {
 		p.releaseToken()
 		return nil
 	}
-	if rk.rec == nil { // looking was too short to be worth two looks at the clock
-		return rk.block(ctx, c, holds)
+	if !holds {
+		var done bool
+		if holds, done = p.standBy(c); done || holds && p.look(c) {
+			if holds {
+				p.releaseToken()
+			}
+			return nil
+		}
 	}
-	begin := rk.rec.Now()
-	err := rk.block(ctx, c, holds)
-	rk.waited(c, begin)
-	return err
-}
-
-// block is what await does once polling has not helped; holds: with the poll token.
-func (rk *Rank) block(ctx context.Context, c condition, holds bool) error {
-	p := rk.proc
-	done := false
+	// What was ready until here was waited for too shortly to be worth recording.
+	begin := time.Now()
+	done, long := false, true
 	if holds {
-		done = p.yield(ctx, c)
-	} else if holds, done = p.standBy(c); holds {
-		done = p.look(c) || p.yield(ctx, c)
+		done, long = p.yield(ctx, c, begin)
 	}
 	var err error
 	if !done {
@@ -100,6 +97,9 @@ func (rk *Rank) block(ctx context.Context, c condition, holds bool) error {
 	}
 	if holds {
 		p.releaseToken()
+	}
+	if rk.rec != nil && long {
+		rk.waited(c, rk.rec.At(begin))
 	}
 	return err
 }
@@ -124,9 +124,9 @@ func (p *Proc) look(c condition) bool {
 	return false
 }
 
-// yield is the yielding phase.
-func (p *Proc) yield(ctx context.Context, c condition) bool {
-	begin := time.Now()
+// yield is the yielding phase, which began now; long says whether it was more
+// than a few yields.
+func (p *Proc) yield(ctx context.Context, c condition, begin time.Time) (done, long bool) {
 	for i := 0; ; i++ {
 		if p.siblings {
 			runtime.Gosched()
@@ -137,10 +137,10 @@ func (p *Proc) yield(ctx context.Context, c condition) bool {
 			if i < 2 {
 				p.shared.Store(sharedFor)
 			}
-			return true
+			return true, i >= 8
 		}
 		if i%8 == 7 && (time.Since(begin) > p.yieldFor || ctx.Err() != nil) {
-			return false
+			return false, true
 		}
 	}
 }
@@ -208,8 +208,13 @@ func (rk *Rank) sleep(ctx context.Context, c condition, holds bool) (bool, error
 		if !c.ready() && ctx.Err() == nil {
 			p.poller.Sleep(0, 0)
 			// What has come is seldom alone: pieces follow, and answers.
-			if p.poller.Poll() > 0 && (p.look(c) || p.yield(ctx, c)) {
-				break
+			if p.poller.Poll() > 0 {
+				if p.look(c) {
+					break
+				}
+				if done, _ := p.yield(ctx, c, time.Now()); done {
+					break
+				}
 			}
 		}
 		if p.closing.Load() { // Close waits for the token

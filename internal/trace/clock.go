@@ -27,3 +27,6 @@ func NewClock() Clock {
 
 // Now is in nanoseconds.
 func (c Clock) Now() int64 { return c.at + int64(time.Since(c.base)) }
+
+// At is what Now was at t.
+func (c Clock) At(t time.Time) int64 { return c.at + int64(t.Sub(c.base)) }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
+	"time"
 	"unsafe"
 )
 
@@ -40,6 +41,9 @@ func (r *Recorder) Tracing() bool { return r.ring != nil }
 
 // Now is the host's time, in nanoseconds.
 func (r *Recorder) Now() int64 { return r.clock.Now() }
+
+// At is what Now was at t.
+func (r *Recorder) At(t time.Time) int64 { return r.clock.At(t) }
 
 // Sent counts a message. The caller holds the rank's lock.
 func (r *Recorder) Sent(op uint8, class Class, bytes int) {
