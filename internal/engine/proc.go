@@ -59,6 +59,7 @@ type Proc struct {
 
 	looks    int           // polls of a waiter before it yields
 	shared   atomic.Int32  // waits that are to yield early; set under the token
+	hasty    bool          // the last wait did; under the token
 	pullFrom uint64        // bytes of a message that is worth a pull
 	yieldFor time.Duration // and yields before it sleeps
 	tick     time.Duration // of an attentive background poller

@@ -41,8 +41,8 @@ const (
 	// need this one, and the yields themselves let it run.
 	crowdedLooks    = 16
 	crowdedYieldFor = 50 * time.Microsecond
-	// sharedFor is how many waits look that briefly after one that a yield has
-	// ended at once: its peer seems to be on the same processor.
+	// sharedFor is how many waits look that briefly after one of full length that
+	// a yield has ended at once: its peer seems to be on the same processor.
 	sharedFor = 64
 	// siblingYields are the yields of a waiter that has nothing to poll: only
 	// goroutines of this process, or a network's own, can make it ready.
@@ -107,7 +107,8 @@ func (rk *Rank) await(ctx context.Context, c condition) error {
 // look is the polling phase of who holds the token; true when c became ready.
 func (p *Proc) look(c condition) bool {
 	looks := p.looks
-	if n := p.shared.Load(); n > 0 {
+	n := p.shared.Load()
+	if p.hasty = n > 0; p.hasty {
 		p.shared.Store(n - 1)
 		looks = crowdedLooks
 	}
@@ -134,7 +135,7 @@ func (p *Proc) yield(ctx context.Context, c condition, begin time.Time) (done, l
 		spin.Yield()
 		p.poller.Poll()
 		if c.ready() {
-			if i < 2 {
+			if i < 2 && !p.hasty {
 				p.shared.Store(sharedFor)
 			}
 			return true, i >= 8
