@@ -15,6 +15,9 @@ import (
 //	else, or SSend                  RTS ->   <- CTS   Data -> (in pieces)
 //	  where the receiver can pull   RTS ->   it copies   <- CTS: done
 //
+//	in one process, if a receive
+//	  waits for it already          copied at once, whatever its length
+//
 // The envelopes of a pair of ranks (Eager and RTS) pass through one link in the
 // order of posting, so matching sees them in the order of sending.
 
@@ -79,6 +82,20 @@ func (r *Request) start() {
 			h.Send = r.msg
 		}
 	}
+	if to := p.ranks[r.peer]; to != nil {
+		rk.mu.Unlock()
+		h.Kind, h.Body = wire.Eager, uint32(len(r.buf))
+		if to.direct(&h, r.buf) {
+			r.finish(nil)
+			return
+		}
+		rk.mu.Lock()
+		if err := rk.refuse(r); err != nil { // meanwhile
+			rk.mu.Unlock()
+			r.finish(err)
+			return
+		}
+	}
 	pe := rk.peer(r.peer)
 	h.Credit, pe.owed = pe.owed, 0
 	if cost := len(r.buf) + envelope; !r.sync && len(r.buf) <= eagerMax && cost <= pe.credit {
@@ -100,6 +117,20 @@ func (r *Request) start() {
 	rk.mu.Unlock()
 	h.Kind, h.Send = wire.RTS, r.id
 	rk.control(&h)
+}
+
+// direct hands a message of a rank of this process to the receive that waits for
+// it; false if none does. What its sender sent before has arrived already, for
+// mem delivers on the sender's stack.
+func (rk *Rank) direct(h *wire.Header, body []byte) bool {
+	rk.mu.Lock()
+	rv := rk.queues.Take(h.Group, h.Src, h.Tag)
+	rk.mu.Unlock()
+	if rv == nil {
+		return false
+	}
+	rv.Value.(*Request).take(h, body)
+	return true
 }
 
 // refuse says why r must not even start. Called with rk.mu held.
