@@ -56,10 +56,15 @@ func (c Contender) With(name string, flags ...string) Contender {
 	return c
 }
 
-// Peers are those that are installed, with their programs compiled into dir;
-// missing says which are not here, and why.
-func Peers(ctx context.Context, dir string, over Over) (found []Contender, missing []string) {
-	for _, p := range []bench.Peer{bench.OpenMPI, bench.MPICH} {
+// Peers are those of names (openmpi, mpich) that are installed, with their programs
+// compiled into dir; missing says which are not here, and why.
+func Peers(ctx context.Context, dir string, over Over, names []string) (found []Contender, missing []string, err error) {
+	all := map[string]bench.Peer{"openmpi": bench.OpenMPI, "mpich": bench.MPICH}
+	for _, name := range names {
+		p, ok := all[name]
+		if !ok {
+			return nil, nil, fmt.Errorf("--peers %s: there are openmpi and mpich", name)
+		}
 		launcher, err := p.Launcher()
 		if err != nil {
 			missing = append(missing, p.Name+": "+err.Error())
@@ -73,7 +78,7 @@ func Peers(ctx context.Context, dir string, over Over) (found []Contender, missi
 		c := Contender{Name: p.Name, Version: p.Version(ctx), command: []string{launcher}, program: []string{program}}
 		found = append(found, c.reaching(over))
 	}
-	return found, missing
+	return found, missing, nil
 }
 
 // reaching adds what makes a peer use over, on a machine of fewer cores than ranks.

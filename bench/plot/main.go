@@ -15,6 +15,7 @@ import (
 	"flag"
 	"fmt"
 	"image/color"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -28,8 +29,13 @@ import (
 
 func main() {
 	out := flag.String("out", ".", "directory for the pictures")
+	text := flag.Bool("text", false, "print the reports as tables instead")
 	flag.Parse()
-	if err := run(*out, flag.Args()); err != nil {
+	do := func() error { return run(*out, flag.Args()) }
+	if *text {
+		do = func() error { return tables(os.Stdout, flag.Args()) }
+	}
+	if err := do(); err != nil {
 		fmt.Fprintln(os.Stderr, "plot:", err)
 		os.Exit(1)
 	}
@@ -41,13 +47,9 @@ func run(dir string, reports []string) error {
 		return errors.New("no report; name files that gridrun bench p2p --json or collectives --json has written")
 	}
 	for _, path := range reports {
-		text, err := os.ReadFile(path)
+		r, err := read(path)
 		if err != nil {
 			return err
-		}
-		var r message.Report
-		if err := json.Unmarshal(text, &r); err != nil {
-			return fmt.Errorf("%s is no report of gridrun bench: %w", path, err)
 		}
 		for _, test := range testsOf(r) {
 			p, err := draw(r, test)
@@ -65,6 +67,29 @@ func run(dir string, reports []string) error {
 		}
 	}
 	return nil
+}
+
+// tables prints every report as gridrun bench would have without --json.
+func tables(w io.Writer, reports []string) error {
+	for _, path := range reports {
+		r, err := read(path)
+		if err != nil {
+			return err
+		}
+		r.Print(w)
+	}
+	return nil
+}
+
+func read(path string) (r message.Report, err error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return r, err
+	}
+	if err := json.Unmarshal(text, &r); err != nil {
+		return r, fmt.Errorf("%s is no report of gridrun bench: %w", path, err)
+	}
+	return r, nil
 }
 
 // testsOf are the names of a report's tests, in order.

@@ -5,6 +5,7 @@ import (
 	"image/png"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"gridrun/bench/message"
@@ -46,6 +47,10 @@ func TestRun(t *testing.T) {
 	defer f.Close()
 	if p, err := png.Decode(f); err != nil || p.Bounds().Dx() < 400 {
 		t.Errorf("%v, %v", p.Bounds(), err)
+	}
+	var table strings.Builder
+	if err := tables(&table, []string{report}); err != nil || !strings.Contains(table.String(), "5 ranks over shm") {
+		t.Errorf("%s, %v", &table, err)
 	}
 	for _, reports := range [][]string{nil, {filepath.Join(dir, "missing")}, {pictures[0]}} {
 		if err := run(dir, reports); err == nil {

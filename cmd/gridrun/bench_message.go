@@ -21,6 +21,7 @@ type messageFlags struct {
 	Budget seconds    `default:"0.1" placeholder:"S" help:"Time for a test and size (default: 0.1)."`
 	Limit  seconds    `default:"120" placeholder:"S" help:"Longer runs are lost (default: 120)."`
 	Alone  bool       `help:"Measure gridrun only."`
+	Peers  []string   `default:"openmpi,mpich" placeholder:"NAME,..." help:"openmpi, mpich (default: both)."`
 	JSON   bool       `name:"json" help:"Print JSON, for go run ./bench/plot."`
 }
 
@@ -104,7 +105,10 @@ func (f *messageFlags) measure(ctx context.Context, t message.Task) error {
 	var missing []string
 	if !f.Alone && t.Over != message.Goroutines { // which the peers do not have
 		var peers []message.Contender
-		peers, missing = message.Peers(ctx, dir, t.Over)
+		peers, missing, err = message.Peers(ctx, dir, t.Over, f.Peers)
+		if err != nil {
+			return err
+		}
 		contenders = append(contenders, peers...)
 	}
 	report, err := message.Compare(ctx, t, contenders, func(what string) { fmt.Fprintln(os.Stderr, what) })
