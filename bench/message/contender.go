@@ -103,7 +103,7 @@ func (c Contender) run(ctx context.Context, ranks int, words []string, limit tim
 	defer cancel()
 	args := slices.Concat(c.command[1:], []string{"-np", strconv.Itoa(ranks)}, c.program, words)
 	cmd := exec.CommandContext(ctx, c.command[0], args...)
-	if c.program[0] == JobName {
+	if slices.Contains(c.program, JobName) {
 		cmd.Args[0] = ownName // whatever its file is called
 	}
 	cmd.Env = slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "GRIDRUN_HOST") })
