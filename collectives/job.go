@@ -57,6 +57,9 @@ func newJob[T any](g rt.Group, op engine.Op, opts []Option) (j job) {
 		}
 		j.want = want
 	}
+	if reproducible() {
+		j.want.Ordered = true
+	}
 	if g == nil {
 		j.err = errors.New("the group is nil")
 		return j

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -24,6 +25,9 @@ func TestMain(m *testing.M) {
 }
 
 func launched(ctx context.Context, w *rt.World) error {
+	if os.Getenv(ReproducibleVariable) != "" {
+		return reproduced(ctx, w)
+	}
 	ints := kind[int32]{small[int32], Sum[int32]}
 	floats := kind[float64]{small[float64], Sum[float64]}
 	for _, n := range []int{0, 1, 7, 1000, 20_011} {
@@ -43,6 +47,32 @@ func launched(ctx context.Context, w *rt.World) error {
 		return err
 	}
 	return disagree(ctx, w)
+}
+
+// reproduced checks that reductions are the loop over the ranks, to the bit,
+// without a call that says so.
+func reproduced(ctx context.Context, w *rt.World) error {
+	k := kind[float64]{func(r, i int) float64 { return math.Ldexp(float64(r*37+i*101+1), (r*13+i)%90-45) }, Sum[float64]}
+	for _, n := range []int{1, 30, 700, 20_011} {
+		want := bits(k.fold(0, w.Size(), n))
+		x := k.data(w.Rank(), n)
+		if err := AllReduce(ctx, w, x, k.op); err != nil {
+			return err
+		}
+		if err := expect(fmt.Sprintf("AllReduce of %d", n), bits(x), want); err != nil {
+			return err
+		}
+		x = k.data(w.Rank(), n)
+		if err := Reduce(ctx, w, 1, x, k.op); err != nil {
+			return err
+		}
+		if w.Rank() == 1 {
+			if err := expect(fmt.Sprintf("Reduce of %d", n), bits(x), want); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // disagree has rank 1 do something else than the others, on a group of its own.
@@ -83,6 +113,8 @@ func TestLaunched(t *testing.T) {
 		{"-np", "5", "--transport", "tcp"},
 		{"-np", "8", "--ranks-per-process", "3"},
 		{"-np", "8", "--ranks-per-process", "3", "--transport", "tcp"},
+		{"-np", "5", "--reproducible"},
+		{"-np", "8", "--ranks-per-process", "3", "--transport", "tcp", "--reproducible"},
 	} {
 		t.Run(fmt.Sprint(flags), func(t *testing.T) {
 			ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)

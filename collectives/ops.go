@@ -20,8 +20,11 @@ type Number interface {
 	Real | ~complex64 | ~complex128
 }
 
-// Sum adds. Long []float64 go through gonum's vector code, about 2.5 times as
-// fast as the loop while they are in cache.
+// The loops of Sum, Prod, Min and Max are unrolled, four elements a turn, with
+// lengths that the compiler knows: then they are as fast as memory, which
+// BenchmarkKernels compares them with.
+
+// Sum adds. []float64 go through gonum's vector code.
 func Sum[T Number](dst, src []T) {
 	dst = dst[:len(src)]
 	if len(src) >= 32 {
@@ -29,6 +32,14 @@ func Sum[T Number](dst, src []T) {
 			floats.Add(d, any(src).([]float64))
 			return
 		}
+	}
+	for len(src) >= 4 {
+		d, s := dst[:4:4], src[:4:4]
+		d[0] += s[0]
+		d[1] += s[1]
+		d[2] += s[2]
+		d[3] += s[3]
+		dst, src = dst[4:], src[4:]
 	}
 	for i, v := range src {
 		dst[i] += v
@@ -38,6 +49,14 @@ func Sum[T Number](dst, src []T) {
 // Prod multiplies.
 func Prod[T Number](dst, src []T) {
 	dst = dst[:len(src)]
+	for len(src) >= 4 {
+		d, s := dst[:4:4], src[:4:4]
+		d[0] *= s[0]
+		d[1] *= s[1]
+		d[2] *= s[2]
+		d[3] *= s[3]
+		dst, src = dst[4:], src[4:]
+	}
 	for i, v := range src {
 		dst[i] *= v
 	}
@@ -46,6 +65,14 @@ func Prod[T Number](dst, src []T) {
 // Min takes the least; a NaN on any rank gives NaN.
 func Min[T Real](dst, src []T) {
 	dst = dst[:len(src)]
+	for len(src) >= 4 {
+		d, s := dst[:4:4], src[:4:4]
+		d[0] = min(d[0], s[0])
+		d[1] = min(d[1], s[1])
+		d[2] = min(d[2], s[2])
+		d[3] = min(d[3], s[3])
+		dst, src = dst[4:], src[4:]
+	}
 	for i, v := range src {
 		dst[i] = min(dst[i], v)
 	}
@@ -54,6 +81,14 @@ func Min[T Real](dst, src []T) {
 // Max takes the greatest; a NaN on any rank gives NaN.
 func Max[T Real](dst, src []T) {
 	dst = dst[:len(src)]
+	for len(src) >= 4 {
+		d, s := dst[:4:4], src[:4:4]
+		d[0] = max(d[0], s[0])
+		d[1] = max(d[1], s[1])
+		d[2] = max(d[2], s[2])
+		d[3] = max(d[3], s[3])
+		dst, src = dst[4:], src[4:]
+	}
 	for i, v := range src {
 		dst[i] = max(dst[i], v)
 	}

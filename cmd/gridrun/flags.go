@@ -43,6 +43,8 @@ type runFlags struct {
 	Wdir   string   `group:"What ranks find" placeholder:"DIR" help:"Directory that ranks start in."`
 	Stage  []string `group:"What ranks find" placeholder:"FILE" help:"Bring FILE to {stage} on every host."`
 
+	Reproducible bool `group:"What ranks find" help:"Fold every reduction in the order of ranks."`
+
 	EnvStyle  []string `group:"What ranks find" placeholder:"STYLE" help:"Also torchrun, openmpi, pmi, slurm names."`
 	Wrap      string   `group:"What ranks find" placeholder:"CMD" help:"Start ranks under CMD: 'strace -o t.{rank}'."`
 	WrapRanks string   `group:"What ranks find" placeholder:"SET" help:"Only these ranks: 0,3-5 (default: all)."`

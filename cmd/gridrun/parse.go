@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"gridrun/collectives"
 	"gridrun/launcher"
 )
 
@@ -78,6 +79,9 @@ func app(flags runFlags, command []string) (launcher.App, error) {
 	a := launcher.App{NP: int(flags.NP), Command: command, Dir: flags.Wdir}
 	if len(command) == 0 {
 		return a, errors.New("no program to run; `gridrun --help` shows how")
+	}
+	if flags.Reproducible {
+		a.Env = append(a.Env, collectives.ReproducibleVariable+"=1")
 	}
 	for _, x := range flags.Export {
 		if !strings.Contains(x, "=") {
