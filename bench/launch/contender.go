@@ -19,6 +19,8 @@ import (
 const (
 	HelloJob = "__hello"
 	ParkJob  = "__park"
+	// TalkArg has the ranks of a job that parks talk to all others first.
+	TalkArg = "talk"
 )
 
 // A Task is what all launchers do.
@@ -27,6 +29,15 @@ type Task struct {
 	Dir     string   // for programs and hostfiles; other hosts must see it too
 	Program []string // with arguments; none: the hello
 	Hosts   Hosts
+	Talk    bool // ranks talk to all others before they park
+}
+
+// parkArgs are the arguments of a program that parks.
+func (t Task) parkArgs() []string {
+	if t.Talk {
+		return []string{TalkArg}
+	}
+	return nil
 }
 
 // what is the task in words.
@@ -92,7 +103,7 @@ func Find(ctx context.Context, t Task) (found []Contender, missing []string, err
 	self := append([]string{t.Self}, t.Hosts.flags...)
 	found = []Contender{{
 		Name: "gridrun", Version: bench.VersionOf(ctx, t.Self, "version", bench.OwnVersion),
-		run: slices.Concat(self, program), park: slices.Concat(self, []string{ParkJob}),
+		run: slices.Concat(self, program), park: slices.Concat(self, []string{ParkJob}, t.parkArgs()),
 	}}
 	for _, p := range peers {
 		c, why, err := p.contender(ctx, t)
@@ -136,6 +147,6 @@ func (p peer) contender(ctx context.Context, t Task) (c Contender, why string, e
 	if err != nil {
 		return c, err.Error(), nil
 	}
-	c.run, c.park = slices.Concat(start, []string{hello}), slices.Concat(start, []string{hello, "park"})
+	c.run, c.park = slices.Concat(start, []string{hello}), slices.Concat(start, []string{hello, "park"}, t.parkArgs())
 	return c, "", nil
 }

@@ -23,6 +23,7 @@ type launchFlags struct {
 	Limit    seconds `default:"60" placeholder:"S" help:"A run that takes longer is lost (default: 60)."`
 	Phases   bool    `help:"Show gridrun's steps as well."`
 	Memory   bool    `help:"Measure the memory of a rank instead."`
+	Talk     bool    `help:"With --memory: of ranks that talked to all others."`
 	JSON     bool    `name:"json" help:"Print JSON."`
 }
 
@@ -42,6 +43,8 @@ func (f *launchFlags) check() error {
 		return errors.New("--host and --hostfile both name hosts; give one of them")
 	case f.Memory && (remote || f.Program != "" || f.Phases):
 		return errors.New("--memory measures the hello on this machine; leave out --host, --hostfile, --program and --phases")
+	case f.Talk && !f.Memory:
+		return errors.New("--talk is about the memory of a rank; add --memory")
 	case remote && f.Program == "" && f.BuildDir == "":
 		return errors.New("the other launchers' hello is compiled here and must be seen by all hosts; name a directory they share with --build-dir, or start a program they have with --program /bin/true")
 	case f.Limit == 0:
@@ -87,7 +90,7 @@ func (f *launchFlags) task() (t launch.Task, err error) {
 	if t.Self, err = os.Executable(); err != nil {
 		return t, err
 	}
-	t.Program = strings.Fields(f.Program)
+	t.Program, t.Talk = strings.Fields(f.Program), f.Talk
 	switch {
 	case f.Host != "":
 		t.Hosts, err = launch.FromList(f.Host)

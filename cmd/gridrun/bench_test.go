@@ -79,6 +79,7 @@ func TestParseBench(t *testing.T) {
 		"--hostfile f":                    "--build-dir",
 		"--memory --program x":            "--memory",
 		"--memory -H a:2":                 "--memory",
+		"--talk":                          "--memory",
 		"--limit 0":                       "--limit 0",
 		"-np 0":                           "at least 1",
 		"--what":                          "--what",

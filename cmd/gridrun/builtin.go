@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"slices"
 
 	"gridrun/bench/launch"
 	"gridrun/bench/message"
@@ -43,5 +44,25 @@ func park(ctx context.Context, w *rt.World) error {
 	if err := collectives.Barrier(ctx, w); err != nil {
 		return err
 	}
+	if slices.Contains(w.Args(), launch.TalkArg) {
+		if err := talk(ctx, w); err != nil {
+			return err
+		}
+	}
 	return launch.Park(ctx, w.Stdout())
+}
+
+// talk exchanges messages with every other rank, as bench/peers/hello.c does.
+func talk(ctx context.Context, w *rt.World) error {
+	const messages, bytes = 8, 8192
+	out, in := make([]byte, bytes), make([]byte, bytes)
+	me, n := w.Rank(), w.Size()
+	for d := 1; d < n; d++ {
+		for range messages {
+			if _, err := rt.SendRecv(ctx, w, (me+d)%n, out, (me+n-d)%n, in, 0); err != nil {
+				return err
+			}
+		}
+	}
+	return collectives.Barrier(ctx, w)
 }
