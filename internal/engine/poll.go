@@ -93,6 +93,13 @@ func (p *Proc) background() {
 					p.attentive.Store(false)
 				}
 				p.releaseToken()
+			} else if p.dozing.Load() {
+				// Rung while it slept, or it has slept since. If it still does,
+				// it sees this when it gives the token up, and arms the doorbell.
+				p.attentive.Store(false)
+				if !p.dozing.Load() {
+					p.attentive.Store(true)
+				}
 			}
 			if !p.attentive.Load() {
 				break

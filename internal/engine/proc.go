@@ -51,7 +51,8 @@ type Proc struct {
 	poller    transport.Poller
 	token     sync.Mutex    // held by the goroutine that polls
 	turns     atomic.Uint64 // times that a waiter has taken the token
-	attentive atomic.Bool   // the background poller is; set to false under the token
+	attentive atomic.Bool   // the background poller is; it alone sets it
+	dozing    atomic.Bool   // the token's holder sleeps in the doorbell
 	tending   atomic.Bool   // the background poller holds the token
 	wanted    atomic.Int32  // waiters that want it from the background poller
 	sleepers  atomic.Int32  // waiters asleep without the token

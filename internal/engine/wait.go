@@ -205,9 +205,10 @@ func (rk *Rank) sleep(ctx context.Context, c condition, holds bool) (bool, error
 			continue
 		}
 		w.ringer.Store(true)
-		p.attentive.Store(false) // the doorbell looks after itself
 		if !c.ready() && ctx.Err() == nil {
+			p.dozing.Store(true)
 			p.poller.Sleep(0, 0)
+			p.dozing.Store(false)
 			// What has come is seldom alone: pieces follow, and answers.
 			if p.poller.Poll() > 0 {
 				if p.look(c) {
