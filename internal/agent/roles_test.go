@@ -161,25 +161,26 @@ func echo(fd int, format string, me, from int) {
 	conn.Close()
 }
 
-// where asks the agent for proc's address.
-func where(r rankEnd, proc int) (*wire.Address, error) {
+// where asks the agent for proc's address. What comes before the answer is for other.
+func where(r rankEnd, proc int, other func(m wire.Message, fd int)) (*wire.Address, error) {
 	if err := r.send(&wire.Lookup{Proc: proc}); err != nil {
 		return nil, err
 	}
 	for {
-		m, _, err := r.receive()
+		m, fd, err := r.receive()
 		if err != nil {
 			return nil, err
 		}
 		if at, ok := m.(*wire.Address); ok && at.Proc == proc {
 			return at, nil
 		}
+		other(m, fd)
 	}
 }
 
 // call connects to proc, says "hello" and returns the answer.
 func call(r rankEnd, w *wire.Welcome, proc int) (string, error) {
-	at, err := where(r, proc)
+	at, err := where(r, proc, func(wire.Message, int) {}) // Gone
 	if err != nil {
 		return "", err
 	}
@@ -247,25 +248,33 @@ func playHostd() int {
 		if err != nil {
 			return 0
 		}
-		if c, ok := m.(*wire.Conn); ok {
-			echo(fd, "service %d got %s from %d\n", welcome.Proc, c.From)
-			continue
+		if code := answerAsHostd(r, welcome, m, fd); code != 0 {
+			return code
 		}
-		rank := m.(*wire.Service).Rank
-		line := make([]byte, 100)
-		n, err := syscall.Read(fd, line)
-		if err != nil {
-			return 96
-		}
-		if string(line[:n]) == "die\n" {
-			return 7
-		}
-		if string(line[:n]) == "where\n" {
-			at, err := where(r, reach.Service(1))
-			n = copy(line, fmt.Sprintf("%+v %v", at, err))
-		}
-		conn := os.NewFile(uintptr(fd), "connection")
-		fmt.Fprintf(conn, "rank %d said %s", rank, line[:n])
-		conn.Close()
 	}
+}
+
+// answerAsHostd returns the code to end with, 0: go on.
+func answerAsHostd(r rankEnd, welcome *wire.Welcome, m wire.Message, fd int) (code int) {
+	if c, ok := m.(*wire.Conn); ok {
+		echo(fd, "service %d got %s from %d\n", welcome.Proc, c.From)
+		return 0
+	}
+	rank := m.(*wire.Service).Rank
+	line := make([]byte, 100)
+	n, err := syscall.Read(fd, line)
+	if err != nil {
+		return 96
+	}
+	if string(line[:n]) == "die\n" {
+		return 7
+	}
+	if string(line[:n]) == "where\n" {
+		at, err := where(r, reach.Service(1), func(m wire.Message, fd int) { code = max(code, answerAsHostd(r, welcome, m, fd)) })
+		n = copy(line, fmt.Sprintf("%+v %v", at, err))
+	}
+	conn := os.NewFile(uintptr(fd), "connection")
+	fmt.Fprintf(conn, "rank %d said %s", rank, line[:n])
+	conn.Close()
+	return code
 }
