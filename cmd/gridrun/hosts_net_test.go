@@ -38,6 +38,7 @@ import (
 //	busy      ranks meet until they are stopped; each has children and the host service
 //	stubborn  the same, but only SIGKILL ends it
 //	survive   ranks meet until some have died, and then go on without them
+//	read      ranks read an array until a host is lost, and then from a cache without it
 //	work      see hosts_stranger_test.go
 func tester(ctx context.Context, w *rt.World) error {
 	mode := w.Args()[0]
@@ -53,6 +54,9 @@ func tester(ctx context.Context, w *rt.World) error {
 	}
 	if mode == "survive" {
 		return survivor(ctx, w)
+	}
+	if mode == "read" {
+		return reader(ctx, w)
 	}
 	if mode == "stubborn" {
 		signal.Ignore(syscall.SIGTERM, syscall.SIGINT)

@@ -4,12 +4,14 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
 
 	"gridrun/collectives"
 	"gridrun/internal/testnet"
+	"gridrun/lram"
 	"gridrun/rt"
 )
 
@@ -46,6 +48,47 @@ func survivor(ctx context.Context, w *rt.World) error {
 	return nil
 }
 
+// reader reads from a cache that is smaller than the array, until a host is
+// lost that keeps a part of it; then those that are left make a new cache.
+func reader(ctx context.Context, w *rt.World) error {
+	read := func(g rt.Group, again func(round int, err error) bool) error {
+		cache, err := lram.New(ctx, g, lram.Config{Memory: 64 << 10, BlockSize: 8 << 10})
+		if err != nil {
+			return err
+		}
+		defer cache.Close(ctx)
+		d, err := cache.Open(ctx, "builtin:gfs_uv_20111008.nc#u")
+		if err != nil {
+			return err
+		}
+		buf := make([]float64, 26*73*144)
+		for round := 0; ; round++ {
+			if _, err = lram.Read(ctx, d, []int{0, 0, 0, 0}, []int{1, 26, 73, 144}, buf); !again(round, err) {
+				return err
+			}
+		}
+	}
+	lost := read(w, func(round int, err error) bool {
+		if round == 0 && err == nil {
+			fmt.Fprintln(w.Stdout(), "up")
+		}
+		return err == nil
+	})
+	if !errors.Is(lost, lram.ErrLost) || !strings.Contains(lost.Error(), "is kept by host node2: ") {
+		return fmt.Errorf("a read of what node2 kept: %w", lost)
+	}
+	rt.Revoke(w, lost)
+	g, err := rt.Shrink(ctx, w)
+	if err != nil {
+		return err
+	}
+	if err := read(g, func(int, error) bool { return false }); err != nil {
+		return fmt.Errorf("after the loss: %w", err)
+	}
+	fmt.Fprintf(w.Stdout(), "%d left\n", g.Size())
+	return nil
+}
+
 // TestHostsSurvive strikes a rank, an agent, a guard and a link of a job that
 // goes on: those that are left finish, and nothing stays.
 func TestHostsSurvive(t *testing.T) {
@@ -55,27 +98,34 @@ func TestHostsSurvive(t *testing.T) {
 		if left == 0 {
 			continue
 		}
-		t.Run(r.victim, func(t *testing.T) {
-			nets.use(func(c *cluster) {
-				defer c.mend(t, r)
-				l := c.launch(t, "", append([]string{"--timeout", "18", "--on-failure", "continue"}, jobArgs(c, "survive")...)...)
-				l.await(t, 8, "up")
-				r.strike(t, c, l)
-				code := l.wait(t)
-				if line := fmt.Sprintf("%d left\n", left); code != 0 || strings.Count(l.out.String(), line) != left {
-					t.Errorf("code %d, want %d lines %q: %s%s", code, left, line, l.out, l.errOut)
-				}
-				if !strings.Contains(l.errOut.String(), "of 8 ranks did not end well: ") || !strings.Contains(l.errOut.String(), "host node2") {
-					t.Errorf("the line that names the dead: %s", l.errOut)
-				}
-				var alone []int
-				if r.cut {
-					alone = []int{struck}
-				}
-				c.clean(t, nil, alone)
+		for _, mode := range []string{"survive", "read"} {
+			if mode == "read" && left == 7 {
+				continue // no host is lost
+			}
+			t.Run(r.victim+"/"+mode, func(t *testing.T) {
+				nets.use(func(c *cluster) { r.survive(t, c, mode, left) })
 			})
-		})
+		}
 	}
+}
+
+func (r row) survive(t *testing.T, c *cluster, mode string, left int) {
+	defer c.mend(t, r)
+	l := c.launch(t, "", append([]string{"--timeout", "18", "--on-failure", "continue"}, jobArgs(c, mode)...)...)
+	l.await(t, 8, "up")
+	r.strike(t, c, l)
+	code := l.wait(t)
+	if line := fmt.Sprintf("%d left\n", left); code != 0 || strings.Count(l.out.String(), line) != left {
+		t.Errorf("code %d, want %d lines %q: %s%s", code, left, line, l.out, l.errOut)
+	}
+	if !strings.Contains(l.errOut.String(), "of 8 ranks did not end well: ") || !strings.Contains(l.errOut.String(), "host node2") {
+		t.Errorf("the line that names the dead: %s", l.errOut)
+	}
+	var alone []int
+	if r.cut {
+		alone = []int{struck}
+	}
+	c.clean(t, nil, alone)
 }
 
 // TestHostsRestart loses a host of a job that may be started again: the others

@@ -215,6 +215,9 @@ func (a *agent) handle(m wire.Message) {
 	case *wire.Stop:
 		a.stop(m)
 	case *wire.Gone:
+		if m.Lost > 0 {
+			a.loseHost(m)
+		}
 		// All hosts are told the same; of its own ranks this one knows more.
 		m.Ranks = slices.DeleteFunc(m.Ranks, func(r int) bool { _, here := a.localRank[r]; return here })
 		if len(m.Ranks) == 0 {

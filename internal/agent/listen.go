@@ -147,6 +147,15 @@ func (a *agent) learn(m *wire.Located) {
 	delete(a.questions, m.Host)
 }
 
+// loseHost has whoever looks for the host, or reads from its service, know that
+// it is lost: what was sent to it is not answered, and its kernel says nothing.
+func (a *agent) loseHost(m *wire.Gone) {
+	a.learn(&wire.Located{Host: m.Lost - 1, Error: m.Why})
+	if a.service != nil && a.service.control != nil {
+		a.tellService(&wire.Gone{Lost: m.Lost, Why: m.Why}, 0)
+	}
+}
+
 func (a *agent) answer(q question, at *wire.Address) {
 	at.Proc = q.proc
 	if q.proc < 0 {

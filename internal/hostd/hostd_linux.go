@@ -95,6 +95,11 @@ func (d *daemon) control(ctx context.Context, control *packet.Conn) error {
 		case *wire.Address:
 			drop(f)
 			peers.answer(m)
+		case *wire.Gone:
+			drop(f)
+			if m.Lost > 0 {
+				peers.lose(m.Lost-1, m.Why)
+			}
 		default:
 			drop(f)
 		}
@@ -148,6 +153,11 @@ func (c *Conn) from() string {
 func (d *daemon) serve(ctx context.Context, c Conn) {
 	raw := c.Conn
 	defer raw.Close()
+	if c.Peer {
+		var cancel context.CancelFunc
+		ctx, cancel = c.Peers.while(ctx, c.Host)
+		defer cancel()
+	}
 	stop := context.AfterFunc(ctx, func() { raw.Close() })
 	defer stop()
 	defer func() {

@@ -24,10 +24,11 @@ type Peers struct {
 
 	mu    sync.Mutex
 	asked map[int][]chan *wire.Address // by process; a channel has room for the answer
+	lives map[int]*life                // by host
 }
 
 func newPeers(job *wire.Welcome, send func(wire.Message) error) *Peers {
-	p := &Peers{job: job, send: send, asked: make(map[int][]chan *wire.Address)}
+	p := &Peers{job: job, send: send, asked: make(map[int][]chan *wire.Address), lives: make(map[int]*life)}
 	p.dialer = reach.NewDialer(job.Job, job.Key, job.Proc, p.Name(p.Host()))
 	p.seal = sync.OnceValues(func() (*seal.Seal, error) { return seal.New(job.Job, job.Key, job.Proc) })
 	return p
@@ -47,7 +48,14 @@ func (p *Peers) Name(host int) string {
 // Dial opens a stream to the same service on another host, which is started
 // there if it does not run yet. Both ends know then that the other one is of
 // this job; with --encrypt the stream is sealed.
-func (p *Peers) Dial(ctx context.Context, host int, service string, version uint16) (net.Conn, error) {
+//
+// A host that is lost ends its streams and those that are being opened, with an
+// error that says so.
+func (p *Peers) Dial(ctx context.Context, host int, service string, version uint16) (_ net.Conn, err error) {
+	life := p.life(host)
+	defer func() { err = life.explain(err) }()
+	ctx, cancel := p.while(ctx, host)
+	defer cancel()
 	proc := reach.Service(host)
 	at, err := p.lookup(ctx, proc)
 	if err != nil {
@@ -67,7 +75,7 @@ func (p *Peers) Dial(ctx context.Context, host int, service string, version uint
 		raw.Close()
 		return nil, fmt.Errorf("host %s: %w", p.Name(host), err)
 	}
-	return c, nil
+	return life.hold(c), nil
 }
 
 func (p *Peers) open(ctx context.Context, c net.Conn, proc int, service string, version uint16) (net.Conn, error) {
@@ -140,7 +148,7 @@ func (p *Peers) answer(a *wire.Address) {
 
 // keepWatch makes the kernel notice that a peer's host does not answer any more
 // while a stream is idle. Bytes that nobody acknowledges it repeats for longer
-// than the launcher needs to miss the host and end the job.
+// than the launcher needs to miss the host; then the agent tells (lose).
 func keepWatch(c net.Conn) {
 	if t, ok := c.(*net.TCPConn); ok {
 		t.SetKeepAliveConfig(net.KeepAliveConfig{Enable: true, Idle: 10 * time.Second, Interval: 2 * time.Second, Count: 5})

@@ -195,6 +195,47 @@ func TestPeerErrors(t *testing.T) {
 	}
 }
 
+// A host that is lost says nothing: streams to it, and from it, end when the
+// agent says so, and nobody waits for a new one.
+func TestLostHost(t *testing.T) {
+	for lost, teller := range []int{1, 0} {
+		why := fmt.Sprintf("host node%d is lost", lost)
+		serving, told := make(chan struct{}, 1), make(chan error, 1)
+		all := sites(t, 2, false, map[string]Handler{
+			"silent": {Serve: func(ctx context.Context, c Conn) error {
+				serving <- struct{}{}
+				io.Copy(io.Discard, c)
+				told <- context.Cause(ctx)
+				return nil
+			}},
+			"reads": {Serve: func(ctx context.Context, c Conn) error {
+				for range 2 {
+					peer, err := c.Peers.Dial(ctx, 1, "silent", 0)
+					if err == nil {
+						_, err = peer.Read(make([]byte, 1))
+						peer.Close()
+					}
+					fmt.Fprintln(c, err)
+				}
+				return nil
+			}},
+		})
+		rank := all[0].ask("reads")
+		<-serving
+		if err := all[teller].control.Send(&wire.Gone{Lost: 1 + lost, Why: why}, nil); err != nil {
+			t.Fatal(err)
+		}
+		if err := <-told; teller == 1 && (err == nil || err.Error() != why) {
+			t.Errorf("a stream from a lost host ends with %v", err)
+		}
+		if teller == 0 {
+			if got, err := io.ReadAll(rank); err != nil || string(got) != why+"\n"+why+"\n" {
+				t.Errorf("streams to a lost host: %q, %v", got, err)
+			}
+		}
+	}
+}
+
 // What is not a stream for the packet it comes with, and processes that are no service, are refused and logged.
 func TestRefusedConns(t *testing.T) {
 	all := sites(t, 1, false, nil)

@@ -125,6 +125,7 @@ type (
 		Finished bool // exited with success; false: died
 		Part     bool // their process still runs, with other ranks
 		Why      string
+		Lost     int // 1 + number of the host that was lost, with these ranks if it still had any; 0: none
 	}
 	// Inspect asks for a Report. Deep: of what every rank is blocked in, where its
 	// process stands, and what the process says itself (Told); else only of what

@@ -354,12 +354,13 @@ func (m *Machine) hostLost(h int, why string) {
 		}
 	}
 	c := cause{kind: byLoss, host: m.cfg.Hosts[h], ranks: ranks, text: why, code: 125, unstarted: !m.hosts[h].ready}
-	if m.outlive(c) {
-		return
+	goesOn := m.outlive(c)
+	if !goesOn {
+		m.stop(c, 0)
 	}
-	m.stop(c, 0)
-	if len(ranks) > 0 {
-		m.broadcast(&wire.Gone{Ranks: ranks, Why: "host " + m.cfg.Hosts[h] + " is lost"})
+	// A host whose ranks have all ended may have kept what others read.
+	if goesOn || len(ranks) > 0 {
+		m.broadcast(&wire.Gone{Ranks: ranks, Why: "host " + m.cfg.Hosts[h] + " is lost", Lost: h + 1})
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"strings"
 
-	"gridrun/internal/wire"
 	"gridrun/launcher/rankset"
 )
 
@@ -27,9 +26,6 @@ func (m *Machine) outlive(c cause) bool {
 	m.outlived = append(m.outlived, c)
 	if c.dead() && m.alive > 0 {
 		m.actions = append(m.actions, Tell{fmt.Sprintf("%s; %s", m.obituary(c), goOn(m.left()))})
-	}
-	if c.kind == byLoss && len(c.ranks) > 0 {
-		m.broadcast(&wire.Gone{Ranks: c.ranks, Why: "host " + c.host + " is lost"})
 	}
 	return true
 }
