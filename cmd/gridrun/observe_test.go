@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -18,6 +19,7 @@ import (
 	"time"
 
 	"github.com/google/pprof/profile"
+	"golang.org/x/sys/unix"
 
 	"gridrun/collectives"
 	"gridrun/internal/testnet"
@@ -66,7 +68,11 @@ func observed(ctx context.Context, w *rt.World) error {
 		<-ctx.Done()
 		return ctx.Err()
 	case "burn":
-		for end := time.Now().Add(400 * time.Millisecond); time.Now().Before(end); {
+		runtime.LockOSThread() // whose CPU time is sampled every 10 ms
+		for used := new(unix.Timespec); used.Nano() < int64(200*time.Millisecond); {
+			if err := unix.ClockGettime(unix.CLOCK_THREAD_CPUTIME_ID, used); err != nil {
+				return err
+			}
 		}
 	case "fail":
 		return errors.New("on purpose")
