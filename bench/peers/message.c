@@ -77,7 +77,8 @@ static void bcast(int bytes) { MPI_Bcast(in, bytes, MPI_BYTE, root, MPI_COMM_WOR
 static void allreduce(int bytes) { MPI_Allreduce(MPI_IN_PLACE, in, bytes / 8, MPI_DOUBLE, MPI_SUM, MPI_COMM_WORLD); }
 static void reduce(int bytes)
 {
-	MPI_Reduce(rank == root ? MPI_IN_PLACE : in, rank == root ? in : NULL, bytes / 8, MPI_DOUBLE, MPI_SUM, root, MPI_COMM_WORLD);
+	/* Not in place: MPICH 4.0.2 then crashes when the root is not rank 0. */
+	MPI_Reduce(out, in, bytes / 8, MPI_DOUBLE, MPI_SUM, root, MPI_COMM_WORLD);
 }
 static void reducescatter(int bytes)
 {
