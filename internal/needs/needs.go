@@ -3,8 +3,10 @@
 package needs
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
+	"strings"
 	"testing"
 )
 
@@ -25,6 +27,22 @@ func Root(t testing.TB, what string) {
 	if os.Geteuid() != 0 {
 		missing(t, "root, for "+what)
 	}
+}
+
+// Memory requires so many bytes of memory that nobody uses.
+func Memory(t testing.TB, bytes int64) {
+	t.Helper()
+	text, err := os.ReadFile("/proc/meminfo")
+	if err != nil {
+		missing(t, "/proc/meminfo")
+	}
+	for line := range strings.Lines(string(text)) {
+		var kib int64
+		if _, err := fmt.Sscanf(line, "MemAvailable: %d kB", &kib); err == nil && kib<<10 >= bytes {
+			return
+		}
+	}
+	missing(t, fmt.Sprintf("%d MiB of free memory", bytes>>20))
 }
 
 func missing(t testing.TB, what string) {
