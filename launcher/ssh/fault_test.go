@@ -24,18 +24,20 @@ func TestFakeHostWorks(t *testing.T) {
 
 // A host that hangs in any stage: the stage's deadline ends it and names it.
 func TestHangs(t *testing.T) {
-	for hang, stage := range map[string]Stage{
-		"banner": StageHandshake, "kex": StageHandshake, "auth": StageAuth,
-		"session": StageExec, "exec": StageExec, "script": StageExec,
+	const short = 300 * time.Millisecond // for the stage that hangs; others take what they need
+	handshake, auth, exec := Deadlines{Handshake: short}, Deadlines{Auth: short}, Deadlines{Exec: short}
+	for hang, c := range map[string]struct {
+		stage     Stage
+		deadlines Deadlines
+	}{
+		"banner": {StageHandshake, handshake}, "kex": {StageHandshake, handshake}, "auth": {StageAuth, auth},
+		"session": {StageExec, exec}, "exec": {StageExec, exec}, "script": {StageExec, exec},
 	} {
 		t.Run(hang, func(t *testing.T) {
 			h := newFakeHost(t, func(h *fakeHost) { h.hang = hang })
-			starter := h.starter(t, func(o *Options) {
-				const short = 300 * time.Millisecond
-				o.Deadlines = Deadlines{Handshake: short, Auth: short, Exec: short}
-			})
+			starter := h.starter(t, func(o *Options) { o.Deadlines = c.deadlines })
 			_, err := starter.Start(context.Background(), place.Host{Name: h.ip})
-			wants(t, err, h.ip, h.address(), string(stage), "no answer in time (300ms)")
+			wants(t, err, h.ip, h.address(), string(c.stage), "no answer in time (300ms)")
 		})
 		t.Run(hang+" and cancelled", func(t *testing.T) {
 			h := newFakeHost(t, func(h *fakeHost) { h.hang = hang })

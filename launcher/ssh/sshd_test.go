@@ -6,6 +6,7 @@ import (
 	"crypto/ed25519"
 	"crypto/rand"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -13,6 +14,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -106,11 +108,18 @@ type sshd struct {
 	userKey   ssh.Signer
 	known     string // known_hosts
 	config    string // ssh_config
+	pid       int
 }
 
 // newSSHD starts a server on an address of its own under 127. more is appended
 // to its configuration.
 func newSSHD(t testing.TB, ip string, more ...string) *sshd {
+	t.Helper()
+	return newSSHDBehind(t, nil, ip, more...)
+}
+
+// newSSHDBehind starts the server with words before its command.
+func newSSHDBehind(t testing.TB, before []string, ip string, more ...string) *sshd {
 	t.Helper()
 	needs.Root(t, "an sshd that lets root in")
 	if !strings.Contains(os.Getenv("PATH"), "/usr/sbin") {
@@ -144,7 +153,8 @@ func newSSHD(t testing.TB, ip string, more ...string) *sshd {
 			"PidFile none", "StrictModes no", "UsePAM no", "PermitRootLogin yes", "PasswordAuthentication no",
 			"SetEnv HOME=" + s.home + " GORACE=atexit_sleep_ms=0", "LogLevel ERROR",
 		}, more...), "\n")+"\n")
-		cmd := exec.Command(program, "-D", "-e", "-f", filepath.Join(s.dir, "sshd_config"))
+		words := append(slices.Clone(before), program, "-D", "-e", "-f", filepath.Join(s.dir, "sshd_config"))
+		cmd := exec.Command(words[0], words[1:]...)
 		var said launcher.Tail
 		cmd.Stderr = &said
 		cmd.WaitDelay = time.Second // sessions that a failed test leaves behind hold it too
@@ -153,13 +163,14 @@ func newSSHD(t testing.TB, ip string, more ...string) *sshd {
 		}
 		ended := make(chan struct{})
 		go func() { cmd.Wait(); close(ended) }()
-		if !answers(s.address(), ended) {
+		if !s.answers(ended) {
 			if try < 3 {
 				continue
 			}
 			t.Fatalf("sshd does not start: %s", said.String())
 		}
 		t.Cleanup(func() { cmd.Process.Kill(); <-ended })
+		s.pid = cmd.Process.Pid
 		break
 	}
 	s.known = filepath.Join(s.dir, "known_hosts")
@@ -173,15 +184,23 @@ func knownLine(host string, port int, key ssh.PublicKey) string {
 	return fmt.Sprintf("[%s]:%d %s", host, port, ssh.MarshalAuthorizedKey(key))
 }
 
-func answers(address string, ended chan struct{}) bool {
+// answers waits until the server shows its key: another test's may have taken
+// the port just before, and then this one ends.
+func (s *sshd) answers(ended chan struct{}) bool {
 	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); {
 		select {
 		case <-ended:
 			return false
 		default:
 		}
-		if c, err := net.Dial("tcp", address); err == nil {
-			c.Close()
+		ours := errors.New("that is ours") // enough, nobody logs in
+		_, err := ssh.Dial("tcp", s.address(), &ssh.ClientConfig{Timeout: time.Second, HostKeyCallback: func(_ string, _ net.Addr, key ssh.PublicKey) error {
+			if sameKey(key, s.hostKey.PublicKey()) {
+				return ours
+			}
+			return errors.New("that is another's")
+		}})
+		if errors.Is(err, ours) {
 			return true
 		}
 		time.Sleep(5 * time.Millisecond)

@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -14,7 +16,6 @@ import (
 	"time"
 
 	"golang.org/x/crypto/ssh"
-	"golang.org/x/sys/unix"
 
 	"gridrun/internal/needs"
 	"gridrun/launcher/place"
@@ -209,38 +210,33 @@ Host *
 }
 
 func TestDirectories(t *testing.T) {
-	s := newSSHD(t, "127.0.1.7")
+	// The server has mounts of its own, so that /var/tmp is this test's alone.
+	own := []string{needs.Command(t, "unshare", "util-linux"), "-m", "sh", "-c", `mount -t tmpfs tmpfs /var/tmp && exec "$0" "$@"`}
+	s := newSSHDBehind(t, own, "127.0.1.7")
+	there := func(words ...string) {
+		t.Helper()
+		words = append([]string{"-t", strconv.Itoa(s.pid), "-m", "--"}, words...)
+		if out, err := exec.Command(needs.Command(t, "nsenter", "util-linux"), words...).CombinedOutput(); err != nil {
+			t.Fatalf("%v: %v: %s", words, err, out)
+		}
+	}
 	quiet(t)
-	kept := os.Getuid()
-	fallback := fmt.Sprintf("/var/tmp/gridrun-%d", kept)
-	if _, err := os.Stat(fallback); err == nil {
-		t.Logf("%s is there already", fallback)
-	} else {
-		t.Cleanup(func() { os.RemoveAll(fallback) })
-	}
-	f, err := agentBinary(t.Context(), ship.Here())
-	if err != nil {
-		t.Fatal(err)
-	}
+	fallback := fmt.Sprintf("/var/tmp/gridrun-%d", os.Getuid())
 	for _, c := range []struct {
 		name    string
-		mount   bool
-		flags   uintptr
-		options string
+		options string // of what is mounted on the home; "": it is moved away
 		why     string
 	}{
-		{"no home", false, 0, "", "no home directory"},
-		{"read-only", true, unix.MS_RDONLY, "size=200m", "ead-only"},
-		{"noexec", true, unix.MS_NOEXEC, "size=200m", "noexec"},
-		{"full", true, 0, "size=64k", "full"},
+		{"no home", "", "no home directory"},
+		{"read-only", "ro", "ead-only"},
+		{"noexec", "noexec,size=200m", "noexec"},
+		{"full", "size=64k", "full"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			os.RemoveAll(filepath.Join(fallback, f.Hash))
-			if c.mount {
-				if err := unix.Mount("tmpfs", s.home, "tmpfs", c.flags, c.options); err != nil {
-					t.Fatal(err)
-				}
-				defer unix.Unmount(s.home, unix.MNT_DETACH)
+			there("rm", "-rf", fallback)
+			if c.options != "" {
+				there("mount", "-t", "tmpfs", "-o", c.options, "tmpfs", s.home)
+				defer there("umount", "-l", s.home)
 			} else {
 				os.Rename(s.home, s.home+"-away")
 				defer os.Rename(s.home+"-away", s.home)
@@ -258,7 +254,7 @@ func TestDirectories(t *testing.T) {
 			}
 		})
 	}
-	os.RemoveAll(filepath.Join(fallback, f.Hash))
+	there("rm", "-rf", fallback) // where it is already, it is taken
 	t.Run("chosen", func(t *testing.T) {
 		dir := filepath.Join(t.TempDir(), "with 'quotes' and blanks")
 		agent := use(t, s.starter(t, func(o *Options) { o.Dir = dir }), s)
