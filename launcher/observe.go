@@ -89,7 +89,11 @@ func newObserver(j *Job) (o *observer, err error) {
 		return nil, nil
 	}
 	hosts := len(j.plan.Hosts)
-	o = &observer{job: j, want: j.spec.Observe, clock: trace.NewClock(), boot: trace.BootID(), pending: map[int]*recorded{}, ended: map[int]bool{},
+	want := j.spec.Observe
+	for _, file := range []*string{&want.StatsFile, &want.Trace, &want.Profile} {
+		*file = j.fileOfStart(*file)
+	}
+	o = &observer{job: j, want: want, clock: trace.NewClock(), boot: trace.BootID(), pending: map[int]*recorded{}, ended: map[int]bool{},
 		samples: make([][]timeline.Sample, hosts), shared: make([]bool, hosts), lines: map[int]timeline.Line{}, dropped: map[uint64][]int{}}
 	if o.want.Trace != "" {
 		if o.timeline, err = timeline.Create(o.want.Trace, o.clock.Now()); err != nil {

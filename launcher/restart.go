@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
@@ -109,6 +110,16 @@ func (j *Job) restart(n *restart) {
 	j.lay()
 	j.attempt++
 	j.name()
+}
+
+// fileOfStart is the name under which this start writes a file that the user has
+// named: what earlier ones have written stays. "t.json" is "t.restart.1.json".
+func (j *Job) fileOfStart(path string) string {
+	if path == "" || j.attempt == 0 {
+		return path
+	}
+	ext := filepath.Ext(path)
+	return fmt.Sprintf("%s.restart.%d%s", strings.TrimSuffix(path, ext), j.attempt, ext)
 }
 
 // restartVariable tells ranks how often the job has been started again.

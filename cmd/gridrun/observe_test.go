@@ -228,6 +228,17 @@ func TestObservedFailures(t *testing.T) {
 			t.Errorf("%+v", sum)
 		}
 	})
+	t.Run("killed, and the others go on", func(t *testing.T) {
+		dir, code, errOut := launchObserved(t, "-np", "3", "--on-failure", "continue", "--stats-file", "s.json", "--trace", "t.json", "--profile", "p", "./observed", "killed")
+		has(t, errOut, "rank 2 (host ", "was killed by signal 9", "no profile of rank 2, which did not end well")
+		d, arrows := draw(t, filepath.Join(dir, "t.json"))
+		if code != 1 || arrows != 3*messages || d.count("process") != 3 {
+			t.Errorf("code %d, %d arrows, %d processes", code, arrows, d.count("process"))
+		}
+		if sum := readTally(t, dir); sum.Ranks != 3 || sum.Messages(false)[1].Messages != 3*messages {
+			t.Errorf("%+v", sum)
+		}
+	})
 	t.Run("stuck", func(t *testing.T) {
 		dir, code, errOut := launchObserved(t, "-np", "2", "--timeout", "2", "--grace", "0", "--stats", "--trace", "t.json", "./observed", "stuck")
 		d, _ := draw(t, filepath.Join(dir, "t.json"))
@@ -315,12 +326,24 @@ func TestProfile(t *testing.T) {
 	}
 }
 
-// TestObservedHosts: one picture of several hosts.
+// TestObservedHosts: one picture of several hosts, also of kept ones.
 func TestObservedHosts(t *testing.T) {
 	c := newCluster(t, testnet.Config{Hosts: 3})
 	if err := os.Symlink("gridrun", filepath.Join(c.dir, "observed")); err != nil {
 		t.Fatal(err)
 	}
+	for _, kept := range []bool{false, true} {
+		if kept {
+			c.up(t)
+		}
+		c.observe(t)
+	}
+	c.down(t)
+	c.clean(t, nil, nil)
+}
+
+func (c *cluster) observe(t *testing.T) {
+	t.Helper()
 	in := func(name string) string { return filepath.Join(c.dir, name) }
 	code, _, errOut := c.run(t, "-H", c.hosts(2), "--wdir", "/", "--stats", "--stats-file", in("s.json"), "--trace", in("t.json"), "--profile", in("p"), in("observed"), "well")
 	if code != 0 {

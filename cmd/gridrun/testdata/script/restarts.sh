@@ -28,6 +28,8 @@ code 124
 # Outputs of the starts do not overwrite each other.
 run gridrun --restarts 1 --output-dir o -np 1 sh -c 'echo $GRIDRUN_RESTART; exit 1'
 [ "$(cat o/rank.0.out o/restart.1/rank.0.out | tr -d '\n')" = 01 ] || fail "output"
+run gridrun --restarts 1 --trace t.json --stats-file s --profile p.pb.gz -np 1 sh -c 'exit 1'
+for f in t.json t.restart.1.json s s.restart.1 p.pb.gz p.pb.restart.1.gz; do [ -f $f ] || fail "no $f"; done
 # With --on-failure continue, what the survivors end with decides.
 ok gridrun --restarts 1 --on-failure continue -np 2 sh -c '[ $GRIDRUN_RANK = 0 ] || kill -9 $$; sleep 0.1'
 hasnt err 'restart'
