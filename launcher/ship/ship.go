@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"time"
 
 	"github.com/pkg/sftp"
 )
@@ -20,6 +21,8 @@ const (
 	packet = 64 << 10
 	// inFlight is how many writes wait for their answer at once.
 	inFlight = 64
+	// suffixSize is how many random bytes the temporary name of a copy has.
+	suffixSize = 8
 )
 
 // Options are how a client for [Ship] is to be made.
@@ -34,7 +37,8 @@ func Options() []sftp.ClientOption {
 // Progress is told how many of total bytes have been read for a host.
 type Progress func(done, total int64)
 
-// Ship puts files into the cache directory dir and returns their paths there.
+// Ship puts files into the cache directory dir and returns their paths there;
+// when any had to be sent, what has long been of no use there goes (see Prune).
 // Only bytes that have to be sent count as progress; progress may be nil.
 func Ship(ctx context.Context, client *sftp.Client, files []File, dir string, progress Progress) ([]string, error) {
 	paths := make([]string, len(files))
@@ -43,6 +47,8 @@ func Ship(ctx context.Context, client *sftp.Client, files []File, dir string, pr
 	for i, f := range files {
 		paths[i] = path.Join(dir, f.Hash, f.Name)
 		if there(client, paths[i], f) {
+			now := time.Now()
+			client.Chtimes(path.Dir(paths[i]), now, now) // used; Prune goes by that
 			continue
 		}
 		missing = append(missing, i)
@@ -53,6 +59,11 @@ func Ship(ctx context.Context, client *sftp.Client, files []File, dir string, pr
 		if err := put(ctx, client, files[i], paths[i], &count); err != nil {
 			return nil, err
 		}
+	}
+	if len(missing) > 0 {
+		// The cache has grown, so what nobody needs goes. That is housekeeping: what
+		// cannot be removed now is looked at again when something is brought.
+		Prune(client, dir, time.Now())
 	}
 	return paths, nil
 }
@@ -120,7 +131,7 @@ func put(ctx context.Context, client *sftp.Client, f File, name string, count *c
 	if err := makeDir(client, path.Dir(name)); err != nil {
 		return err
 	}
-	suffix := make([]byte, 8)
+	suffix := make([]byte, suffixSize)
 	rand.Read(suffix)
 	part := name + "." + hex.EncodeToString(suffix)
 	out, err := client.OpenFile(part, os.O_WRONLY|os.O_CREATE|os.O_EXCL)

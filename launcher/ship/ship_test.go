@@ -346,13 +346,51 @@ func TestPrune(t *testing.T) {
 	}
 	os.WriteFile(filepath.Join(dir, used, "used"), nil, 0o600)
 	os.Chtimes(filepath.Join(dir, used), now.Add(-2*MaxAge), now.Add(-2*MaxAge))
-	removed, err := Prune(client, dir, now.Add(-MaxAge))
+	begun, other, young := filepath.Join(dir, fresh, "gridrun.0123456789abcdef"), filepath.Join(dir, fresh, "data.0123"), filepath.Join(dir, fresh, "x.fedcba9876543210")
+	for _, name := range []string{begun, other, young} {
+		os.WriteFile(name, nil, 0o600)
+		if name != young {
+			os.Chtimes(name, now.Add(-2*maxUnfinished), now.Add(-2*maxUnfinished))
+		}
+	}
+	removed, err := Prune(client, dir, now)
 	if err != nil || len(removed) != 1 || removed[0] != old {
 		t.Fatalf("removed %v, %v", removed, err)
 	}
 	left, _ := os.ReadDir(dir)
 	if len(left) != 4 {
 		t.Fatalf("left: %v", left)
+	}
+	files, _ := os.ReadDir(filepath.Join(dir, fresh))
+	if _, err := os.Stat(begun); !errors.Is(err, fs.ErrNotExist) || len(files) != 3 {
+		t.Fatalf("left of the fresh entry: %v", files)
+	}
+}
+
+// TestShipPrunes: what is brought makes what is old go, what is there does not.
+func TestShipPrunes(t *testing.T) {
+	client := server(t, 0)
+	dir, from := t.TempDir(), filepath.Join(t.TempDir(), "prog")
+	if err := os.WriteFile(from, []byte("program"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	f, err := ReadFile(from, "prog")
+	if err != nil {
+		t.Fatal(err)
+	}
+	old := filepath.Join(dir, strings.Repeat("a1", 32))
+	for _, gone := range []bool{true, false} {
+		if err := os.MkdirAll(old, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		long := time.Now().Add(-2 * MaxAge)
+		os.Chtimes(old, long, long)
+		if _, err := Ship(t.Context(), client, []File{f}, dir, nil); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := os.Stat(old); errors.Is(err, fs.ErrNotExist) != gone {
+			t.Errorf("removed: want %v, got %v", gone, err)
+		}
 	}
 }
 

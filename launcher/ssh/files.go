@@ -69,15 +69,6 @@ func (f *Files) Unstage(ctx context.Context, job string) error {
 	})
 }
 
-// Prune removes what nobody has used for ship.MaxAge from the host's cache.
-func (f *Files) Prune(ctx context.Context) (hashes []string, err error) {
-	err = f.transfer(ctx, func(_ context.Context, client *sftp.Client, _ ship.Progress) (err error) {
-		hashes, err = ship.Prune(client, f.Dir, time.Now().Add(-ship.MaxAge))
-		return err
-	})
-	return hashes, err
-}
-
 func (f *Files) transfer(ctx context.Context, do func(context.Context, *sftp.Client, ship.Progress) error) error {
 	w := newWatch(ctx)
 	defer w.stop()
