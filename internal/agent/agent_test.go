@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -192,6 +193,56 @@ func TestGone(t *testing.T) {
 	h.done()
 	if out := h.output(0, false); !strings.Contains(out, "rank 1 is to blame") {
 		t.Errorf("no cause in %q", out)
+	}
+}
+
+// TestLateAttach: a process that attaches when others have ended, and even when
+// the job is being stopped, is told all that it has missed, once.
+func TestLateAttach(t *testing.T) {
+	late, quit, fine := wire.ProcSpec{Job: "late"}, shell("exit 5"), shell("exit 0")
+	late.Stdin = true
+	h := startHost(t, job(late, quit, fine, late, wire.ProcSpec{Path: "/no/such/file"}))
+	h.awaitOutput(0, "waiting")
+	h.awaitOutput(3, "waiting")
+	for _, proc := range []int{1, 2, 4} {
+		h.exit(proc)
+	}
+	h.send(&wire.Gone{Ranks: []int{40, 41}, Why: "host lost"})
+	h.send(&wire.Gone{Ranks: []int{50}, Finished: true})
+	h.send(new(wire.Inspect)) // answered after what was said before it
+	await(h, anyOf[*wire.Report])
+	h.send(&wire.Input{Proc: 0, Data: []byte("\n")})
+	missed := []string{
+		"Gone &{Ranks:[1] Finished:false Part:false Why:exit code 5}",
+		"Gone &{Ranks:[4] Finished:false Part:false Why:/no/such/file",
+		"Gone &{Ranks:[40 41] Finished:false Part:false Why:host lost}",
+	}
+	for _, text := range missed {
+		h.awaitOutput(0, text)
+	}
+	h.send(&wire.Stop{Cause: wire.Failure{Rank: 1, Text: "rank 1 is to blame"}, Signal: int(syscall.SIGCONT)})
+	h.exit(0) // it was told the cause
+	h.send(&wire.Input{Proc: 3, Data: []byte("\n")})
+	if e := h.exit(3); e.Code != 3 {
+		t.Errorf("exit of the last: %+v", e)
+	}
+	h.done()
+	for _, proc := range []int{0, 3} {
+		out := h.output(proc, false)
+		for _, text := range append(missed, "rank 1 is to blame") {
+			if strings.Count(out, text) != 1 {
+				t.Errorf("process %d heard %q %d times:\n%s", proc, text, strings.Count(out, text), out)
+			}
+		}
+		for _, rank := range []string{"2", "50"} { // those that ended well come together or one by one
+			found := false
+			for line := range strings.Lines(out) {
+				found = found || strings.Contains(line, "Finished:true") && slices.Contains(strings.FieldsFunc(line, func(r rune) bool { return r == ' ' || r == '[' || r == ']' }), rank)
+			}
+			if !found {
+				t.Errorf("process %d has not heard that rank %s finished:\n%s", proc, rank, out)
+			}
+		}
 	}
 }
 

@@ -63,6 +63,11 @@ func playRank(job string, args []string) int {
 		fmt.Println("no welcome:", m, err)
 		return 98
 	}
+	if job == "late" { // listens, but only after a line of input
+		fmt.Println("waiting")
+		bufio.NewReader(os.Stdin).ReadString('\n')
+		job = "listen"
+	}
 	r.send(new(wire.Attach))
 	switch job {
 	case "welcome":
