@@ -14,7 +14,9 @@
 //  3. [Phases] runs gridrun once more and notes when it tells of each step.
 //  4. [Memory] lets the ranks stay after the barrier and sums what the kernel
 //     says of their memory: shared pages count in parts (PSS).
-//  5. [Report.Print] shows the result, and what machine it was on.
+//  5. [Kills] kills one of the ranks that stay, and waits until the launcher and
+//     every rank are gone.
+//  6. [Report.Print] shows the result, and what machine it was on.
 //
 // A run of another launcher that fails or hangs is counted as lost, and the
 // measurement goes on; gridrun's own must not fail.

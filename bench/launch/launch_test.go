@@ -284,3 +284,43 @@ func TestEnvironment(t *testing.T) {
 		t.Error(env)
 	}
 }
+
+// TestKills: the time runs until the launcher and all ranks are gone; a launcher
+// that leaves ranks behind has lost.
+func TestKills(t *testing.T) {
+	// This launcher waits for the rank in the middle, and then ends the others.
+	good := Contender{Name: "gridrun", park: []string{script(t, `
+for i in $(seq $2); do
+	sleep 100 &
+	echo $!
+	pids="$pids $!"
+	[ $i = 2 ] && victim=$!
+done
+wait $victim
+echo "rank 1 died" >&2
+kill $pids 2>/dev/null
+wait
+exit 137`), "prog"}}
+	leaves := Contender{Name: "leaves", park: []string{script(t, `
+for i in $(seq $2); do
+	sleep 100 >/dev/null 2>&1 &
+	echo $!
+done`), "prog"}}
+	report, err := Kills(context.Background(), []Contender{good}, 3, 1, time.Minute, func(string) {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	row := report.Rows[0]
+	if row.Code != 137 || row.Said != "rank 1 died" || len(row.Seconds) != 1 || row.Seconds[0] > 90 || row.Lost != nil {
+		t.Errorf("%+v", row)
+	}
+	if _, err := leaves.kill(context.Background(), 3, time.Second, new(Row)); err == nil || !strings.Contains(err.Error(), "still there") {
+		t.Errorf("error %v", err)
+	}
+	var shown strings.Builder
+	report.Describe(Task{}, nil)
+	report.Print(&shown)
+	if s := shown.String(); !strings.Contains(s, "one rank is killed (SIGKILL)") || !strings.Contains(s, "gridrun exits with 137 and says:\n    rank 1 died\n") {
+		t.Errorf("%s", s)
+	}
+}

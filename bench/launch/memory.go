@@ -1,8 +1,6 @@
 package launch
 
 import (
-	"bufio"
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -41,35 +39,16 @@ func Memory(ctx context.Context, contenders []Contender, ranks int) (Report, err
 
 // parked starts ranks that stay, sums their memory and ends them.
 func parked(ctx context.Context, c Contender, ranks int) (total int64, err error) {
-	cmd := c.command(ctx, c.park, ranks)
-	var said bytes.Buffer
-	cmd.Stderr = &said
-	out, err := cmd.StdoutPipe()
+	p, err := startParked(ctx, c, ranks)
 	if err != nil {
 		return 0, err
 	}
-	if err := cmd.Start(); err != nil {
-		return 0, err
-	}
-	lines := bufio.NewScanner(out)
-	var pids []int
-	for len(pids) < ranks && lines.Scan() {
-		pid, err := strconv.Atoi(strings.TrimSpace(lines.Text()))
-		if err != nil {
-			err = fmt.Errorf("a rank says %q, not its process id", lines.Text())
-			return 0, errors.Join(err, cmd.Process.Kill(), cmd.Wait())
-		}
-		pids = append(pids, pid)
-	}
-	if len(pids) < ranks {
-		return 0, fmt.Errorf("only %d ranks said hello: %w\n%s", len(pids), cmd.Wait(), &said)
-	}
-	for _, pid := range pids {
+	for _, pid := range p.pids {
 		pss, e := proportional(pid)
 		total, err = total+pss, errors.Join(err, e)
 	}
-	cmd.Process.Signal(syscall.SIGTERM)
-	cmd.Wait() // ended by the signal: the code says so
+	p.cmd.Process.Signal(syscall.SIGTERM)
+	p.cmd.Wait() // ended by the signal: the code says so
 	return total, err
 }
 

@@ -24,6 +24,10 @@ type Row struct {
 	Ratio float64 `json:"ratio,omitempty"`
 	// Lost says of each run that failed which and why.
 	Lost []string `json:"lost,omitempty"`
+	// Code is the launcher's exit code after the death of a rank, and Said what it
+	// told the user.
+	Code int    `json:"code,omitempty"`
+	Said string `json:"said,omitempty"`
 	// RankBytes is the proportional memory of a parked rank.
 	RankBytes int64 `json:"rank_bytes,omitempty"`
 }
@@ -44,7 +48,10 @@ type Report struct {
 
 // Describe fills in what the report is about.
 func (r *Report) Describe(t Task, missing []string) {
-	r.Machine, r.What, r.Hosts, r.Missing = bench.ThisMachine(), t.what(), t.Hosts.Len(), missing
+	r.Machine, r.Hosts, r.Missing = bench.ThisMachine(), t.Hosts.Len(), missing
+	if r.What == "" {
+		r.What = t.what()
+	}
 }
 
 // Print writes the report as a table.
@@ -74,6 +81,11 @@ func (r Report) Print(w io.Writer) {
 	t.Flush()
 	for _, p := range r.Phases {
 		fmt.Fprintf(w, "  gridrun: %s\n", p)
+	}
+	for _, row := range r.Rows {
+		if row.Said != "" {
+			fmt.Fprintf(w, "  %s exits with %d and says:\n    %s\n", row.Name, row.Code, strings.ReplaceAll(row.Said, "\n", "\n    "))
+		}
 	}
 	for _, row := range r.Rows {
 		for _, why := range row.Lost {

@@ -17,6 +17,13 @@ const quietTime = 300 * time.Millisecond
 // Times runs every contender once, and then rounds times in turn; a run that
 // takes longer than limit is ended. progress hears of each run.
 func Times(ctx context.Context, contenders []Contender, ranks, rounds int, limit time.Duration, progress func(string)) (Report, error) {
+	return inTurn(ctx, contenders, ranks, rounds, progress, func(c Contender, _ *Row) (time.Duration, error) {
+		return c.time(ctx, ranks, limit)
+	})
+}
+
+// inTurn measures every contender once, and then rounds times in turn.
+func inTurn(ctx context.Context, contenders []Contender, ranks, rounds int, progress func(string), measure func(Contender, *Row) (time.Duration, error)) (Report, error) {
 	report := Report{Ranks: ranks, Rounds: rounds}
 	for _, c := range contenders {
 		report.Rows = append(report.Rows, Row{Name: c.Name, Version: c.Version})
@@ -32,7 +39,7 @@ func Times(ctx context.Context, contenders []Contender, ranks, rounds int, limit
 			}
 			progress(what + ": " + c.Name)
 			row := &report.Rows[i]
-			took, err := c.time(ctx, ranks, limit)
+			took, err := measure(c, row)
 			switch {
 			case ctx.Err() != nil:
 				return report, ctx.Err()

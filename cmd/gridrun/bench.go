@@ -24,6 +24,7 @@ type launchFlags struct {
 	Phases   bool    `help:"Show gridrun's steps as well."`
 	Memory   bool    `help:"Measure the memory of a rank instead."`
 	Talk     bool    `help:"With --memory: of ranks that talked to all others."`
+	Kill     bool    `help:"Time the end of a job one of whose ranks dies."`
 	JSON     bool    `name:"json" help:"Print JSON."`
 }
 
@@ -45,6 +46,10 @@ func (f *launchFlags) check() error {
 		return errors.New("--memory measures the hello on this machine; leave out --host, --hostfile, --program and --phases")
 	case f.Talk && !f.Memory:
 		return errors.New("--talk is about the memory of a rank; add --memory")
+	case f.Kill && (remote || f.Program != "" || f.Phases || f.Memory):
+		return errors.New("--kill kills a rank of the hello on this machine; leave out --host, --hostfile, --program, --phases and --memory")
+	case f.Kill && f.NP < 2:
+		return errors.New("--kill needs a rank to kill and others to end; give -np 2 or more")
 	case remote && f.Program == "" && f.BuildDir == "":
 		return errors.New("the other launchers' hello is compiled here and must be seen by all hosts; name a directory they share with --build-dir, or start a program they have with --program /bin/true")
 	case f.Limit == 0:
@@ -63,11 +68,15 @@ func (f *launchFlags) measure(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	progress := func(what string) { fmt.Fprintln(os.Stderr, what) }
 	var report launch.Report
-	if f.Memory {
+	switch {
+	case f.Memory:
 		report, err = launch.Memory(ctx, contenders, int(f.NP))
-	} else {
-		report, err = launch.Times(ctx, contenders, int(f.NP), int(f.Rounds), time.Duration(f.Limit), func(what string) { fmt.Fprintln(os.Stderr, what) })
+	case f.Kill:
+		report, err = launch.Kills(ctx, contenders, int(f.NP), int(f.Rounds), time.Duration(f.Limit), progress)
+	default:
+		report, err = launch.Times(ctx, contenders, int(f.NP), int(f.Rounds), time.Duration(f.Limit), progress)
 	}
 	if err == nil && f.Phases {
 		report.Phases, err = launch.Phases(ctx, contenders[0], int(f.NP))
