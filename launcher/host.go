@@ -32,6 +32,7 @@ type hostRun struct {
 	mu    sync.Mutex
 	agent Agent
 	told  bool // Start is on its way to the agent
+	held  bool // it must not be sent any more
 }
 
 type stream struct {
@@ -71,12 +72,24 @@ func (h *hostRun) stop(m *wire.Stop) {
 	}
 }
 
-// tell notes that the agent is told to start its processes, unless the start
-// has been given up.
-func (h *hostRun) tell() error {
+// hold keeps an agent that has not been told to start anything from being told.
+func (h *hostRun) hold() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.told = h.starting.Err() == nil
+	h.held = true
+}
+
+// tell notes that the agent is told to start its processes, unless the start
+// has been given up. An agent that is held has answered, and waits for that.
+func (h *hostRun) tell() error {
+	h.mu.Lock()
+	held := h.held
+	h.told = !held && h.starting.Err() == nil
+	h.mu.Unlock()
+	if held {
+		h.run.post(job.HostReady{Host: h.index})
+		<-h.starting.Done()
+	}
 	return context.Cause(h.starting)
 }
 

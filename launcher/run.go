@@ -296,6 +296,10 @@ func (r *run) do(actions []job.Action) {
 			}
 		case job.Tell:
 			r.say(a.Text)
+		case job.Hold:
+			for _, h := range r.hosts {
+				h.hold()
+			}
 		case job.Abandon:
 			r.hosts[a.Host].kill()
 		}

@@ -248,6 +248,18 @@ func TestHostsThatRefuse(t *testing.T) {
 			}
 			return []string{"-H", "node3:1"}
 		}, []string{"host node3: ", "connecting (10.93.0.3:22)", "connection refused"}},
+		{"hosts that fail alike, and one that does not", func(t *testing.T) []string {
+			if err := c.Host(1).StopSSHD(); err != nil {
+				t.Fatal(err)
+			}
+			return []string{"-H", "node1:1,node2:1,node3:1"}
+		}, []string{"gridrun: hosts node[2-3]: connecting: connection refused"}},
+		{"hosts that fail differently", func(t *testing.T) []string {
+			if err := c.Host(0).RefuseKey(); err != nil {
+				t.Fatal(err)
+			}
+			return []string{"-H", "node1:1,node2:1,node3:1,node4:1", "--on-failure", "continue"}
+		}, []string{"gridrun: 3 of 4 hosts could not be started:\n", "\n  node[2-3]: connecting: connection refused", "\n  node1: authentication (10.93.0.1:22): user root was not let in"}},
 		{"a host that does not answer", func(t *testing.T) []string {
 			if err := c.Cut(3); err != nil {
 				t.Fatal(err)

@@ -153,6 +153,14 @@ func (h *Host) StopSSHD() error {
 	}
 }
 
+// RefuseKey has the host let nobody in any more whose key it took before.
+func (h *Host) RefuseKey() error {
+	if err := os.WriteFile(h.Path(confDir+"/authorized_keys"), nil, 0o600); err != nil {
+		return fmt.Errorf("testnet: %w", err)
+	}
+	return nil
+}
+
 // StartSSHD starts the host's ssh server again and waits until it answers.
 func (h *Host) StartSSHD() error {
 	cmd := h.Command(h.net.tools.sshd, "-f", confDir+"/sshd_config", "-E", confDir+"/sshd.log")

@@ -86,38 +86,16 @@ func clock(ahead, unsure time.Duration) string {
 
 // failures are the hosts that failed, those with the same reason in one line.
 func (r *Report) failures() []string {
-	var f folded
+	var f place.Folded
 	for i := range r.Hosts {
 		h := &r.Hosts[i]
 		if h.Error != "" {
-			f.add(h.Name, Reason(h.Name, h.Address, h.Error), h.Error)
+			f.Add(h.Name, h.Address, h.Error)
 		} else if h.Facts.NoPort != "" {
-			f.add(h.Name, h.Facts.NoPort, h.Facts.NoPort)
+			f.Add(h.Name, "", h.Facts.NoPort)
 		}
 	}
-	return f.lines()
-}
-
-// A folded gathers names that share a reason.
-type folded struct {
-	reasons, texts []string // texts: the first name's whole text
-	names          [][]string
-}
-
-func (f *folded) add(name, reason, text string) {
-	i := slices.Index(f.reasons, reason)
-	if i < 0 {
-		i = len(f.reasons)
-		f.reasons, f.texts, f.names = append(f.reasons, reason), append(f.texts, text), append(f.names, nil)
-	}
-	f.names[i] = append(f.names[i], name)
-}
-
-func (f *folded) lines() (lines []string) {
-	for i, names := range f.names {
-		lines = append(lines, place.FoldHosts(names)+": "+f.texts[i])
-	}
-	return lines
+	return f.Lines()
 }
 
 // way is one direction between two hosts.
@@ -167,7 +145,7 @@ func (r *Report) network() []string {
 		lines = append(lines, fmt.Sprintf("all %d hosts reach each other%s", ready, r.over()))
 	}
 	for from := range r.Hosts {
-		var f folded
+		var f place.Folded
 		for to := range r.Hosts {
 			if tried, ok := bad[way{from, to}]; ok {
 				var reasons []string
@@ -175,11 +153,11 @@ func (r *Report) network() []string {
 					_, why, _ := strings.Cut(t, ": ")
 					reasons = append(reasons, why)
 				}
-				f.add(r.Hosts[to].Name, strings.Join(reasons, ", "), "tried "+strings.Join(tried, ", "))
+				f.AddReason(r.Hosts[to].Name, strings.Join(reasons, ", "), "tried "+strings.Join(tried, ", "))
 			}
 		}
-		for i, names := range f.names {
-			lines = append(lines, fmt.Sprintf("%s does not reach %s: %s", r.Hosts[from].Name, place.FoldHosts(names), f.texts[i]))
+		for _, line := range f.Lines() {
+			lines = append(lines, r.Hosts[from].Name+" does not reach "+line)
 		}
 	}
 	return append(lines, r.deadAddresses(bad)...)
@@ -225,7 +203,7 @@ func networkOf(addr string, nets []string) string {
 // deadAddresses are those that lead nowhere between hosts that reach each other
 // by another one.
 func (r *Report) deadAddresses(bad map[way][]string) []string {
-	var f folded
+	var f place.Folded
 	for from := range r.Hosts {
 		for _, w := range r.Hosts[from].Ways {
 			if _, is := bad[way{from, w.Host}]; w.Error == "" || is {
@@ -236,29 +214,12 @@ func (r *Report) deadAddresses(bad map[way][]string) []string {
 				host = at.Addr().String()
 			}
 			reason := "address " + host + " leads nowhere: " + w.Error
-			if i := slices.Index(f.reasons, reason); i < 0 || !slices.Contains(f.names[i], r.Hosts[w.Host].Name) {
-				f.add(r.Hosts[w.Host].Name, reason, reason)
-			}
+			f.AddReason(r.Hosts[w.Host].Name, reason, reason)
 		}
 	}
-	lines := f.lines()
+	lines := f.Lines()
 	for i := range lines {
 		lines[i] += "; another one works"
 	}
 	return lines
-}
-
-// Reason is a host's failure without what is its own, so that hosts which fail
-// alike can share a line: its name, its address, and the command to try.
-func Reason(name, address, text string) string {
-	text, _, _ = strings.Cut(text, "; try: ")
-	if i, j := strings.Index(text, " ("), strings.Index(text, "): "); i >= 0 && i < j {
-		text = text[:i] + text[j+1:]
-	}
-	for _, own := range []string{address, name} {
-		if own != "" {
-			text = strings.ReplaceAll(text, own, "HOST")
-		}
-	}
-	return text
 }

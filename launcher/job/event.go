@@ -71,6 +71,7 @@ type Timer string
 
 const (
 	StartTimer   Timer = "start"   // agents must have answered
+	GatherTimer  Timer = "gather"  // hosts that cannot be started are named together
 	NewsTimer    Timer = "news"    // hosts are told who has finished
 	SettleTimer  Timer = "settle"  // a first-hand failure must have overtaken a collateral one
 	InspectTimer Timer = "inspect" // reports must be in
@@ -99,6 +100,9 @@ type (
 	}
 	// Tell is a line for the user.
 	Tell struct{ Text string }
+	// Hold says that no host is told to start processes any more: the job will
+	// end, and only waits to learn which hosts can be reached.
+	Hold struct{}
 	// Abandon closes the connection to an agent that does not answer.
 	Abandon struct{ Host int }
 )
@@ -107,4 +111,5 @@ func (Send) action()    {}
 func (Arm) action()     {}
 func (Answer) action()  {}
 func (Tell) action()    {}
+func (Hold) action()    {}
 func (Abandon) action() {}

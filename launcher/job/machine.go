@@ -37,7 +37,8 @@ const DefaultStart = 10 * time.Second
 
 // Deadlines of the phases, beyond the user's own.
 const (
-	newsDelay    = 10 * time.Millisecond // in which finished ranks are gathered
+	newsDelay    = 10 * time.Millisecond  // in which finished ranks are gathered
+	gatherLimit  = 500 * time.Millisecond // in which hosts that cannot be started are gathered
 	settleLimit  = time.Second
 	inspectLimit = 4 * time.Second  // above what an agent takes at most
 	stopLimit    = 10 * time.Second // after the grace period
@@ -69,6 +70,7 @@ type host struct {
 
 type proc struct {
 	pid   int
+	ran   bool // it was started
 	ended bool
 	exit  wire.Exit
 	// failures that its ranks reported themselves
@@ -91,6 +93,7 @@ type Machine struct {
 	outlived   []cause  // what the survivors went on after, in the order it came
 	expired    bool     // --timeout has passed
 	impatient  bool     // a second signal came
+	refused    []cause  // the hosts that could not be started, before that ended the job
 	finished   []int    // ranks that ended well and of whom hosts have not heard
 	inquiry    *inquiry // under way, or nil
 	inquiries  uint32   // begun so far
@@ -146,7 +149,7 @@ func (m *Machine) Step(e Event) []Action {
 		m.report(e)
 	case ProcStarted:
 		if e.Proc >= 0 && e.Proc < len(m.procs) {
-			m.procs[e.Proc].pid = e.Pid
+			m.procs[e.Proc].pid, m.procs[e.Proc].ran = e.Pid, true
 		}
 	case ProcExited:
 		m.exited(e.Exit)
@@ -177,6 +180,9 @@ func (m *Machine) advance() {
 	if m.phase == Starting && !slices.ContainsFunc(m.hosts, func(h host) bool { return !h.ready && !h.gone }) {
 		m.phase = Running
 	}
+	if m.phase != Starting && m.cause == nil && len(m.refused) > 0 {
+		m.stop(m.refused[0], 0) // all the others have answered
+	}
 	if m.phase < Draining && m.alive == 0 {
 		m.phase = Draining
 		m.arm(DrainTimer, m.drain())
@@ -189,6 +195,9 @@ func (m *Machine) advance() {
 // stop begins the end of the job. The first cause stays, but a first-hand
 // failure takes the place of a collateral one.
 func (m *Machine) stop(c cause, signal int) {
+	if m.cause == nil && len(m.refused) > 0 {
+		c, signal = m.refused[0], 0 // what came first; what comes now may follow from it
+	}
 	if m.cause != nil {
 		if m.cause.kind == byCollateral && c.kind == byFailure {
 			m.cause = &c
@@ -229,6 +238,7 @@ func (m *Machine) exited(e wire.Exit) {
 	}
 	p := &m.procs[e.Proc]
 	p.ended, p.exit = true, e
+	p.ran = p.ran || e.Error == ""
 	m.alive--
 	spec := m.cfg.Procs[e.Proc]
 	finished := e.Code == 0 && e.Signal == 0 && e.Error == ""
@@ -355,6 +365,14 @@ func (m *Machine) hostLost(h int, why string) {
 	}
 	c := cause{kind: byLoss, host: m.cfg.Hosts[h], ranks: ranks, text: why, code: 125, unstarted: !m.hosts[h].ready}
 	goesOn := m.outlive(c)
+	if !goesOn && c.unstarted && m.cause == nil {
+		// Others may fail for the same reason, and all of them shall be named.
+		if m.refused = append(m.refused, c); len(m.refused) == 1 {
+			m.actions = append(m.actions, Hold{})
+			m.arm(GatherTimer, gatherLimit)
+		}
+		return
+	}
 	if !goesOn {
 		m.stop(c, 0)
 	}
@@ -368,6 +386,10 @@ func (m *Machine) rang(t Timer) {
 	switch t {
 	case StartTimer:
 		m.abandon(func(h host) bool { return !h.ready }, fmt.Sprintf("the agent did not answer within %v of its start", m.cfg.Start))
+	case GatherTimer:
+		if len(m.refused) > 0 {
+			m.stop(m.refused[0], 0)
+		}
 	case NewsTimer:
 		m.tellNews()
 	case SettleTimer:

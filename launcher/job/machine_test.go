@@ -151,6 +151,8 @@ func show(out *strings.Builder, m *Machine, before Phase, actions []Action) {
 			fmt.Fprintf(out, "    answer to %v\n%s", a.To, "      "+strings.ReplaceAll(strings.TrimRight(diagnose.Text(a.Job, false), "\n"), "\n", "\n      ")+"\n")
 		case Tell:
 			fmt.Fprintf(out, "    tell %s\n", a.Text)
+		case Hold:
+			out.WriteString("    hold\n")
 		case Abandon:
 			fmt.Fprintf(out, "    abandon host %d\n", a.Host)
 		}
@@ -207,7 +209,7 @@ func TestAnyOrderEnds(t *testing.T) {
 			case 8:
 				e = Asked{rnd.IntN(3), rnd.IntN(2) == 0}
 			case 9:
-				e, failed = Rang{[]Timer{StartTimer, NewsTimer, SettleTimer, InspectTimer, StopTimer, DrainTimer}[rnd.IntN(6)]}, true
+				e, failed = Rang{[]Timer{StartTimer, GatherTimer, NewsTimer, SettleTimer, InspectTimer, StopTimer, DrainTimer}[rnd.IntN(7)]}, true
 			case 10:
 				e, failed = HostDone{rnd.IntN(4) - 1}, true // too early: a lost host
 			case 11:

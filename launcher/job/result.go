@@ -7,6 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"gridrun/internal/wire"
+	"gridrun/launcher/place"
 	"gridrun/launcher/rankset"
 )
 
@@ -88,6 +89,9 @@ func (m *Machine) summary(c cause) string {
 	case byTimeout:
 		return c.text + m.others(0)
 	case byLoss:
+		if c.unstarted && len(m.refused) > 1 {
+			return m.refusal()
+		}
 		return fmt.Sprintf("host %s: %s", c.host, c.text)
 	}
 	// Everybody who failed in the same way shares the line.
@@ -116,12 +120,33 @@ func (m *Machine) summary(c cause) string {
 	return fmt.Sprintf("%s %s%s", who, c.text, m.others(len(procs)))
 }
 
-// others counts the ranks that ended because the agent stopped them; failed
+// maxReasons is the most lines about hosts that could not be started.
+const maxReasons = 8
+
+// refusal names all hosts that could not be started, those with the same reason
+// together.
+func (m *Machine) refusal() string {
+	var f place.Folded
+	for _, c := range m.refused {
+		f.Add(c.host, "", c.text)
+	}
+	lines := f.Lines()
+	if len(lines) == 1 {
+		return "hosts " + lines[0]
+	}
+	if more := len(lines) - maxReasons; more > 0 {
+		lines = append(lines[:maxReasons], fmt.Sprintf("and %d more reasons", more))
+	}
+	return fmt.Sprintf("%d of %d hosts could not be started:\n  %s", len(m.refused), len(m.hosts), strings.Join(lines, "\n  "))
+}
+
+// others counts the ranks that had started and ended because the agent stopped them; failed
 // says how many processes do not count as others.
 func (m *Machine) others(failed int) string {
-	n := 0
+	n, none := 0, true
 	for p := range m.procs {
-		if m.procs[p].exit.Stop {
+		none = none && !m.procs[p].ran
+		if m.procs[p].exit.Stop && m.procs[p].ran {
 			n += len(m.cfg.Procs[p].Ranks)
 		}
 	}
@@ -130,6 +155,8 @@ func (m *Machine) others(failed int) string {
 		noun = "rank"
 	}
 	switch {
+	case none && failed == 0:
+		return "; no rank had started"
 	case n == 0:
 		return ""
 	case failed > 0:
