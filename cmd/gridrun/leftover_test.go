@@ -11,6 +11,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"gridrun/launcher/registry"
 )
 
 // A process of a job, found by a variable that all of its processes inherit.
@@ -87,7 +89,8 @@ func TestNothingStays(t *testing.T) {
 				hosts = "localhost:2," + hostname(t) + ":1" // two agents, with a guard each
 			}
 			cmd := exec.Command(self, "-np", "3", "-H", hosts, "--grace", "0.2", "/bin/sh", "-c", `trap "" TERM; setsid sleep 1002 & sleep 1001; exit 42`)
-			cmd.Env = append(os.Environ(), marker)
+			tmp := t.TempDir()
+			cmd.Env = append(os.Environ(), marker, "TMPDIR="+tmp)
 			var stderr strings.Builder
 			cmd.Stderr = &stderr
 			if err := cmd.Start(); err != nil {
@@ -116,6 +119,14 @@ func TestNothingStays(t *testing.T) {
 				t.Errorf("code %d, want %d and %q:\n%s", got, c.code, c.says, &stderr)
 			}
 			until(t, "nothing of the job runs", func() bool { return len(find(marker)) == 0 })
+			// Of a gridrun that was killed its socket stays, until somebody looks for jobs.
+			own := filepath.Join(tmp, fmt.Sprintf("gridrun-%d", os.Getuid()))
+			live, err := registry.Jobs(own)
+			sockets, _ := os.ReadDir(own)
+			files, _ := os.ReadDir(tmp)
+			if err != nil || len(live)+len(sockets) > 0 || len(files) > 1 {
+				t.Errorf("files are left: %v, %v, jobs %v, %v", files, sockets, live, err)
+			}
 		})
 	}
 }
