@@ -282,6 +282,7 @@ func TestHostsThatRefuse(t *testing.T) {
 // TestPoorHomes: a host's cache goes elsewhere where the home will not do, with
 // one notice.
 func TestPoorHomes(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t, testnet.Config{Hosts: 4})
 	for i, do := range []func() error{
 		func() error { return c.Host(0).Remount("/root", "size=64k") },

@@ -92,6 +92,7 @@ func reader(ctx context.Context, w *rt.World) error {
 // TestHostsSurvive strikes a rank, an agent, a guard and a link of a job that
 // goes on: those that are left finish, and nothing stays.
 func TestHostsSurvive(t *testing.T) {
+	t.Parallel()
 	nets := newClusters(t, 1, 4)
 	for _, r := range failures {
 		left := map[string]int{"a rank": 7, "the agent": 6, "the guard": 6, "the host's link": 6}[r.victim]
@@ -131,6 +132,7 @@ func (r row) survive(t *testing.T, c *cluster, mode string, left int) {
 // TestHostsRestart loses a host of a job that may be started again: the others
 // take its ranks if they may be oversubscribed, and one line says so if not.
 func TestHostsRestart(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t, testnet.Config{Hosts: 3})
 	script := "echo start $GRIDRUN_RESTART; [ $GRIDRUN_RESTART = 1 ] || sleep 1000"
 	for _, over := range []bool{false, true} {

@@ -63,6 +63,7 @@ func (c *cluster) warmly(t *testing.T, flags ...string) bool {
 
 // TestWarm: jobs on kept hosts start without ssh, and all that a job does works.
 func TestWarm(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t, testnet.Config{Hosts: 4})
 	c.up(t)
 	// No sshd listens any more: what works now needs no new connection.
@@ -106,6 +107,7 @@ func TestWarm(t *testing.T) {
 // TestWarmHostGoes: a host that went away starts cold, is told with -v, and is
 // warm for the next job; hosts that nobody keeps start cold beside the others.
 func TestWarmHostGoes(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t, testnet.Config{Hosts: 4})
 	pid := c.up(t)
 	for _, p := range c.find(t, struck, "sshd") { // its sessions
