@@ -67,12 +67,18 @@ func (j *job) copyFrom(ctx context.Context, level *engine.Comm, root int, b []by
 var nothing = algo.Fold{Elem: 1, Into: func(dst, src []byte) error { return nil }}
 
 // barrierLevels: every node meets at its leader, the leaders meet, and each lets
-// its node go.
+// its node go. A program's first barrier finds no connections: the leaders then
+// meet on a tree, which has a node connect to one other, where dissemination has
+// it connect to log2 of their number.
 func (j *job) barrierLevels(ctx context.Context, l *engine.Levels) error {
 	if err := j.foldTo(ctx, l.Local, 0, nil, nothing); err != nil {
 		return err
 	}
-	err := j.on(ctx, l.Leaders, -1, none, func(c algo.Net) error { return algo.Barrier(c, algo.Choice{}) })
+	var among algo.Choice
+	if l.Leaders != nil && l.Leaders.Fresh() {
+		among.Name = "tree" // it has the fewest connections to make
+	}
+	err := j.on(ctx, l.Leaders, -1, none, func(c algo.Net) error { return algo.Barrier(c, among) })
 	if err != nil {
 		return err
 	}

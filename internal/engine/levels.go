@@ -27,6 +27,10 @@ func (c *Comm) Levels() *Levels {
 	return c.levels
 }
 
+// Fresh says that this rank has called no collective on the group yet; before a
+// collective all its members say the same.
+func (c *Comm) Fresh() bool { return c.calls.Load() == 0 }
+
 func (c *Comm) findLevels() *Levels {
 	p := c.rank.proc
 	l := &Levels{node: make([]int, c.size), place: make([]int, c.size)}

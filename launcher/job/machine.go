@@ -37,7 +37,7 @@ const DefaultStart = 10 * time.Second
 
 // Deadlines of the phases, beyond the user's own.
 const (
-	newsDelay    = 10 * time.Millisecond  // in which finished ranks are gathered
+	newsDelay    = 50 * time.Millisecond  // in which finished ranks are gathered
 	gatherLimit  = 500 * time.Millisecond // in which hosts that cannot be started are gathered
 	settleLimit  = time.Second
 	inspectLimit = 4 * time.Second  // above what an agent takes at most

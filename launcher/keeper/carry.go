@@ -55,16 +55,20 @@ func greet(c *net.UnixConn, hello *wire.Hello) error {
 	return nil
 }
 
-// count notes that one more, or one less, agent of h works for jobs.
+// count notes that one more, or one less, agent of h works for jobs. After the
+// last one it is time for new spares: started before, they would take the job's
+// other hosts the CPU time that it needs for its end.
 func (k *Keeper) count(h *kept, n int) {
 	h.change(func() { h.jobs += n })
-	if n < 0 {
-		poke(h.hurry) // time for a new spare
-	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.jobs += n
 	k.used = time.Now()
+	if k.jobs == 0 {
+		for _, h := range k.order {
+			h.refill()
+		}
+	}
 }
 
 // sftp opens a channel for files.

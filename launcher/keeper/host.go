@@ -125,6 +125,10 @@ func (h *kept) hold(ctx context.Context) error {
 			h.trying, h.why, h.link, h.spare = false, "", l, s
 			h.platform, h.dir = p.Where()
 			h.cpus = s.hello.CPUs
+			select {
+			case <-h.hurry: // who still waits asks again
+			default:
+			}
 		})
 		if err := h.watch(ctx, s); err != nil {
 			return err
@@ -174,6 +178,15 @@ func (h *kept) mine(s *spare) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.spare == s
+}
+
+// refill has a spare started if there is none.
+func (h *kept) refill() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.spare == nil && h.link != nil {
+		poke(h.hurry)
+	}
 }
 
 func (h *kept) withdraw(s *spare) {
