@@ -30,6 +30,11 @@ type Task struct {
 	Program []string // with arguments; none: the hello
 	Hosts   Hosts
 	Talk    bool // ranks talk to all others before they park
+	// Warm is not nil where gridrun's hosts are up: starts with and without that
+	// are measured. It waits until they are ready for the next job.
+	Warm func(ctx context.Context) error
+	// Alone leaves the other launchers out.
+	Alone bool
 }
 
 // parkArgs are the arguments of a program that parks.
@@ -54,6 +59,8 @@ type Contender struct {
 	// run and park are the commands without the number of ranks. The ranks of
 	// park say their process id and stay.
 	run, park []string
+	// settle, if not nil, comes before a run, outside of its time.
+	settle func(ctx context.Context) error
 }
 
 // command starts ranks; when ctx ends, the launcher is asked to end and then killed.
@@ -101,10 +108,20 @@ func Find(ctx context.Context, t Task) (found []Contender, missing []string, err
 		program = []string{HelloJob}
 	}
 	self := append([]string{t.Self}, t.Hosts.flags...)
-	found = []Contender{{
+	own := Contender{
 		Name: "gridrun", Version: bench.VersionOf(ctx, t.Self, "version", bench.OwnVersion),
-		run: slices.Concat(self, program), park: slices.Concat(self, []string{ParkJob}, t.parkArgs()),
-	}}
+		run: slices.Concat(self, program), park: slices.Concat(self, []string{ParkJob}, t.parkArgs()), settle: t.Warm,
+	}
+	found = []Contender{own}
+	if t.Warm != nil {
+		cold := own
+		found[0].Name, cold.Name = "gridrun, warm", "gridrun, cold"
+		cold.run = slices.Concat(self, []string{"--no-warm"}, program)
+		found = append(found, cold)
+	}
+	if t.Alone {
+		return found, nil, nil
+	}
 	for _, p := range peers {
 		c, why, err := p.contender(ctx, t)
 		switch {
@@ -140,13 +157,13 @@ func (p peer) contender(ctx context.Context, t Task) (c Contender, why string, e
 	}
 	c = Contender{Name: p.Name, Version: p.Version(ctx)}
 	if len(t.Program) > 0 {
-		c.run = slices.Concat(start, t.Program)
+		c.run, c.settle = slices.Concat(start, t.Program), t.Warm
 		return c, "", nil
 	}
 	hello, err := p.Compile(ctx, t.Dir, "hello", bench.Hello)
 	if err != nil {
 		return c, err.Error(), nil
 	}
-	c.run, c.park = slices.Concat(start, []string{hello}), slices.Concat(start, []string{hello, "park"}, t.parkArgs())
+	c.run, c.park, c.settle = slices.Concat(start, []string{hello}), slices.Concat(start, []string{hello, "park"}, t.parkArgs()), t.Warm
 	return c, "", nil
 }

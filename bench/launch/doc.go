@@ -11,6 +11,8 @@
 //     then, and the machine reads the others' libraries. After that they run in
 //     turn, A B C A B C, so that a change of the machine's load hits all of them;
 //     before each round it looks how busy the machine is without us.
+//     Where hosts are up, gridrun runs twice, with and without that, and everybody
+//     waits before a run until the hosts are ready again for the next.
 //  3. [Phases] runs gridrun once more and notes when it tells of each step.
 //  4. [Memory] lets the ranks stay after the barrier and sums what the kernel
 //     says of their memory: shared pages count in parts (PSS).

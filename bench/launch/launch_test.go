@@ -46,6 +46,31 @@ func TestTimes(t *testing.T) {
 	}
 }
 
+// TestWarm: where hosts are up, gridrun runs with and without that, and every run
+// waits for the hosts.
+func TestWarm(t *testing.T) {
+	waits := 0
+	ready := func(context.Context) error { waits++; return nil }
+	log := filepath.Join(t.TempDir(), "log")
+	self := script(t, `echo "$*" >>`+log)
+	found, missing, err := Find(context.Background(), Task{Self: self, Program: []string{"prog"}, Warm: ready, Alone: true})
+	if err != nil || missing != nil || len(found) != 2 || found[0].Name != "gridrun, warm" || found[1].Name != "gridrun, cold" {
+		t.Fatalf("%+v, %v, %v", found, missing, err)
+	}
+	os.Remove(log) // it was asked for its version
+	if _, err := Times(context.Background(), found, 7, 1, time.Minute, func(string) {}); err != nil {
+		t.Fatal(err)
+	}
+	text, _ := os.ReadFile(log)
+	if want := strings.Repeat("-np 7 prog\n-np 7 --no-warm prog\n", 2); string(text) != want || waits != 4 {
+		t.Errorf("%d waits; ran\n%swant\n%s", waits, text, want)
+	}
+	found[0].settle = func(context.Context) error { return errors.New("a host is gone") }
+	if _, err := Times(context.Background(), found, 7, 1, time.Minute, func(string) {}); err == nil {
+		t.Error("no error though the hosts are not ready")
+	}
+}
+
 // TestLost: a peer that fails or hangs loses its runs and nobody else's; gridrun
 // must not fail.
 func TestLost(t *testing.T) {

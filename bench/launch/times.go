@@ -64,6 +64,11 @@ func inTurn(ctx context.Context, contenders []Contender, ranks, rounds int, prog
 func (c Contender) time(ctx context.Context, ranks int, limit time.Duration) (time.Duration, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("not finished after %v", limit))
 	defer cancel()
+	if c.settle != nil {
+		if err := c.settle(ctx); err != nil {
+			return 0, err
+		}
+	}
 	began := time.Now()
 	said, err := c.command(ctx, c.run, ranks).CombinedOutput()
 	took := time.Since(began)

@@ -22,6 +22,7 @@ type launchFlags struct {
 	Rounds   count   `default:"5" placeholder:"N" help:"Runs of each launcher (default: 5)."`
 	Limit    seconds `default:"60" placeholder:"S" help:"A run that takes longer is lost (default: 60)."`
 	Phases   bool    `help:"Show gridrun's steps as well."`
+	Warm     bool    `help:"Bring the hosts up first; warm and cold in turn."`
 	Memory   bool    `help:"Measure the memory of a rank instead."`
 	Talk     bool    `help:"With --memory: of ranks that talked to all others."`
 	Kill     bool    `help:"Time the end of a job one of whose ranks dies."`
@@ -42,6 +43,8 @@ func (f *launchFlags) check() error {
 	switch {
 	case f.Host != "" && f.Hostfile != "":
 		return errors.New("--host and --hostfile both name hosts; give one of them")
+	case f.Warm && !remote:
+		return errors.New("--warm is for other hosts; name some with --host or --hostfile")
 	case f.Memory && (remote || f.Program != "" || f.Phases):
 		return errors.New("--memory measures the hello on this machine; leave out --host, --hostfile, --program and --phases")
 	case f.Talk && !f.Memory:
@@ -50,7 +53,7 @@ func (f *launchFlags) check() error {
 		return errors.New("--kill kills a rank of the hello on this machine; leave out --host, --hostfile, --program, --phases and --memory")
 	case f.Kill && f.NP < 2:
 		return errors.New("--kill needs a rank to kill and others to end; give -np 2 or more")
-	case remote && f.Program == "" && f.BuildDir == "":
+	case remote && f.Program == "" && f.BuildDir == "" && !f.Warm:
 		return errors.New("the other launchers' hello is compiled here and must be seen by all hosts; name a directory they share with --build-dir, or start a program they have with --program /bin/true")
 	case f.Limit == 0:
 		return errors.New("--limit 0: a run needs some time")
@@ -64,6 +67,14 @@ func (f *launchFlags) measure(ctx context.Context) error {
 		return err
 	}
 	defer os.RemoveAll(task.Dir)
+	if f.Warm {
+		var down func()
+		if task.Warm, down, err = f.bringUp(ctx, task.Self); err != nil {
+			return err
+		}
+		defer down()
+		task.Alone = f.BuildDir == ""
+	}
 	contenders, missing, err := launch.Find(ctx, task)
 	if err != nil {
 		return err

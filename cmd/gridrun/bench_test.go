@@ -77,6 +77,7 @@ func TestParseBench(t *testing.T) {
 		"-H a:2 --hostfile f --program x": "give one of them",
 		"-H a:2":                          "--build-dir",
 		"--hostfile f":                    "--build-dir",
+		"--warm":                          "--warm is for other hosts",
 		"--memory --program x":            "--memory",
 		"--memory -H a:2":                 "--memory",
 		"--talk":                          "--memory",

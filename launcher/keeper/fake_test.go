@@ -159,6 +159,11 @@ type rig struct {
 // newRig runs a keeper; at the end nothing may be left of it.
 func newRig(t *testing.T, idle time.Duration) *rig {
 	t.Helper()
+	return newRigOf(t, idle, quick)
+}
+
+func newRigOf(t *testing.T, idle time.Duration, times Times) *rig {
+	t.Helper()
 	before := runtime.NumGoroutine()
 	r := &rig{world: &world{conns: map[*fakeConn]bool{}}, path: filepath.Join(t.TempDir(), "up"+Suffix), ended: make(chan struct{})}
 	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: r.path, Net: "unix"})
@@ -167,7 +172,7 @@ func newRig(t *testing.T, idle time.Duration) *rig {
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	r.stop = stop
-	k := &Keeper{Idle: idle, Times: quick, Dial: func(Way, func(string)) (Dialer, error) { return r.world, nil }}
+	k := &Keeper{Idle: idle, Times: times, Dial: func(Way, func(string)) (Dialer, error) { return r.world, nil }}
 	go func() {
 		defer close(r.ended)
 		if err := k.Serve(ctx, l); err != nil {

@@ -273,7 +273,7 @@ func (h *kept) await(ctx context.Context) HostStatus {
 func (h *kept) status() HostStatus {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	s := HostStatus{Host: h.at, Way: h.way, Up: h.link != nil, Why: h.why, CPUs: h.cpus, Jobs: h.jobs}
+	s := HostStatus{Host: h.at, Way: h.way, Up: h.link != nil, Ready: h.spare != nil, Why: h.why, CPUs: h.cpus, Jobs: h.jobs}
 	if h.trying {
 		s.Why = "it is being connected"
 	}

@@ -103,6 +103,45 @@ func TestJobs(t *testing.T) {
 	await(t, r.ended, "down ends the keeper")
 }
 
+// TestRefill: while agents of other hosts still work, a host where a job has
+// ended gets no new agent; after the last one all get theirs.
+func TestRefill(t *testing.T) {
+	times := quick
+	times.Refill = time.Hour
+	r := newRigOf(t, time.Hour, times)
+	r.up(t, "a", "b", "c")
+	c := r.client(t)
+	_, a, _ := work(t, c, "a", "long")
+	_, b, _ := work(t, c, "b", "long")
+	ready := func() (a, b, c bool, jobs int) {
+		s, err := r.client(t).Refresh(t.Context())
+		if err != nil || len(s.Hosts) != 3 {
+			t.Fatalf("%+v, %v", s, err)
+		}
+		return s.Hosts[0].Ready, s.Hosts[1].Ready, s.Hosts[2].Ready, s.Jobs
+	}
+	end := func(a launcher.Agent) {
+		a.Kill()
+		io.Copy(io.Discard, a)
+		a.Wait()
+	}
+	end(a)
+	eventually(t, "one of two jobs has ended", func() bool { _, _, _, jobs := ready(); return jobs == 1 })
+	if a, b, c, _ := ready(); a || b || !c {
+		t.Errorf("ready while a job runs: a %v, b %v, c %v", a, b, c)
+	}
+	end(b)
+	eventually(t, "all are ready again", func() bool { a, b, c, jobs := ready(); return a && b && c && jobs == 0 })
+	if n := r.agents.Load(); n != 3 {
+		t.Errorf("%d agents on 3 hosts", n)
+	}
+	// Who asks while all agents are at work does not wait for their end.
+	_, a, _ = work(t, c, "a", "long")
+	_, b, _ = work(t, c, "a", "long")
+	end(a)
+	end(b)
+}
+
 func TestDownNow(t *testing.T) {
 	r := newRig(t, time.Hour)
 	r.up(t, "a")

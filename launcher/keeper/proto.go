@@ -73,12 +73,13 @@ type Status struct {
 
 // HostStatus is one kept host.
 type HostStatus struct {
-	Host Host
-	Way  Way
-	Up   bool
-	Why  string // when not up
-	CPUs int
-	Jobs int // agents there that work for jobs
+	Host  Host
+	Way   Way
+	Up    bool
+	Ready bool   // an agent waits for a job
+	Why   string // when not up
+	CPUs  int
+	Jobs  int // agents there that work for jobs
 }
 
 // maxMessage bounds requests and replies, in bytes.
