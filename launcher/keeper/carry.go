@@ -55,9 +55,9 @@ func greet(c *net.UnixConn, hello *wire.Hello) error {
 	return nil
 }
 
-// count notes that one more, or one less, agent of h works for jobs. After the
-// last one it is time for new spares: started before, they would take the job's
-// other hosts the CPU time that it needs for its end.
+// count notes that one more, or one less, agent of h works for jobs. Soon after
+// the last one it is time for new spares: started before, they would compete with
+// the job's end on other hosts.
 func (k *Keeper) count(h *kept, n int) {
 	h.change(func() { h.jobs += n })
 	k.mu.Lock()
@@ -65,9 +65,20 @@ func (k *Keeper) count(h *kept, n int) {
 	k.jobs += n
 	k.used = time.Now()
 	if k.jobs == 0 {
-		for _, h := range k.order {
-			h.refill()
-		}
+		time.AfterFunc(rest, k.refill)
+	}
+}
+
+// rest is how long after the last agent's end new ones are started: launchers
+// that hear of it need the processors first. A job that comes earlier asks.
+const rest = 100 * time.Millisecond
+
+// refill has every host start a spare where there is none.
+func (k *Keeper) refill() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for _, h := range k.order {
+		h.refill()
 	}
 }
 
