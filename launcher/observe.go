@@ -66,6 +66,7 @@ type observer struct {
 	timeline *timeline.Writer // nil: not wanted
 	profile  *profile.Merger
 	out      *os.File // of the profile
+	counts   *os.File // of the counts as JSON
 	stats    tally.Tally
 	pending  map[int]*recorded // by process
 	ended    map[int]bool
@@ -95,21 +96,46 @@ func newObserver(j *Job) (o *observer, err error) {
 	}
 	o = &observer{job: j, want: want, clock: trace.NewClock(), boot: trace.BootID(), pending: map[int]*recorded{}, ended: map[int]bool{},
 		samples: make([][]timeline.Sample, hosts), shared: make([]bool, hosts), lines: map[int]timeline.Line{}, dropped: map[uint64][]int{}}
+	for i, host := range j.plan.Hosts {
+		o.shared[i] = host.Local() // a short job ends before the answer is there
+	}
+	if err := o.create(); err != nil {
+		o.giveUp()
+		return nil, err
+	}
+	return o, nil
+}
+
+// create makes the files before anything runs, so that a job does not end with
+// nowhere to put what it has counted.
+func (o *observer) create() (err error) {
+	if o.want.StatsFile != "" {
+		if o.counts, err = os.Create(o.want.StatsFile); err != nil {
+			return fmt.Errorf("--stats-file: %w", err)
+		}
+	}
 	if o.want.Trace != "" {
 		if o.timeline, err = timeline.Create(o.want.Trace, o.clock.Now()); err != nil {
-			return nil, fmt.Errorf("--trace: %w", err)
+			return fmt.Errorf("--trace: %w", err)
 		}
 	}
 	if o.want.Profile != "" {
-		o.profile = new(profile.Merger)
 		if o.out, err = os.Create(o.want.Profile); err != nil {
-			if o.timeline != nil {
-				o.timeline.Abort()
-			}
-			return nil, fmt.Errorf("--profile: %w", err)
+			return fmt.Errorf("--profile: %w", err)
 		}
+		o.profile = new(profile.Merger)
 	}
-	return o, nil
+	return nil
+}
+
+// giveUp closes what create has made.
+func (o *observer) giveUp() {
+	if o.counts != nil {
+		o.counts.Close()
+	}
+	if o.timeline != nil {
+		o.timeline.Abort()
+	}
 }
 
 // clockLooks is how often a host's clock is asked at first, one question upon
@@ -293,12 +319,12 @@ func (o *observer) finish() (table string, lines []string) {
 			o.trouble(fmt.Sprintf("--profile: %v", err))
 		}
 	}
-	if o.want.StatsFile != "" {
+	if o.counts != nil {
 		b, err := o.stats.JSON()
 		if err == nil {
-			err = os.WriteFile(o.want.StatsFile, append(b, '\n'), 0o644)
+			_, err = o.counts.Write(append(b, '\n'))
 		}
-		if err != nil {
+		if err = errors.Join(err, o.counts.Close()); err != nil {
 			o.trouble(fmt.Sprintf("--stats-file: %v", err))
 		}
 	}

@@ -1,6 +1,8 @@
 package launcher
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -50,6 +52,38 @@ func TestClockIsAsked(t *testing.T) {
 		t.Errorf("asked %d times; off by %v", looks, time.Duration(got-now))
 	}
 	l.close()
+}
+
+// TestClockOfThisMachine: what runs here needs no answer to stand right in time.
+func TestClockOfThisMachine(t *testing.T) {
+	plan := place.Plan{NP: 1, Hosts: []place.Host{{Name: "localhost"}}, Procs: []place.Proc{{Ranks: []int{0}}}}
+	o, err := newObserver(&Job{plan: plan, spec: Spec{Observe: Observe{Trace: "/dev/null"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := o.line(0).Map(42); got != 42 || o.troubles != nil {
+		t.Errorf("42 is mapped to %d; %q", got, o.troubles)
+	}
+}
+
+// TestFilesAreMadeFirst: a file that cannot be written ends the job before it has
+// begun, by the name that the user gave, and leaves no other.
+func TestFilesAreMadeFirst(t *testing.T) {
+	dir := t.TempDir()
+	nowhere := filepath.Join(dir, "none", "file")
+	for flag, want := range map[string]Observe{
+		"--stats-file": {StatsFile: nowhere},
+		"--trace":      {Trace: nowhere},
+		"--profile":    {Trace: filepath.Join(dir, "trace"), Profile: nowhere},
+	} {
+		_, err := newObserver(&Job{spec: Spec{Observe: want}})
+		if err == nil || !strings.HasPrefix(err.Error(), flag+": ") || !strings.Contains(err.Error(), " "+nowhere+": ") {
+			t.Errorf("%s: %v", flag, err)
+		}
+	}
+	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
+		t.Errorf("left: %v, %v", left, err)
+	}
 }
 
 // TestSharedClock: a host of the same running system has our clock.

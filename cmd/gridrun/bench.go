@@ -116,8 +116,8 @@ func (f *launchFlags) task() (t launch.Task, err error) {
 		t.Hosts, err = launch.FromList(f.Host)
 	case f.Hostfile != "":
 		var file *os.File
-		if file, err = os.Open(f.Hostfile); err != nil {
-			return t, fmt.Errorf("--hostfile: %w", err)
+		if file, err = openFile("--hostfile", f.Hostfile); err != nil {
+			return t, err
 		}
 		defer file.Close()
 		t.Hosts, err = launch.FromFile(f.Hostfile, file)

@@ -11,13 +11,21 @@ import (
 	"strings"
 )
 
-// configFlags reads the user's config file, if there is one, as flags.
-func configFlags(known []flagSpec) (section, error) {
+// configPath is the user's config file; "" for somebody without a home.
+func configPath() string {
 	dir, err := os.UserConfigDir()
 	if err != nil {
-		return section{}, nil // no home, no config
+		return ""
 	}
-	path := filepath.Join(dir, "gridrun", "config")
+	return filepath.Join(dir, "gridrun", "config")
+}
+
+// configFlags reads the user's config file, if there is one, as flags.
+func configFlags(known []flagSpec) (section, error) {
+	path := configPath()
+	if path == "" {
+		return section{}, nil
+	}
 	file, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return section{}, nil

@@ -35,6 +35,14 @@ var exits = []struct {
 	{"too few slots", "-H localhost:2 -np 3 true", 125, "3 ranks do not fit in the 2 slots of host localhost"},
 	{"no hostfile", "--hostfile nosuch true", 125, "nosuch: no such file"},
 	{"no hosts in it", "--hostfile /dev/null true", 125, "/dev/null names no host"},
+	{"a directory for a hostfile", "--hostfile empty true", 125, "--hostfile: open empty: is a directory"},
+	{"a directory for a rankfile", "--rankfile empty true", 125, "--rankfile: open empty: is a directory"},
+	{"no number of restarts", "--restarts often true", 125, `--restarts: "often" is not a number of at least 0`},
+	{"nowhere for the counts", "--stats-file none/s -np 1 touch begun", 125, "--stats-file: open none/s: no such file"},
+	{"nowhere for the timeline", "--trace none/t -np 1 touch begun", 125, "--trace: create none/t: no such file"},
+	{"nowhere for the profile", "--profile none/p -np 1 touch begun", 125, "--profile: open none/p: no such file"},
+	{"a wrong variable", "version; GRIDRUN_GRACE=soon gridrun true", 125, `GRIDRUN_GRACE in the environment: "soon" is no time`},
+	{"part of a verb", "bench everything", 125, "bench what? there are launch, p2p,"},
 	{"a verb with arguments", "jobs now", 125, "jobs takes no arguments"},
 	{"no directory", "-np 1 --wdir /nosuch true", 125, "/nosuch: no such file"},
 	{"no variable", "-np 1 -x NOSUCH true", 125, "there is no such variable"},
@@ -85,5 +93,8 @@ func TestExitCodes(t *testing.T) {
 		if n := strings.Count(text, "gridrun: "); n > 2 && c.code != 124 {
 			t.Errorf("%s: %d messages:\n%s", c.when, n, text)
 		}
+	}
+	if _, err := os.Stat(filepath.Join(dir, "begun")); err == nil {
+		t.Error("a job that was refused has begun")
 	}
 }

@@ -58,7 +58,7 @@ type runFlags struct {
 
 	Timeout   *seconds `group:"The end" placeholder:"S" help:"End the job after S seconds (exit code 124)."`
 	OnFailure string   `group:"The end" placeholder:"stop|continue" help:"Whether ranks go on when one fails."`
-	Restarts  int      `group:"The end" placeholder:"N" help:"Start a failed job again, up to N times."`
+	Restarts  repeats  `group:"The end" placeholder:"N" help:"Start a failed job again, up to N times."`
 	Grace     *seconds `group:"The end" placeholder:"S" help:"Seconds from SIGTERM to SIGKILL (default: 2)."`
 
 	Stats          bool   `group:"Looking" help:"Count messages, bytes, waits, and show them."`
@@ -91,6 +91,18 @@ func (c *count) UnmarshalText(b []byte) error {
 		return fmt.Errorf("%q is not a number of at least 1", b)
 	}
 	*c = count(n)
+	return nil
+}
+
+// repeats is how often something is done again; 0 is never.
+type repeats int
+
+func (n *repeats) UnmarshalText(b []byte) error {
+	u, err := strconv.ParseUint(string(b), 10, 31)
+	if err != nil {
+		return fmt.Errorf("%q is not a number of at least 0", b)
+	}
+	*n = repeats(u)
 	return nil
 }
 

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync/atomic"
+	"syscall"
 
 	"gridrun/internal/agent"
 	"gridrun/launcher"
@@ -165,12 +166,31 @@ func (f hostFlags) hosts() ([]place.Host, error) {
 	case f.Hostfile == "":
 		return nil, nil
 	}
-	file, err := os.Open(f.Hostfile)
+	file, err := openFile("--hostfile", f.Hostfile)
 	if err != nil {
-		return nil, fmt.Errorf("--hostfile: %w", err)
+		return nil, err
 	}
 	defer file.Close()
 	return place.ParseHostfile(f.Hostfile, file)
+}
+
+// openFile opens what a flag names for reading; a directory opens, but cannot be
+// read, and is refused while the flag is known.
+func openFile(flag, path string) (*os.File, error) {
+	file, err := os.Open(path)
+	if err == nil {
+		var st os.FileInfo
+		if st, err = file.Stat(); err == nil && st.IsDir() {
+			err = &os.PathError{Op: "open", Path: path, Err: syscall.EISDIR}
+		}
+		if err != nil {
+			file.Close()
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", flag, err)
+	}
+	return file, nil
 }
 
 // policy is --map-by or --rankfile.
@@ -181,9 +201,9 @@ func (f runFlags) policy() (place.Policy, error) {
 	if f.MapBy != "" {
 		return place.Policy{}, errors.New("--map-by and --rankfile both place ranks; give one of them")
 	}
-	file, err := os.Open(f.Rankfile)
+	file, err := openFile("--rankfile", f.Rankfile)
 	if err != nil {
-		return place.Policy{}, fmt.Errorf("--rankfile: %w", err)
+		return place.Policy{}, err
 	}
 	defer file.Close()
 	ranks, err := place.ParseRankfile(f.Rankfile, file)

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/alecthomas/kong"
+
 	"gridrun/collectives"
 	"gridrun/launcher"
 )
@@ -27,7 +29,7 @@ func parse(args []string) (runFlags, []launcher.App, error) {
 	if err != nil {
 		return flags, nil, err
 	}
-	if _, err := k.Parse(append(words, sections[0].flags...)); err != nil {
+	if err := fill(k, words, sections[0]); err != nil {
 		return flags, nil, err
 	}
 	first, err := app(flags, sections[0].command)
@@ -72,6 +74,24 @@ func defaults(all, wanted []flagSpec, given []string) ([]string, error) {
 		}
 	}
 	return words, nil
+}
+
+// fill sets the flags from words, which are defaults, and from those given. An
+// error about a default says where that stands, as nobody has typed it here.
+func fill(k *kong.Kong, words []string, given section) error {
+	_, err := k.Parse(append(words, given.flags...))
+	if err == nil {
+		return nil
+	}
+	flag, text, _ := strings.Cut(err.Error(), ": ")
+	name, isFlag := strings.CutPrefix(flag, "--")
+	if !isFlag || slices.Contains(given.names, name) {
+		return err
+	}
+	if _, ok := os.LookupEnv(envName(name)); ok {
+		return fmt.Errorf("%s in the environment: %s", envName(name), text)
+	}
+	return fmt.Errorf("%s in %s: %s", name, configPath(), text)
 }
 
 // app is one program with its own flags.

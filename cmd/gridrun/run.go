@@ -148,9 +148,7 @@ func (f runFlags) spec() (launcher.Spec, error) {
 	default:
 		return s, fmt.Errorf("--on-failure %s: it is stop or continue", f.OnFailure)
 	}
-	if s.Restarts = f.Restarts; s.Restarts < 0 {
-		return s, fmt.Errorf("--restarts %d: less than none", s.Restarts)
-	}
+	s.Restarts = int(f.Restarts)
 	if f.Grace != nil {
 		if s.Grace = time.Duration(*f.Grace); s.Grace == 0 {
 			s.Grace = -1

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/signal"
 	"slices"
@@ -13,7 +12,6 @@ import (
 
 	"github.com/alecthomas/kong"
 
-	"gridrun/cmd/gridrun/manual"
 	"gridrun/launcher"
 )
 
@@ -151,8 +149,8 @@ func findVerb(args []string) (v *verb, rest []string, err error) {
 	case len(args) > 1 && asksHelp(args[1]):
 		return nil, nil, nil
 	}
-	return nil, nil, fmt.Errorf("%s what? %s; `gridrun run %s` would run a program of that name",
-		args[0], args[0]+" "+strings.Join(below, " or "+args[0]+" "), args[0])
+	return nil, nil, fmt.Errorf("%s what? there are %s; `gridrun run %s` would run a program of that name",
+		args[0], strings.Join(below, ", "), args[0])
 }
 
 func asksHelp(word string) bool { return word == "-h" || word == "-help" || word == "--help" }
@@ -197,7 +195,7 @@ func (v *verb) parse(words []string) (args []string, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := k.Parse(append(given, own.flags...)); err != nil {
+	if err := fill(k, given, own); err != nil {
 		return nil, fmt.Errorf("%s: %w", v.name, err)
 	}
 	return args, v.count(args)
@@ -224,104 +222,6 @@ func (v *verb) count(args []string) error {
 		return fmt.Errorf("%s takes no arguments; `gridrun run %s` would run a program of that name", v.name, v.name)
 	}
 	return fmt.Errorf("%s takes %s and no more; `gridrun help %s` explains", v.name, v.args, v.name)
-}
-
-func shells() []string { return manual.Shells }
-
-// verbNames are the first words that are verbs.
-func verbNames() (names []string) {
-	for _, v := range verbs() {
-		name, _, _ := strings.Cut(v.name, " ")
-		if !slices.Contains(names, name) {
-			names = append(names, name)
-		}
-	}
-	return names
-}
-
-// book describes the command line to those who explain it.
-func book() (manual.Book, error) {
-	b := manual.Book{
-		Name:    "gridrun",
-		Summary: "run a program as a parallel job",
-		Usage: []string{
-			"gridrun [flags] program [arguments...]",
-			"gridrun [flags] program [arguments...] : [-np N] program ...",
-			"gridrun COMMAND ...",
-		},
-		About: `
-Runs a program as a parallel job. The program is an executable, a directory with
-a Go main package, or a built-in job (gridrun jobs). All that follows its name
-is its own.`,
-		Closing: `
-mpirun's single dashes work too (-np 4, -hostfile f). Each flag is also a
-variable (GRIDRUN_TAG_OUTPUT=true) and a line in ~/.config/gridrun/config
-(tag-output = true); --no-tag-output or =false undo a switch set there. The exit
-code is that of the rank that failed first, 128+n for signal n, 124 after
---timeout, 125 for what gridrun cannot do, 126 and 127 for programs that are not
-executable or not found.`,
-	}
-	for _, v := range verbs() {
-		c := manual.Command{Name: v.name, Args: v.args, Summary: v.summary, About: v.about}
-		k, _, err := model(v.command)
-		if err != nil {
-			return b, err
-		}
-		for _, f := range k.Model.Flags {
-			if f.Hidden {
-				continue
-			}
-			flag := manual.Flag{Name: f.Name, Short: f.Short, Help: f.Help}
-			if !f.IsBool() {
-				flag.Value = f.PlaceHolder
-			}
-			if f.Group != nil {
-				flag.Group = f.Group.Title
-			}
-			c.Flags = append(c.Flags, flag)
-		}
-		b.Commands = append(b.Commands, c)
-	}
-	return b, nil
-}
-
-// help explains the verb of these words, or everything.
-func help(w io.Writer, words ...string) error {
-	b, err := book()
-	if err != nil {
-		return err
-	}
-	text, ok := b.Help(words...)
-	if !ok {
-		return fmt.Errorf("no command %s; there are %s", strings.Join(words, " "), strings.Join(verbNames(), ", "))
-	}
-	_, err = io.WriteString(w, text)
-	return err
-}
-
-// Verbs of a line or two.
-type (
-	jobsFlags    struct{}
-	helpFlags    struct{}
-	versionFlags struct{}
-)
-
-func (*jobsFlags) run(context.Context, []string) (int, error) {
-	for _, j := range builtins() {
-		if !strings.HasPrefix(j.Name, "_") {
-			fmt.Printf("%-12s %s\n", j.Name, j.Summary)
-		}
-	}
-	return 0, nil
-}
-
-func (*helpFlags) run(_ context.Context, words []string) (int, error) {
-	return 0, help(os.Stdout, words...)
-}
-
-func (*versionFlags) run(context.Context, []string) (int, error) {
-	fmt.Println(version())
-	return 0, nil
 }
 
 // model is kong's view of a verb's flags, and what splitting words needs of it.

@@ -148,7 +148,7 @@ func TestFindings(t *testing.T) {
 func TestMoving(t *testing.T) {
 	b := ranks(2).p2p(0, "Recv", 1, 3).p2p(1, "Recv", 0, 3)
 	b.Waits[1].Lasts = false
-	if got, want := Findings(b.Job)[0].Text, "rank 0 waits in Recv, tag 3, for rank 1, which is moving: none of its waits lasted"; got != want {
+	if got, want := Findings(b.Job)[0].Text, "rank 0 waits in Recv, tag 3, for rank 1, which is moving: no wait lasts"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }

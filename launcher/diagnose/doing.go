@@ -137,7 +137,7 @@ func (a *analysis) doing(r int) (what, at string) {
 	case s.State == "R" && s.File != "":
 		return "computes, and is " + in, spot.inCall
 	case a.moving[r]:
-		return "is moving: none of its waits lasted", ""
+		return "is moving: no wait lasts", ""
 	case s.State == "R":
 		return "computes", spot.computes
 	case s.File != "":

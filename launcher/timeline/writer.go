@@ -36,9 +36,12 @@ func Create(path string, begin int64) (*Writer, error) {
 	case err == nil && st.IsDir():
 		return nil, &fs.PathError{Op: "create", Path: path, Err: errors.New("it is a directory")}
 	case w.whole:
-		w.file, err = os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
-		if err == nil {
+		if w.file, err = os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*"); err == nil {
 			err = w.file.Chmod(0o644)
+		}
+		var at *fs.PathError
+		if errors.As(err, &at) { // the name that the user has given says more
+			err = &fs.PathError{Op: "create", Path: path, Err: at.Err}
 		}
 	default: // a pipe or a device
 		w.file, err = os.OpenFile(path, os.O_WRONLY, 0)
