@@ -181,11 +181,11 @@ func TestGone(t *testing.T) {
 	h.awaitOutput(0, "listening")
 	h.awaitOutput(0, "Gone &{Ranks:[3] Finished:false Part:false Why:/no/such/file")
 	h.send(&wire.Input{Proc: 1})
-	h.awaitOutput(0, "Gone &{Ranks:[1] Finished:false Part:false Why:exit code 5}")
+	h.awaitOutput(0, "Gone &{Ranks:[1] Finished:false Part:false Why:exit code 5 Lost:0}")
 	h.send(&wire.Input{Proc: 2})
-	h.awaitOutput(0, "Gone &{Ranks:[2] Finished:true Part:false Why:}")
+	h.awaitOutput(0, "Gone &{Ranks:[2] Finished:true Part:false Why: Lost:0}")
 	h.send(&wire.Gone{Ranks: []int{40, 41}, Why: "host lost"})
-	h.awaitOutput(0, "Gone &{Ranks:[40 41] Finished:false Part:false Why:host lost}")
+	h.awaitOutput(0, "Gone &{Ranks:[40 41] Finished:false Part:false Why:host lost Lost:0}")
 	h.send(&wire.Stop{Cause: wire.Failure{Rank: 1, Text: "rank 1 is to blame"}, Signal: int(syscall.SIGCONT)})
 	if e := h.exit(0); e.Code != 3 || !e.Stop {
 		t.Errorf("exit of the listener: %+v", e)
@@ -213,9 +213,9 @@ func TestLateAttach(t *testing.T) {
 	await(h, anyOf[*wire.Report])
 	h.send(&wire.Input{Proc: 0, Data: []byte("\n")})
 	missed := []string{
-		"Gone &{Ranks:[1] Finished:false Part:false Why:exit code 5}",
+		"Gone &{Ranks:[1] Finished:false Part:false Why:exit code 5 Lost:0}",
 		"Gone &{Ranks:[4] Finished:false Part:false Why:/no/such/file",
-		"Gone &{Ranks:[40 41] Finished:false Part:false Why:host lost}",
+		"Gone &{Ranks:[40 41] Finished:false Part:false Why:host lost Lost:0}",
 	}
 	for _, text := range missed {
 		h.awaitOutput(0, text)

@@ -200,13 +200,16 @@ func dead(t *testing.T) string {
 
 // A host that is lost is an answer too.
 func TestLocatedError(t *testing.T) {
-	starts := pair([]wire.ProcSpec{{Job: "call", Args: []string{"1", "1"}}}, []wire.ProcSpec{{Job: "answer"}})
-	a := startHost(t, starts[0])
-	await(a, anyOf[*wire.Locate])
-	a.send(&wire.Located{Host: 1, Error: "host b is lost"})
-	a.done()
-	if got := a.output(0, false); got != "1: \"\" host b is lost\n1: \"\" host b is lost\n" {
-		t.Errorf("%q", got)
+	const why = "host b is lost"
+	for _, m := range []wire.Message{&wire.Located{Host: 1, Error: why}, &wire.Gone{Ranks: []int{1}, Why: why, Lost: 2}} {
+		starts := pair([]wire.ProcSpec{{Job: "call", Args: []string{"1", "1"}}}, []wire.ProcSpec{{Job: "answer"}})
+		a := startHost(t, starts[0])
+		await(a, anyOf[*wire.Locate])
+		a.send(m)
+		a.done()
+		if got := a.output(0, false); got != "1: \"\" host b is lost\n1: \"\" host b is lost\n" {
+			t.Errorf("%T: %q", m, got)
+		}
 	}
 }
 
