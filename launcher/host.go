@@ -61,6 +61,16 @@ func (h *hostRun) kill() {
 	}
 }
 
+// way names the hosts through which the host is reached, if any.
+func (h *hostRun) way() string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if a, is := h.agent.(interface{ Way() string }); is {
+		return a.Way()
+	}
+	return ""
+}
+
 // stop tells the agent to end the job. A host that has not been told to start
 // anything has nothing to end: its start is given up, however far it is.
 func (h *hostRun) stop(m *wire.Stop) {

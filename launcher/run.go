@@ -132,6 +132,9 @@ func (r *run) main(ctx context.Context, starter Starter) int {
 	if r.observer, err = newObserver(r.job); err != nil {
 		return r.refuse(err)
 	}
+	if p, is := starter.(Planner); is {
+		p.Plan(r.job.Remote())
+	}
 	for _, host := range r.hosts {
 		r.readers.Go(func() { host.main(starter) })
 	}
@@ -359,7 +362,11 @@ func (r *run) beat(now time.Time) {
 	for h, host := range r.hosts {
 		if silence := now.Sub(time.Unix(0, host.link.heard.Load())); host.live.Load() && silence > r.job.spec.Lease {
 			host.kill()
-			r.step(job.HostLost{Host: h, Why: fmt.Sprintf("no sign of life for %v", silence.Round(time.Millisecond))})
+			why := fmt.Sprintf("no sign of life for %v", silence.Round(time.Millisecond))
+			if way := host.way(); way != "" {
+				why += ", nor perhaps of " + way + ", through which it is reached"
+			}
+			r.step(job.HostLost{Host: h, Why: why})
 		}
 	}
 }

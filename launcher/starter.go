@@ -18,6 +18,10 @@ type Starter interface {
 	Start(ctx context.Context, host place.Host) (Agent, error)
 }
 
+// A Planner is a Starter that wants to know which hosts will be started, before
+// the first is.
+type Planner interface{ Plan(hosts []place.Host) }
+
 // An Agent is the launcher's end of a started agent: what it reads is the
 // agent's output, what it writes the agent's input. When the agent and
 // everything it started has ended, Read returns io.EOF.

@@ -33,6 +33,7 @@ type runFlags struct {
 
 	hostFlags
 	Lease     *seconds `group:"Hosts" placeholder:"S" help:"Silence that loses a host (default: 3)."`
+	Fanout    *int     `group:"Hosts" placeholder:"K" help:"Hosts start K others each (0: none does)."`
 	Net       []string `group:"Hosts" placeholder:"CIDR" help:"Networks that hosts talk over (repeatable)."`
 	Port      *ports   `group:"Hosts" placeholder:"LO-HI" help:"Each host listens on one of these ports."`
 	Encrypt   bool     `group:"Hosts" help:"Encrypt what hosts send each other."`

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"sync/atomic"
 	"syscall"
+	"time"
 
 	"gridrun/internal/agent"
 	"gridrun/launcher"
@@ -25,6 +26,8 @@ type starters struct {
 	local  launcher.Local
 	warm   warm
 	remote *ssh.Starter
+	fanout *int                         // --fanout; nil: not given
+	lease  time.Duration                // 0: the default
 	job    atomic.Pointer[launcher.Job] // whose screen shows what there is to say
 }
 
@@ -45,6 +48,53 @@ func (s *starters) Start(ctx context.Context, host place.Host) (launcher.Agent, 
 		}
 	}
 	return s.remote.Start(ctx, host)
+}
+
+// shape takes what the flags say about the way to hosts.
+func (s *starters) shape(f runFlags) error {
+	if f.Lease != nil {
+		s.lease = time.Duration(*f.Lease)
+	}
+	switch s.fanout = f.Fanout; {
+	case f.Fanout == nil || *f.Fanout == 0:
+		return nil
+	case *f.Fanout < 2:
+		return fmt.Errorf("--fanout %d: 0 connects to every host directly, 2 and more make a tree", *f.Fanout)
+	case s.remote != nil && !s.remote.Relays():
+		return errors.New("--fanout works with the ssh that is built in, not with --launcher-command")
+	}
+	return nil
+}
+
+// autoFanout is the tree's where nobody has said --fanout, from autoHosts hosts.
+const (
+	autoFanout = 32
+	autoHosts  = 500
+)
+
+// Plan makes a tree of the hosts that are started through ssh, if they are many
+// enough or the user wants one. It is a launcher.Planner.
+func (s *starters) Plan(hosts []place.Host) {
+	hosts = s.cold(hosts)
+	if len(hosts) == 0 {
+		return
+	}
+	fanout := 0
+	switch {
+	case s.fanout != nil:
+		fanout = *s.fanout
+	case len(hosts) >= autoHosts && s.remote.Relays():
+		fanout = autoFanout
+	}
+	s.remote.Plan(hosts, fanout, s.lease)
+}
+
+// cold are the hosts that ssh has to reach.
+func (s *starters) cold(hosts []place.Host) []place.Host {
+	return slices.DeleteFunc(slices.Clone(hosts), func(h place.Host) bool {
+		_, kept := s.warm.keeps(h)
+		return kept || h.Local()
+	})
 }
 
 // An ownAgent is the agent of a job on this machine alone, whose guard we are.
@@ -127,16 +177,13 @@ func (s *starters) survey(ctx context.Context, hosts []place.Host) ([]place.Host
 	if err := s.resolve(ctx, hosts); err != nil {
 		return nil, err
 	}
+	s.Plan(slices.DeleteFunc(slices.Clone(hosts), func(h place.Host) bool { return !unknown(h) }))
 	return launcher.Survey(ctx, s, hosts)
 }
 
 // resolve looks up the names of hosts that must be connected to.
 func (s *starters) resolve(ctx context.Context, hosts []place.Host) error {
-	hosts = slices.DeleteFunc(slices.Clone(hosts), func(h place.Host) bool {
-		_, kept := s.warm.keeps(h)
-		return kept || h.Local()
-	})
-	if len(hosts) == 0 {
+	if hosts = s.cold(hosts); len(hosts) == 0 {
 		return nil
 	}
 	return s.remote.Resolve(ctx, hosts)

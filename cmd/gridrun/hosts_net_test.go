@@ -275,6 +275,7 @@ var parts = map[string]func(p testnet.Process) bool{
 	"script":  func(p testnet.Process) bool { return p.Name == "sh" },
 	"guard":   func(p testnet.Process) bool { return len(p.Args) > 1 && p.Args[1] == "__guard" },
 	"agent":   func(p testnet.Process) bool { return len(p.Args) > 1 && p.Args[1] == "__agent" },
+	"relay":   func(p testnet.Process) bool { return len(p.Args) > 1 && p.Args[1] == "__relay" },
 	"service": func(p testnet.Process) bool { return len(p.Args) > 1 && p.Args[1] == "__hostd" },
 	"rank":    func(p testnet.Process) bool { return len(p.Args) > 0 && filepath.Base(p.Args[0]) == "tester" },
 }

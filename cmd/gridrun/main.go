@@ -9,6 +9,7 @@
 //	gridrun __agent            the supervisor of the host's ranks, started by the guard
 //	gridrun __hostd            the host service, started by the agent when first needed
 //	gridrun __keeper           what gridrun up leaves (launcher/keeper)
+//	gridrun __relay MS         on a host that others are reached through (launcher/relay)
 //	gridrun __complete WORDS   what completion scripts ask
 //	gridrun __fleet PATH       agents that are played, for gridrun bench scale
 //	gridrun __job NAME args... a rank of a built-in job
@@ -17,12 +18,16 @@ package main
 import (
 	"fmt"
 	"os"
+	"strconv"
+	"time"
 
 	"gridrun/bench/scale"
 	"gridrun/internal/agent"
 	"gridrun/internal/hostd"
 	"gridrun/jobs"
 	"gridrun/launcher"
+	"gridrun/launcher/relay"
+	"gridrun/launcher/ssh"
 	"gridrun/lram"
 	"gridrun/rt"
 )
@@ -41,6 +46,8 @@ func main() {
 			os.Exit(hostd.Main(map[string]hostd.Handler{"lram": lram.Handler(jobs.Stores())}))
 		case "__keeper":
 			os.Exit(runKeeper(args[1:]))
+		case "__relay":
+			os.Exit(runRelay(args[1:]))
 		case scale.FleetVerb:
 			if err := scale.Fleet(args[1], os.Stdin, os.Stdout); err != nil {
 				fmt.Fprintln(os.Stderr, "gridrun:", err)
@@ -52,6 +59,21 @@ func main() {
 		}
 	}
 	os.Exit(gridrun(args))
+}
+
+// runRelay connects to other hosts for the launcher, on standard input and output.
+func runRelay(args []string) int {
+	patience := relay.Patience
+	if len(args) > 0 {
+		if ms, err := strconv.ParseUint(args[0], 10, 31); err == nil && ms > 0 {
+			patience = time.Duration(ms) * time.Millisecond
+		}
+	}
+	if err := ssh.Relay(ssh.StandardStreams(), patience); err != nil {
+		fmt.Fprintln(os.Stderr, "gridrun: relay:", err)
+		return launcher.CodeRefused
+	}
+	return 0
 }
 
 // runJob is a rank of a built-in job; rt.Main does not return.

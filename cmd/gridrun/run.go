@@ -36,6 +36,9 @@ func (*runFlags) run(ctx context.Context, words []string) (int, error) {
 	if err != nil {
 		return 0, err
 	}
+	if err := starters.shape(flags); err != nil {
+		return 0, err
+	}
 	job, ended, err := prepare(spec, starters, signals)
 	switch {
 	case ended != 0:

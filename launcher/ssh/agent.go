@@ -14,6 +14,7 @@ type Agent struct {
 	process *process
 	conn    connection
 	held    bool   // the connection stays when the agent ends
+	leave   func() // gives the connection up, when it is not held
 	address string // that was connected to
 	brought bool   // gridrun was not on the host before
 }
@@ -33,12 +34,20 @@ func (a *Agent) Kill() {
 	a.conn.close()
 }
 
+// Way names the hosts through which the agent's host is reached, if any.
+func (a *Agent) Way() string {
+	if t, is := a.conn.(*through); is {
+		return t.relay.via
+	}
+	return ""
+}
+
 // Wait says how the agent ended when not well, after Read has ended, and
 // releases what it used.
 func (a *Agent) Wait() error {
 	err := a.process.wait()
 	if !a.held {
-		a.conn.join()
+		a.leave()
 	}
 	return a.process.said.With(err)
 }

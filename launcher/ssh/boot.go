@@ -17,9 +17,13 @@ import (
 	"gridrun/launcher/ship"
 )
 
-// boot makes one exec of a connection an agent. shipped says that the binary had
+// guard is the part of gridrun's binary that is an agent.
+const guard = "__guard"
+
+// boot makes one exec of a connection an agent, or another part of gridrun that
+// talks over its standard streams. shipped says that the binary had
 // to be brought.
-func (s *Starter) boot(w *watch, conn connection, host string) (_ *Agent, shipped bool, err error) {
+func (s *Starter) boot(w *watch, conn connection, host, verb string) (_ *Agent, shipped bool, err error) {
 	w.enter(StageExec, s.execLimit())
 	// Only a host like this one can have a hash that is known without work.
 	known := map[ship.Platform]ship.File{}
@@ -33,7 +37,7 @@ func (s *Starter) boot(w *watch, conn connection, host string) (_ *Agent, shippe
 	if err != nil {
 		return nil, false, w.why(err)
 	}
-	if _, err := io.WriteString(p.in, firstLine(marker, s.options.Dir, known)); err != nil {
+	if _, err := io.WriteString(p.in, firstLine(marker, verb, s.options.Dir, known)); err != nil {
 		defer p.kill()
 		return nil, false, s.ended(w, p, nil)
 	}
@@ -98,21 +102,30 @@ func (b *booting) run() (*Agent, error) {
 			}
 		}
 		return &Agent{
-			Writer: b.process.in,
-			Files: Files{
-				Platform: platform,
-				Dir:      a.dir,
-				Host:     b.host,
-				Stall:    b.starter.options.Deadlines.Stall,
-				Progress: b.starter.options.Progress,
-				Open:     b.sftp,
-				Abort:    b.conn.close, // a client that hangs is woken only with the connection
-			},
+			Writer:  b.process.in,
+			Files:   b.files(platform, a.dir),
 			out:     b.out,
 			process: b.process,
 			conn:    b.conn,
 		}, nil
 	}
+}
+
+// files brings what the host lacks to its directory dir.
+func (b *booting) files(platform ship.Platform, dir string) Files {
+	f := Files{
+		Platform: platform,
+		Dir:      dir,
+		Host:     b.host,
+		Stall:    b.starter.options.Deadlines.Stall,
+		Progress: b.starter.options.Progress,
+		Open:     b.sftp,
+		Abort:    b.conn.close, // a client that hangs is woken only with the connection
+	}
+	if t, is := b.conn.(*through); is {
+		f.onward = t.push
+	}
+	return f
 }
 
 func (b *booting) sftp() (*sftp.Client, func(), error) { return openSFTP(b.conn) }
@@ -152,10 +165,8 @@ func (b *booting) bring(platform ship.Platform, dir string) (bool, error) {
 	}
 	w.enter(StageShip, s.options.Deadlines.Stall)
 	b.shipped = true
-	err = transfer(w, b.sftp, b.host, s.options.Progress, func(ctx context.Context, client *sftp.Client, p ship.Progress) error {
-		_, err := ship.Ship(ctx, client, []ship.File{file}, dir, p)
-		return err
-	})
+	there := b.files(platform, dir)
+	_, err = there.put(w, []ship.File{file})
 	if err != nil && (w.ctx.Err() != nil || errors.Is(err, errNoSFTP)) {
 		return false, err
 	}

@@ -127,6 +127,7 @@ type Hop struct {
 	Strict         Strictness
 	ConnectTimeout time.Duration // 0: the default
 	proxyCommand   string
+	asked          *asker // decides on keys; nil: known_hosts and our own keys
 }
 
 // Address is host:port.

@@ -246,9 +246,13 @@ func (d *dialer) connect(w *watch, h Hop, up *jump, limit time.Duration) (net.Co
 // handshake checks the host's key and lets it check ours.
 func (d *dialer) handshake(w *watch, h Hop, conn net.Conn) (*ssh.Client, error) {
 	w.enter(StageHandshake, d.options.Deadlines.Handshake)
-	check, algorithms, err := d.known.hostKeys(h)
+	check, algorithms, err := d.hostKeys(h)
 	if err != nil {
 		return nil, err
+	}
+	findKeys := findKeys
+	if h.asked != nil {
+		findKeys = h.asked.keys
 	}
 	var ours *keys
 	defer func() {
@@ -292,6 +296,14 @@ func (d *dialer) handshake(w *watch, h Hop, conn net.Conn) (*ssh.Client, error) 
 		return nil, fmt.Errorf("the host closed the connection before its key was exchanged, as sshd does when too many connect at once (MaxStartups) or by hosts.deny and fail2ban: %w", err)
 	}
 	return nil, err
+}
+
+// hostKeys makes the check of h's key.
+func (d *dialer) hostKeys(h Hop) (ssh.HostKeyCallback, []string, error) {
+	if h.asked != nil {
+		return h.asked.hostKey, h.asked.algorithms, nil
+	}
+	return d.known.hostKeys(h)
 }
 
 // native is a connection through x/crypto/ssh.

@@ -29,6 +29,9 @@ type Files struct {
 	Open func() (*sftp.Client, func(), error)
 	// Abort wakes a client that hangs.
 	Abort func()
+	// onward has the host that this one is reached through bring the files; false:
+	// it cannot. nil: there is no such host.
+	onward func(w *watch, to *Files, files []ship.File) (paths []string, ok bool, err error)
 }
 
 // Ship brings files to the host's cache and returns their paths there.
@@ -41,9 +44,27 @@ func (f *Files) Ship(ctx context.Context, sources ...ship.Source) ([]string, err
 		}
 		found = append(found, file)
 	}
-	var paths []string
-	err := f.transfer(ctx, func(ctx context.Context, client *sftp.Client, p ship.Progress) (err error) {
-		paths, err = ship.Ship(ctx, client, found, f.Dir, p)
+	return f.bring(ctx, found)
+}
+
+// bring brings files to the host's cache and returns their paths there.
+func (f *Files) bring(ctx context.Context, files []ship.File) (paths []string, err error) {
+	err = f.watched(ctx, func(w *watch) error {
+		paths, err = f.put(w, files)
+		return err
+	})
+	return paths, err
+}
+
+// put is bring in the stage of w.
+func (f *Files) put(w *watch, files []ship.File) (paths []string, err error) {
+	if f.onward != nil {
+		if paths, ok, err := f.onward(w, f, files); ok {
+			return paths, err
+		}
+	}
+	err = transfer(w, f.Open, f.Host, f.Progress, func(ctx context.Context, client *sftp.Client, p ship.Progress) (err error) {
+		paths, err = ship.Ship(ctx, client, files, f.Dir, p)
 		return err
 	})
 	return paths, err
@@ -70,12 +91,17 @@ func (f *Files) Unstage(ctx context.Context, job string) error {
 }
 
 func (f *Files) transfer(ctx context.Context, do func(context.Context, *sftp.Client, ship.Progress) error) error {
+	return f.watched(ctx, func(w *watch) error { return transfer(w, f.Open, f.Host, f.Progress, do) })
+}
+
+// watched is do with a deadline for every pause.
+func (f *Files) watched(ctx context.Context, do func(w *watch) error) error {
 	w := newWatch(ctx)
 	defer w.stop()
 	w.enter(StageShip, f.Stall)
 	stop := context.AfterFunc(w.ctx, f.Abort)
 	defer stop()
-	if err := transfer(w, f.Open, f.Host, f.Progress, do); err != nil {
+	if err := do(w); err != nil {
 		return &Error{Host: f.Host, Stage: StageShip, Err: err}
 	}
 	return nil

@@ -19,6 +19,11 @@ type Held struct {
 
 // Hold connects to a host.
 func (s *Starter) Hold(ctx context.Context, host place.Host) (*Held, error) {
+	return s.reach(ctx, host, nil)
+}
+
+// reach connects to a host, through a relay unless that is nil.
+func (s *Starter) reach(ctx context.Context, host place.Host, via *relayed) (*Held, error) {
 	release, err := s.turn(ctx)
 	if err != nil {
 		return nil, err
@@ -38,7 +43,14 @@ func (s *Starter) Hold(ctx context.Context, host place.Host) (*Held, error) {
 	if err != nil {
 		return nil, s.failure(ctx, w, host, "", err)
 	}
-	conn, address, err := s.dialer.dial(w, route)
+	var conn connection
+	var address string
+	if via != nil {
+		hop := route[len(route)-1] // inner hosts need no jumps
+		conn, address, err = via.dial(w, s.dialer, hop, s.names.texts(hop.Host))
+	} else {
+		conn, address, err = s.dialer.dial(w, route)
+	}
 	if err != nil {
 		return nil, s.failure(ctx, w, host, address, err)
 	}
@@ -75,12 +87,12 @@ func (s *Starter) failure(ctx context.Context, w *watch, host place.Host, addres
 
 // Agent starts an agent that leaves the connection alone when it ends.
 func (h *Held) Agent(ctx context.Context) (*Agent, error) {
-	agent, _, err := h.start(ctx)
+	agent, _, err := h.start(ctx, guard)
 	return agent, err
 }
 
-// start starts an agent. A host that hangs loses the connection.
-func (h *Held) start(ctx context.Context) (agent *Agent, shipped bool, err error) {
+// start starts an agent, or another part of gridrun. A host that hangs loses the connection.
+func (h *Held) start(ctx context.Context, verb string) (agent *Agent, shipped bool, err error) {
 	release, err := h.starter.turn(ctx)
 	if err != nil {
 		return nil, false, err
@@ -89,7 +101,7 @@ func (h *Held) start(ctx context.Context) (agent *Agent, shipped bool, err error
 	w := newWatch(ctx)
 	defer w.stop()
 	stop := context.AfterFunc(w.ctx, h.conn.close)
-	agent, shipped, err = h.starter.boot(w, h.conn, h.host.Name)
+	agent, shipped, err = h.starter.boot(w, h.conn, h.host.Name, verb)
 	if !stop() && err == nil {
 		err = context.Cause(w.ctx)
 	}

@@ -66,6 +66,16 @@ func (n *names) find(ctx context.Context, name string, limit time.Duration) ([]n
 	return found, nil
 }
 
+// texts are the addresses of a name that has been looked up.
+func (n *names) texts(name string) (all []string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, a := range n.known[name] {
+		all = append(all, a.String())
+	}
+	return all
+}
+
 // Resolve looks up what has to be found for all hosts, in parallel and before
 // anything is connected. One error lists every name that is not found.
 func (s *Starter) Resolve(ctx context.Context, hosts []place.Host) error {

@@ -16,7 +16,8 @@ const command = `exec /bin/sh -c 'read -r s; eval "$s"'`
 // script finds or asks for the agent, in these steps; its lines begin with the
 // marker $m. $p is the host's platform, $h the agent's hash for it where that is
 // known before, $k its size in KiB. DIR and NAME are filled in. A host that has
-// the agent at home pays for two processes, the shell and uname.
+// the agent at home pays for two processes, the shell and uname. VERB is the part
+// that the binary is to play.
 //
 //	have SYSTEM MACHINE DIR    it is there; what follows is the agent's output
 //	skip DIR REASON            DIR cannot be used (DIR ends with a tab)
@@ -43,7 +44,7 @@ fit() {
   w=$(umask 077; { echo "#!/bin/sh" >"$t" && chmod 700 "$t"; } 2>&1) || { rm -f "$t" 2>/dev/null; r="it cannot be written (${w##*: })"; return 1; };
   r="programs may not run there (noexec)"; "$t" 2>/dev/null; w=$?; rm -f "$t"; [ $w = 0 ];
 };
-run() { { true >"$1/used"; } 2>/dev/null; exec "$1/NAME" __guard; };
+run() { { true >"$1/used"; } 2>/dev/null; exec "$1/NAME" VERB; };
 look() {
   for d in "$@"; do
     if [ -n "$h" ] && [ -x "$d/$h/NAME" ] && own "$d"; then
@@ -69,9 +70,9 @@ echo "$m none $p"; exit 125
 // agentName is the binary's name in the cache.
 const agentName = "gridrun"
 
-// firstLine is the script for a host, in one line. known are the agents whose
+// firstLine is the script for a host that is to play verb, in one line. known are the agents whose
 // hash needs no work to find out.
-func firstLine(marker, dir string, known map[ship.Platform]ship.File) string {
+func firstLine(marker, verb, dir string, known map[ship.Platform]ship.File) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "m=%s; p=$(uname -sm); h=; k=1024; case $p in ", marker)
 	var cases []string
@@ -86,7 +87,7 @@ func firstLine(marker, dir string, known map[ship.Platform]ship.File) string {
 	// Tabs and blanks between words are the source's layout, but for `skip`'s tab.
 	text := strings.ReplaceAll(strings.ReplaceAll(script, "NAME", agentName), "\t", "\x00")
 	text = strings.Join(strings.Fields(text), " ")
-	b.WriteString(strings.NewReplacer("\x00", "\t", "DIR", shellQuote(dir)).Replace(text))
+	b.WriteString(strings.NewReplacer("\x00", "\t", "VERB", verb, "DIR", shellQuote(dir)).Replace(text))
 	b.WriteString("\n")
 	return b.String()
 }

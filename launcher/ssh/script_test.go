@@ -41,7 +41,7 @@ func TestScriptInShells(t *testing.T) {
 			home := t.TempDir()
 			cache := filepath.Join(home, ".cache", "gridrun")
 			known := map[ship.Platform]ship.File{ship.Here(): {Hash: "cafe", Size: 10}}
-			first := firstLine("@m", "", known)
+			first := firstLine("@m", guard, "", known)
 			if strings.Count(first, "\n") != 1 || !strings.HasSuffix(first, "\n") {
 				t.Fatalf("not one line: %q", first)
 			}
@@ -63,12 +63,12 @@ func TestScriptInShells(t *testing.T) {
 				t.Error(err)
 			}
 			// A hash that only the launcher's answer tells.
-			out, said = talk(t, shell, home, firstLine("@m", "", nil), "go cafe\n"+rest)
+			out, said = talk(t, shell, home, firstLine("@m", guard, "", nil), "go cafe\n"+rest)
 			if want := "@m need " + ship.Here().Uname() + " " + cache + "\n" + agent; out != want || said != "" {
 				t.Fatalf("%q %q, want %q", out, said, want)
 			}
 			// Every directory is turned down.
-			out, _ = talk(t, shell, home, firstLine("@m", filepath.Join(home, "own"), nil), strings.Repeat("next\n", 6))
+			out, _ = talk(t, shell, home, firstLine("@m", guard, filepath.Join(home, "own"), nil), strings.Repeat("next\n", 6))
 			lines := strings.Split(strings.TrimSpace(out), "\n")
 			if a, ok := parseAnswer(lines[len(lines)-1], "@m"); !ok || a.word != "none" || len(lines) < 4 {
 				t.Fatalf("%q", out)
@@ -126,7 +126,7 @@ func TestForeignDirectories(t *testing.T) {
 			if err := c.make(dir); err != nil {
 				t.Fatal(err)
 			}
-			out, _ := talk(t, []string{"sh"}, home, firstLine("@m", dir, nil), "")
+			out, _ := talk(t, []string{"sh"}, home, firstLine("@m", guard, dir, nil), "")
 			line, _, _ := strings.Cut(out, "\n")
 			if a, ok := parseAnswer(line, "@m"); !ok || a.word != "skip" || !strings.Contains(a.reason, "somebody else") {
 				t.Fatalf("%q", out)
@@ -134,7 +134,7 @@ func TestForeignDirectories(t *testing.T) {
 			// Nor is a binary there run.
 			write(t, filepath.Join(dir, "cafe", "gridrun"), "#!/bin/sh\necho mine\n")
 			os.Chmod(filepath.Join(dir, "cafe", "gridrun"), 0o777)
-			first := firstLine("@m", dir, map[ship.Platform]ship.File{ship.Here(): {Hash: "cafe"}})
+			first := firstLine("@m", guard, dir, map[ship.Platform]ship.File{ship.Here(): {Hash: "cafe"}})
 			if out, _ := talk(t, []string{"sh"}, home, first, ""); strings.Contains(out, "mine") || strings.Contains(out, "have") {
 				t.Fatalf("%q", out)
 			}

@@ -37,6 +37,9 @@ type Options struct {
 	Progress func(host string, done, total int64)
 }
 
+// perAddress is how many connections to one address are not yet authenticated.
+const perAddress = 8
+
 // A Starter starts agents through ssh. It is a launcher.Starter.
 type Starter struct {
 	options Options
@@ -46,6 +49,7 @@ type Starter struct {
 
 	mu     sync.Mutex
 	timing []Timing
+	tree   *tree // nil: every host is connected to directly
 }
 
 // A Timing says how long one host took to have its agent.
@@ -76,7 +80,7 @@ func New(options Options) (*Starter, error) {
 		options.Parallel = 64
 	}
 	if options.PerAddress <= 0 {
-		options.PerAddress = 8
+		options.PerAddress = perAddress
 	}
 	if options.Notice == nil {
 		options.Notice = func(string) {}
@@ -105,17 +109,17 @@ func (s *Starter) target(h place.Host) (Target, error) {
 // it is missing. What comes back is an *Agent.
 func (s *Starter) Start(ctx context.Context, host place.Host) (launcher.Agent, error) {
 	began := time.Now()
-	h, err := s.Hold(ctx, host)
+	h, leave, err := s.hold(ctx, host)
 	if err != nil {
 		return nil, err
 	}
 	connected := time.Since(began)
-	agent, shipped, err := h.start(ctx)
+	agent, shipped, err := h.start(ctx, guard)
 	if err != nil {
-		h.conn.join()
+		leave()
 		return nil, err
 	}
-	agent.held = false
+	agent.held, agent.leave = false, leave
 	agent.address, agent.brought = h.address, shipped
 	s.mu.Lock()
 	s.timing = append(s.timing, Timing{Host: host.Name, Connect: connected, Total: time.Since(began), Shipped: shipped})

@@ -43,6 +43,8 @@ type watch struct {
 	limit time.Duration
 	timer *time.Timer
 	round int // of the timer that counts
+	// told hears of every stage; nil: nobody does.
+	told func(stage Stage, limit time.Duration)
 }
 
 func newWatch(ctx context.Context) *watch {
@@ -53,6 +55,9 @@ func newWatch(ctx context.Context) *watch {
 
 // enter begins a stage that may take limit; 0: as long as it likes.
 func (w *watch) enter(stage Stage, limit time.Duration) {
+	if w.told != nil && stage != "" {
+		w.told(stage, limit)
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.timer != nil {

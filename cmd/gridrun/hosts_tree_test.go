@@ -1,0 +1,114 @@
+//go:build linux
+
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+
+	"gridrun/internal/testnet"
+)
+
+// TestHostTree starts jobs on hosts that start each other: with --fanout 2 the
+// launcher reaches node1 and node2, and node3 and node4 through node1, node5 and
+// node6 through node2, node7 through node3. The hosts have no keys, and only the
+// front knows theirs.
+func TestHostTree(t *testing.T) {
+	c := newCluster(t, testnet.Config{Hosts: 7})
+	t.Run("hello", func(t *testing.T) { treeHello(t, c, 3) })
+	t.Run("again, nothing to ship", func(t *testing.T) { treeHello(t, c, 2) })
+	t.Run("own program", func(t *testing.T) {
+		// Files of any directory come through the tree too.
+		code, out, errOut := c.run(t, "--fanout", "2", "-H", c.hosts(1), "--stage", c.dir+"/input", "/bin/cat", "{stage}/input")
+		if code != 0 || strings.Count(out, "staged\n") != 7 {
+			t.Errorf("code %d, %q, %q", code, out, errOut)
+		}
+		c.clean(t, nil, nil)
+	})
+	t.Run("exit code", func(t *testing.T) {
+		code, _, errOut := c.run(t, "--fanout", "2", "-H", c.hosts(1), "/bin/sh", "-c", "[ $GRIDRUN_RANK != 6 ] || exit 9; sleep 1000")
+		if code != 9 {
+			t.Errorf("code %d", code)
+		}
+		has(t, errOut, "rank 6", "node7")
+		c.clean(t, nil, nil)
+	})
+	for _, r := range []struct {
+		name  string
+		part  string // that is killed on node1
+		code  int
+		wants []string
+	}{
+		{"agent", "agent", 125, []string{"host node1"}},
+		{"guard", "guard", 125, []string{"host node1"}},
+		{"relay", "relay", 125, []string{"reached through node1"}},
+		{"leaf's agent", "", 125, []string{"host node7"}},
+		{"rank", "rank", 137, []string{"rank 0", "node1"}},
+	} {
+		t.Run("killed "+r.name, func(t *testing.T) {
+			l := c.launch(t, "", "--fanout", "2", "--grace", "1", "-H", c.hosts(1), c.dir+"/tester", "busy")
+			l.await(t, 7, "up")
+			host, part := 0, r.part
+			if part == "" {
+				host, part = 6, "agent"
+			}
+			for _, p := range c.find(t, host, part) {
+				syscall.Kill(p.PID, syscall.SIGKILL)
+			}
+			if code := l.wait(t); code != r.code {
+				t.Errorf("code %d, want %d", code, r.code)
+			}
+			has(t, l.errOut.String(), r.wants...)
+			c.clean(t, nil, nil)
+		})
+	}
+	t.Run("launcher killed", func(t *testing.T) {
+		l := c.launch(t, "", "--fanout", "2", "-H", c.hosts(1), c.dir+"/tester", "busy")
+		l.await(t, 7, "up")
+		l.cmd.Process.Kill()
+		l.wait(t)
+		c.clean(t, nil, nil)
+	})
+	t.Run("host unknown to the front", func(t *testing.T) {
+		code, _, errOut := c.run(t, "--fanout", "2", "-H", "node1:1,node2:1,nowhere:1", "/bin/true")
+		if code != 125 {
+			t.Errorf("code %d", code)
+		}
+		has(t, errOut, "nowhere", "no such host")
+		c.clean(t, nil, nil)
+	})
+	t.Run("cut", func(t *testing.T) {
+		l := c.launch(t, "", "--fanout", "2", "--lease", "1", "-H", c.hosts(1), c.dir+"/tester", "busy")
+		l.await(t, 7, "up")
+		if err := c.Cut(0); err != nil {
+			t.Fatal(err)
+		}
+		if code := l.wait(t); code != 125 {
+			t.Errorf("code %d", code)
+		}
+		has(t, l.errOut.String(), "no sign of life", "node1")
+		c.clean(t, nil, []int{0, 2, 3, 6})
+		if err := c.Restore(0); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+func treeHello(t *testing.T, c *cluster, each int) {
+	code, out, errOut := c.run(t, "--fanout", "2", "-H", c.hosts(each), c.dir+"/tester", "hello")
+	if code != 0 {
+		t.Fatalf("code %d, %q", code, errOut)
+	}
+	var want []string
+	for r := range 7 * each {
+		want = append(want, fmt.Sprintf("rank %d of %d on node%d", r, 7*each, r/each+1))
+	}
+	slices.Sort(want)
+	if got := lines(out); !slices.Equal(got, want) {
+		t.Errorf("got %q", got)
+	}
+	c.clean(t, nil, nil)
+}

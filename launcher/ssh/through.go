@@ -1,0 +1,320 @@
+package ssh
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"gridrun/launcher"
+	"gridrun/launcher/relay"
+	"gridrun/launcher/ship"
+)
+
+// A relayed is the launcher's end of the relay on an inner host.
+type relayed struct {
+	session *relay.Session
+	agent   *Agent // that is the relay
+	via     string // the hosts on the way, the last being the relay's
+	ids     atomic.Uint64
+
+	mu      sync.Mutex
+	brought map[string]*brought // files on the relay's host, by hash
+}
+
+// brought is a file that is being brought, or has been.
+type brought struct {
+	once sync.Once
+	path string
+	err  error
+}
+
+// A through is a connection to a host through a relay.
+type through struct {
+	relay *relayed
+	id    uint64
+	hop   net.Conn // the stream of its Dial
+
+	mu     sync.Mutex
+	closed bool
+	open   map[net.Conn]bool // streams of processes
+	ended  chan struct{}     // closed when the connection has ended
+}
+
+// lost is the end of what went through the relay.
+func (r *relayed) lost(err error) error {
+	return fmt.Errorf("%w: it is reached through %s (%v)", errLost, r.via, err)
+}
+
+// dial has the relay connect to a host.
+func (r *relayed) dial(w *watch, d *dialer, h Hop, addrs []string) (_ *through, address string, err error) {
+	check, algorithms, err := d.hostKeys(h)
+	if err != nil {
+		return nil, "", err
+	}
+	w.enter(StageConnect, d.options.Deadlines.Connect)
+	t := &through{relay: r, id: r.ids.Add(1), open: map[net.Conn]bool{}, ended: make(chan struct{})}
+	t.hop, err = r.session.Open(&relay.Message{Dial: &relay.Dial{
+		ID: t.id, Name: h.Target.Name, Host: h.Host, User: h.User, Port: h.Port, KeyAlias: h.KeyAlias,
+		Addrs: addrs, Algorithms: algorithms, Connect: h.ConnectTimeout,
+	}})
+	if err != nil {
+		return nil, "", w.why(r.lost(err))
+	}
+	stop := context.AfterFunc(w.ctx, func() { wake(t.hop) })
+	answers := &answerer{hop: h, check: check}
+	address, err = r.connect(w, t.hop, answers)
+	answers.close()
+	if !stop() && err == nil {
+		err = context.Cause(w.ctx)
+	}
+	if err != nil {
+		t.hop.Close()
+		wake(t.hop)
+		return nil, address, w.why(err)
+	}
+	go func() {
+		defer close(t.ended)
+		io.Copy(io.Discard, t.hop)
+		t.close()
+		t.hop.Close()
+	}()
+	return t, address, nil
+}
+
+// relayGrace is how much later than the relay the launcher gives a stage up.
+const relayGrace = 2 * time.Second
+
+// connect answers the relay until it has connected.
+func (r *relayed) connect(w *watch, stream net.Conn, a *answerer) (address string, err error) {
+	for {
+		m, err := relay.Read(stream)
+		switch {
+		case err != nil:
+			return "", r.lost(err)
+		case m.Stage != nil:
+			limit := m.Stage.Limit
+			if limit > 0 {
+				limit += relayGrace
+			}
+			w.enter(Stage(m.Stage.Name), limit)
+			continue
+		case m.Done == nil:
+			answer := a.answer(m)
+			if answer == nil {
+				return "", relay.ErrProtocol
+			}
+			if err := relay.Write(stream, answer); err != nil {
+				return "", r.lost(err)
+			}
+			continue
+		}
+		address = m.Done.Address + " from " + r.agent.Host
+		switch {
+		case m.Done.Error == "":
+			return address, nil
+		case a.refused != nil:
+			return address, a.refused
+		}
+		return address, errors.New(m.Done.Error)
+	}
+}
+
+func (t *through) exec(command string) (*process, error) {
+	return t.start(&relay.Message{Exec: &relay.Exec{Conn: t.id, What: command}})
+}
+
+func (t *through) subsystem(name string) (*process, error) {
+	return t.start(&relay.Message{Subsystem: &relay.Exec{Conn: t.id, What: name}})
+}
+
+// stream opens one that ends with the connection.
+func (t *through) stream(m *relay.Message) (net.Conn, error) {
+	stream, err := t.relay.session.Open(m)
+	if err != nil {
+		return nil, t.relay.lost(err)
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.closed {
+		stream.Close()
+		return nil, t.relay.lost(net.ErrClosed)
+	}
+	t.open[stream] = true
+	return stream, nil
+}
+
+// end gives a stream up.
+func (t *through) end(stream net.Conn) {
+	t.mu.Lock()
+	delete(t.open, stream)
+	t.mu.Unlock()
+	wake(stream)
+	stream.Close()
+}
+
+func (t *through) start(m *relay.Message) (*process, error) {
+	stream, err := t.stream(m)
+	if err != nil {
+		return nil, err
+	}
+	answer, err := relay.Read(stream)
+	switch {
+	case err != nil:
+		err = t.relay.lost(err)
+	case answer.Done == nil:
+		err = relay.ErrProtocol
+	case answer.Done.Error != "":
+		err = errors.New(answer.Done.Error)
+	}
+	if err != nil {
+		t.end(stream)
+		return nil, err
+	}
+	o := &output{pipe: relay.NewPipe(stream), said: new(launcher.Tail)}
+	return &process{
+		in:   input{relay.Output{Pipe: o.pipe, Kind: relay.Data}},
+		out:  o,
+		said: o.said,
+		kill: func() { t.end(stream) },
+		wait: func() error {
+			t.end(stream)
+			switch {
+			case o.lost != nil:
+				return t.relay.lost(o.lost)
+			case o.how != "":
+				return errors.New(o.how)
+			}
+			return nil
+		},
+	}, nil
+}
+
+// input is a process's standard input.
+type input struct{ relay.Output }
+
+func (i input) Close() error { return i.Pipe.Send(relay.End, nil) }
+
+// output is what a process writes, up to its end.
+type output struct {
+	pipe  *relay.Pipe
+	said  *launcher.Tail
+	ended bool
+	how   string // it ended, when not well
+	lost  error  // the connection ended first
+}
+
+func (o *output) Read(b []byte) (int, error) {
+	for !o.ended {
+		if len(b) == 0 {
+			return 0, nil
+		}
+		kind, n, err := o.pipe.Receive(b)
+		switch {
+		case err != nil:
+			o.lost, o.ended = err, true
+		case kind == relay.Data && n > 0:
+			return n, nil
+		case kind == relay.Said:
+			o.said.Write(b[:n])
+		case kind == relay.Exit:
+			if o.how += string(b[:n]); n == 0 || !o.pipe.Inside() {
+				o.ended = true
+			}
+		}
+	}
+	return 0, io.EOF
+}
+
+// close ends the connection here at once; the relay follows.
+func (t *through) close() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.closed {
+		return
+	}
+	t.closed = true
+	for stream := range t.open {
+		wake(stream)
+	}
+	wake(t.hop)
+}
+
+func (t *through) join() {
+	t.close()
+	<-t.ended
+}
+
+// push has the relay bring files that its own host has, after bringing them
+// there. It cannot where that host needs other files.
+func (t *through) push(w *watch, to *Files, files []ship.File) (paths []string, ok bool, err error) {
+	if t.relay.agent.Platform != to.Platform {
+		return nil, false, nil
+	}
+	w.enter(StageShip, 0) // the relay's host has a deadline of its own
+	push := &relay.Push{Conn: t.id, Dir: to.Dir}
+	for _, f := range files {
+		if !f.Executable {
+			return nil, false, nil
+		}
+		path, err := t.relay.bring(w.ctx, f)
+		if err != nil {
+			return nil, true, fmt.Errorf("through %s: %w", t.relay.via, err)
+		}
+		push.Files = append(push.Files, relay.File{Path: path, Name: f.Name, Hash: f.Hash})
+	}
+	w.enter(StageShip, to.Stall)
+	stream, err := t.stream(&relay.Message{Push: push})
+	if err != nil {
+		return nil, true, w.why(err)
+	}
+	defer t.end(stream)
+	defer context.AfterFunc(w.ctx, func() { wake(stream) })()
+	for {
+		m, err := relay.Read(stream)
+		switch {
+		case err != nil:
+			return nil, true, w.why(t.relay.lost(err))
+		case m.Progress != nil:
+			w.alive()
+			if to.Progress != nil {
+				to.Progress(to.Host, m.Progress.Done, m.Progress.Total)
+			}
+		case m.Done == nil:
+			return nil, true, relay.ErrProtocol
+		case strings.Contains(m.Done.Error, errNoSFTP.Error()):
+			return nil, true, fmt.Errorf("%w%s", errNoSFTP, strings.TrimPrefix(m.Done.Error, errNoSFTP.Error()))
+		case m.Done.Error != "":
+			return nil, true, errors.New(m.Done.Error)
+		default:
+			return slices.Clone(m.Done.Paths), true, nil
+		}
+	}
+}
+
+// bring brings a file to the relay's host, once for all behind it.
+func (r *relayed) bring(ctx context.Context, f ship.File) (string, error) {
+	r.mu.Lock()
+	if r.brought == nil {
+		r.brought = map[string]*brought{}
+	}
+	b := r.brought[f.Hash+f.Name]
+	if b == nil {
+		b = new(brought)
+		r.brought[f.Hash+f.Name] = b
+	}
+	r.mu.Unlock()
+	b.once.Do(func() {
+		var paths []string
+		if paths, b.err = r.agent.bring(ctx, []ship.File{f}); b.err == nil {
+			b.path = paths[0]
+		}
+	})
+	return b.path, b.err
+}
