@@ -15,6 +15,9 @@
 //     they are stopped.
 //  4. The fleet notes when each phase was over; the launcher's memory is the peak
 //     of its resident set.
+//  5. What ssh adds is a model's ([Predict]), of the measured costs of a
+//     connection, for hosts that are all connected to by the launcher and for
+//     trees (--fanout).
 //
 // Goroutines: in the fleet one for each agent, and those that accept; they end with
 // their connections. Run's are the launcher's.

@@ -35,6 +35,8 @@ type Row struct {
 	Failure float64 `json:"failure_seconds"` // from one rank's failure to gridrun's end
 	Memory  int64   `json:"memory_bytes"`    // peak resident set, beyond what was there before
 	Sent    int64   `json:"sent_bytes"`      // to all agents until ranks run
+
+	SSH map[int]float64 `json:"ssh_seconds"` // what the model says of each fan-out
 }
 
 // Run measures a job on each number of hosts, with agents of a fleet that self,
@@ -59,7 +61,10 @@ func Run(ctx context.Context, self string, sizes []int) (rows []Row, err error) 
 		if err != nil {
 			return rows, fmt.Errorf("%d hosts, one of which fails: %w", n, err)
 		}
-		good.Failure = bad.End
+		good.Failure, good.SSH = bad.End, map[int]float64{}
+		for _, k := range Fanouts {
+			good.SSH[k] = Predict(n, k, Measured).Seconds()
+		}
 		rows = append(rows, good)
 	}
 	return rows, nil

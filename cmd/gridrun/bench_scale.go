@@ -29,5 +29,8 @@ func (f *scaleFlags) run(ctx context.Context, _ []string) (int, error) {
 		e.SetIndent("", "  ")
 		return 0, e.Encode(rows)
 	}
-	return 0, scale.Print(os.Stdout, rows)
+	if err := scale.Print(os.Stdout, rows); err != nil {
+		return 0, err
+	}
+	return 0, scale.PrintPrediction(os.Stdout, rows)
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -86,7 +87,8 @@ func (s *starters) Plan(hosts []place.Host) {
 	case len(hosts) >= autoHosts && s.remote.Relays():
 		fanout = autoFanout
 	}
-	s.remote.Plan(hosts, fanout, s.lease)
+	// Agents, whose lease it is, notice before relays do.
+	s.remote.Plan(hosts, fanout, 2*cmp.Or(s.lease, launcher.DefaultLease))
 }
 
 // cold are the hosts that ssh has to reach.

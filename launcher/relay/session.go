@@ -11,9 +11,8 @@ import (
 // A Session is many streams over one connection.
 type Session struct{ mux *yamux.Session }
 
-// Patience is how long a session lives without a sign of life, unless the lease
-// is longer: agents notice before.
-const Patience = 10 * time.Second
+// Patience is how long a session lives without a sign of life, at least.
+const Patience = 3 * time.Second
 
 func config(patience time.Duration) *yamux.Config {
 	c := yamux.DefaultConfig()
