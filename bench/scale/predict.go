@@ -11,8 +11,7 @@ import (
 )
 
 // A Cost is what ssh takes to connect to a host and start an agent there. The
-// launcher's figures are measured (docs/benchmarks.md says how), so the times
-// that [Predict] makes of them are a model's: hosts that wait for nobody else.
+// times that [Predict] makes of it are a model's, of hosts that do nothing else.
 type Cost struct {
 	Client  time.Duration // computed by who connects
 	Server  time.Duration // until the agent runs, when the host does nothing else
@@ -22,7 +21,8 @@ type Cost struct {
 	Window  int           // connections that the launcher has under way at once
 }
 
-// Measured is what a machine of 2 cores has shown.
+// Measured is what a machine of 2 cores has shown (docs/benchmarks.md says how);
+// Relay and Through are estimates.
 var Measured = Cost{
 	Client:  2600 * time.Microsecond,
 	Server:  88 * time.Millisecond,

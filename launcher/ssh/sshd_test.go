@@ -38,6 +38,9 @@ func TestMain(m *testing.M) {
 	if len(os.Args) == 2 && os.Args[1] == "__agent" {
 		os.Exit(agent.Main())
 	}
+	if len(os.Args) == 3 && os.Args[1] == relayVerb {
+		runRelay()
+	}
 	if len(os.Args) == 2 && os.Args[1] == "__guard" {
 		os.Stdout.WriteString("agent\n")
 		var line []byte
