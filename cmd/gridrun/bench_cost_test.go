@@ -27,7 +27,7 @@ func TestBenchCost(t *testing.T) {
 			}
 		}
 	}
-	if len(r.Cases) != 2 || len(r.Cases[0].Figures) != 3 {
+	if len(r.Cases) != 2 || len(r.Cases[0].Figures) != 4 {
 		t.Errorf("%+v", r.Cases)
 	}
 }
