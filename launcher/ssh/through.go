@@ -30,9 +30,8 @@ type relayed struct {
 
 // brought is a file that is being brought, or has been.
 type brought struct {
-	once sync.Once
-	path string
-	err  error
+	mu   sync.Mutex
+	path string // "" until it is there
 }
 
 // A through is a connection to a host through a relay.
@@ -310,11 +309,16 @@ func (r *relayed) bring(ctx context.Context, f ship.File) (string, error) {
 		r.brought[f.Hash+f.Name] = b
 	}
 	r.mu.Unlock()
-	b.once.Do(func() {
-		var paths []string
-		if paths, b.err = r.agent.bring(ctx, []ship.File{f}); b.err == nil {
-			b.path = paths[0]
-		}
-	})
-	return b.path, b.err
+	// Who fails, or is given up, leaves it to the next.
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.path != "" {
+		return b.path, nil
+	}
+	paths, err := r.agent.bring(ctx, []ship.File{f})
+	if err != nil {
+		return "", err
+	}
+	b.path = paths[0]
+	return b.path, nil
 }
