@@ -22,9 +22,9 @@ type launchFlags struct {
 	Rounds   count   `default:"5" placeholder:"N" help:"Runs of each launcher (default: 5)."`
 	Limit    seconds `default:"60" placeholder:"S" help:"A run that takes longer is lost (default: 60)."`
 	Phases   bool    `help:"Show gridrun's steps as well."`
-	Warm     bool    `help:"Bring the hosts up first; warm and cold in turn."`
+	Warm     bool    `help:"Bring hosts up first; warm and cold in turn."`
 	Memory   bool    `help:"Measure the memory of a rank instead."`
-	Talk     bool    `help:"With --memory: of ranks that talked to all others."`
+	Talk     bool    `help:"With --memory: ranks that talked to all."`
 	Kill     bool    `help:"Time the end of a job one of whose ranks dies."`
 	JSON     bool    `name:"json" help:"Print JSON."`
 }
