@@ -111,7 +111,7 @@ func (h *hostRun) main(starter Starter) {
 	agent, err := starter.Start(h.starting, host)
 	if err != nil {
 		// The summary names the host too.
-		h.run.post(job.HostLost{Host: h.index, Why: strings.TrimPrefix(err.Error(), host.Name+": ")})
+		h.run.post(job.HostLost{Host: h.index, Why: strings.TrimPrefix(err.Error(), host.Name+": "), GivenUp: h.starting.Err() != nil})
 		return
 	}
 	h.mu.Lock()
@@ -135,7 +135,7 @@ func (h *hostRun) main(starter Starter) {
 	case done:
 		h.run.post(job.HostDone{Host: h.index})
 	case err != nil:
-		h.run.post(job.HostLost{Host: h.index, Why: err.Error()})
+		h.run.post(job.HostLost{Host: h.index, Why: err.Error(), GivenUp: h.starting.Err() != nil})
 	case ended != nil:
 		h.run.post(job.HostLost{Host: h.index, Why: fmt.Sprintf("the agent ended unexpectedly (%v)", ended)})
 	default:

@@ -17,8 +17,9 @@ type (
 	HostDone struct{ Host int }
 	// HostLost is an agent that could not be started or ended too early.
 	HostLost struct {
-		Host int
-		Why  string
+		Host    int
+		Why     string
+		GivenUp bool // its start was ended from here, as the job was ending
 	}
 	// HostReport is an agent's answer to Inspect.
 	HostReport struct {

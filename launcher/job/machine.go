@@ -144,7 +144,7 @@ func (m *Machine) Step(e Event) []Action {
 	case HostDone:
 		m.hostDone(e.Host)
 	case HostLost:
-		m.hostLost(e.Host, e.Why)
+		m.hostLost(e.Host, e.Why, e.GivenUp)
 	case HostReport:
 		m.report(e)
 	case ProcStarted:
@@ -339,7 +339,7 @@ func (m *Machine) hostDone(h int) {
 		return
 	}
 	if left := m.unfinished(h); left > 0 {
-		m.hostLost(h, fmt.Sprintf("the agent finished without the end of %d processes", left))
+		m.hostLost(h, fmt.Sprintf("the agent finished without the end of %d processes", left), false)
 		return
 	}
 	m.hosts[h].gone = true
@@ -347,12 +347,12 @@ func (m *Machine) hostDone(h int) {
 }
 
 // hostLost ends every process of a host whose agent is gone: the guard beside
-// the agent kills them.
-func (m *Machine) hostLost(h int, why string) {
+// the agent kills them. A host whose start was given up may be there for a restart.
+func (m *Machine) hostLost(h int, why string, givenUp bool) {
 	if !m.known(h) || m.hosts[h].gone {
 		return
 	}
-	m.hosts[h].gone, m.hosts[h].lost = true, true
+	m.hosts[h].gone, m.hosts[h].lost = true, !givenUp
 	m.reported(h)
 	var ranks []int
 	for p := range m.procs {
@@ -414,7 +414,7 @@ func (m *Machine) abandon(pick func(host) bool, why string) {
 	for h := range m.hosts {
 		if !m.hosts[h].gone && pick(m.hosts[h]) {
 			m.actions = append(m.actions, Abandon{h})
-			m.hostLost(h, why)
+			m.hostLost(h, why, false)
 		}
 	}
 }

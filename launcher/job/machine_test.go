@@ -99,7 +99,7 @@ func play(t *testing.T, script string) string {
 		case "done":
 			e = HostDone{num("host")}
 		case "lost":
-			e = HostLost{num("host"), text}
+			e = HostLost{Host: num("host"), Why: text, GivenUp: args["givenup"] != ""}
 		case "started":
 			e = ProcStarted{num("proc"), num("pid")}
 		case "exit":
@@ -223,7 +223,7 @@ func TestAnyOrderEnds(t *testing.T) {
 			}
 		}
 		for h := range cfg.Hosts {
-			m.Step(HostLost{h, "gone"})
+			m.Step(HostLost{Host: h, Why: "gone"})
 		}
 		if m.Phase() != Ended {
 			t.Fatalf("case %d: %v with every host gone", i, m.Phase())
