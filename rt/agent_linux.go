@@ -135,7 +135,7 @@ func (a *agentLink) build() (*engine.Proc, error) {
 		if err != nil {
 			return nil, err
 		}
-		p.Use(n, remote)
+		p.Use(n.Polled(), remote)
 	}
 	return p, nil
 }

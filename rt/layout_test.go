@@ -143,7 +143,7 @@ func runOver(t *testing.T, l Layout, n int, body Body, keep bool) error {
 				t.Fatal(err)
 			}
 			owners[topo.ProcHost[q]].nets[q] = n
-			p.Use(n, remote)
+			p.Use(n.Polled(), remote)
 		}
 	}
 	for _, o := range owners {

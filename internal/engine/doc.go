@@ -5,7 +5,7 @@
 //	        |
 //	  Comm, Call         groups; collective calls        comm.go call.go
 //	  Request, await     transfers; the wait primitive   request.go wait.go
-//	  token, baton       who fetches frames              poll.go
+//	  token, baton       who fetches frames              poll.go two.go
 //	  Rank               matching, rendezvous, credits   rank.go send.go recv.go arrive.go
 //	  Proc               ranks of a process, routes      proc.go lost.go
 //	        |
@@ -29,7 +29,8 @@
 // # Goroutines
 //
 // A Proc starts one goroutine, the background poller, when it has a network
-// that must be polled; Close joins it. Networks have their own. Everything else
+// that must be polled, and one that passes on the ring of a second such network;
+// Close joins them. Networks have their own. Everything else
 // runs in the callers.
 //
 // # Locks

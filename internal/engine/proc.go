@@ -49,6 +49,7 @@ type Proc struct {
 	netOf  []transport.Network
 
 	poller    transport.Poller
+	two       *two          // poller, when two networks are polled
 	token     sync.Mutex    // held by the goroutine that polls
 	turns     atomic.Uint64 // times that a waiter has taken the token
 	attentive atomic.Bool   // the background poller is; it alone sets it
@@ -116,7 +117,8 @@ func NewProc(cfg Config) *Proc {
 	return p
 }
 
-// Use routes the frames for procs over n. At most one network may be polled.
+// Use routes the frames for procs over n. Of networks that are polled there may
+// be two; the first one used has the doorbell for both.
 func (p *Proc) Use(n transport.Network, procs []int) {
 	p.nets = append(p.nets, n)
 	for _, q := range procs {
@@ -125,12 +127,16 @@ func (p *Proc) Use(n transport.Network, procs []int) {
 		p.netOf[q] = n
 	}
 	if poller, ok := n.(transport.Poller); ok {
+		if p.poller != nil {
+			p.two = newTwo(p.poller, poller)
+			poller = p.two
+		}
 		p.poller = rouser{poller, &p.sleeping}
 	}
 }
 
 // Start begins to fetch what arrives. It starts one goroutine when a network
-// must be polled; Close joins it.
+// must be polled, two when two must; Close joins them.
 func (p *Proc) Start() error {
 	for q, l := range p.routes {
 		if l == nil {
@@ -139,6 +145,9 @@ func (p *Proc) Start() error {
 	}
 	if p.poller != nil {
 		p.pace()
+		if p.two != nil {
+			p.two.start()
+		}
 		p.joined.Add(1)
 		go p.background()
 	}
@@ -173,6 +182,9 @@ func (p *Proc) Close() error {
 	if p.poller != nil {
 		p.poller.Wake()
 		p.joined.Wait()
+		if p.two != nil {
+			p.two.stop()
+		}
 	}
 	for _, rk := range p.ranks {
 		if rk != nil {

@@ -83,7 +83,7 @@ type Network interface {
 	Close() error
 }
 
-// A Poller is a Network whose frames must be fetched (shared memory). The
+// A Poller is a Network whose frames must be fetched (shared memory, TCP sockets). The
 // engine's wait primitive calls it; see engine.
 type Poller interface {
 	// Poll delivers what is there and moves queued frames on. It returns the

@@ -1,6 +1,7 @@
 package tcp
 
 import (
+	"fmt"
 	"testing"
 
 	"gridrun/internal/transport"
@@ -8,13 +9,12 @@ import (
 )
 
 func TestConformance(t *testing.T) {
-	noGoroutineStays(t)
-	transporttest.Run(t, func(t *testing.T, n int, sinks []transport.Sink) []transport.Network {
-		m := newMesh(t, sinks, nil)
-		nets := make([]transport.Network, n)
-		for i := range nets {
-			nets[i] = m.nets[i]
-		}
-		return nets
-	})
+	for _, readers := range []bool{false, true} {
+		t.Run(fmt.Sprintf("readers=%t", readers), func(t *testing.T) {
+			noGoroutineStays(t)
+			transporttest.Run(t, func(t *testing.T, n int, sinks []transport.Sink) []transport.Network {
+				return newMesh(t, sinks, func(m *mesh, _ *Config) { m.readers, m.undriven = readers, true }).polled
+			})
+		})
+	}
 }

@@ -65,10 +65,17 @@ func carriers(t *testing.T, m *mesh, a, b int) (dialer int) {
 	if ca == nil || cb == nil {
 		t.Fatal("frames arrived without a connection")
 	}
-	if ca.LocalAddr().String() != cb.RemoteAddr().String() {
-		t.Fatalf("process %d uses %v-%v, process %d uses %v-%v", a, ca.LocalAddr(), ca.RemoteAddr(), b, cb.LocalAddr(), cb.RemoteAddr())
+	if s, ok := ca.carrier.(*stream); ok && s.c.LocalAddr().String() != cb.remote().String() {
+		t.Fatalf("process %d uses %v-%v, process %d's leads to %v", a, s.c.LocalAddr(), ca.remote(), b, cb.remote())
 	}
-	if strings.HasSuffix(ca.RemoteAddr().String(), m.ln.Addr().String()) {
+	opened := [2]bool{}
+	for i, c := range []*conn{ca, cb} {
+		opened[i] = strings.HasSuffix(c.remote().String(), m.ln.Addr().String())
+	}
+	if opened[0] == opened[1] {
+		t.Fatalf("opened by %d: %t, by %d: %t", a, opened[0], b, opened[1])
+	}
+	if opened[0] {
 		return a
 	}
 	return b

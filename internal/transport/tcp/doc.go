@@ -8,12 +8,14 @@
 //  2. The handshake (handshake.go): both ends prove that they know the job's
 //     key before either parses anything else. Then the accepting end sends one
 //     byte, its verdict: use this connection, or another one is used already.
-//  3. Post writes small frames itself when nobody else is writing and the
-//     kernel takes the bytes at once. What the kernel does not take, and what
-//     is posted meanwhile, goes to a writer goroutine, many frames a writev.
-//  4. The peer's reader goroutine decodes headers from a small buffer, hands
-//     frames to Sink.Arrived, and reads the pieces of Data frames straight into
-//     the memory that Sink.Place names.
+//  3. Post writes frames itself when nobody else is writing: many frames a
+//     writev, small bodies copied behind their headers. What the kernel does not
+//     take waits on the link until the socket has room.
+//  4. At the peer the bytes are read by who polls ([Polled]): one system call
+//     tells which sockets are ready, an input (receive.go) decodes headers from a
+//     small buffer, hands frames to Sink.Arrived, and reads the pieces of Data
+//     frames straight into the memory that Sink.Place names, together with the
+//     header that follows. An input can stop anywhere and go on later.
 //  5. Close sends what is queued, then a farewell (a header of kind 0xff and
 //     zeros otherwise) and a half-close. An end of stream without a farewell is
 //     a crash: it is told as [ErrBroken], an end with one as
@@ -51,14 +53,28 @@
 // the peer, it does not encrypt: who can change packets on the way can change
 // frames.
 //
+// # Who reads and writes
+//
+// A connection is one of two carriers (conn.go). A socket is taken out of package
+// net's hands: all sockets are in an epoll set of this network. While a goroutine
+// of the process waits and polls, it looks into that set itself, so a message
+// wakes nobody. When nobody polls, the set is armed once, and what comes rings
+// the background poller (poll_linux.go has who sleeps where). The options of the
+// kernel's buffers are left alone: its autotuning ends where they are set.
+//
+// A stream is read by a goroutine of its own and written by Post, as far as the
+// kernel takes it at once, or by a writer goroutine: connections that encrypt,
+// systems without epoll, networks that nobody polls.
+//
 // # Goroutines
 //
-// For each link: one that dials (until connected), one reader (while the
-// connection is up), one writer (only while the kernel has not taken all
-// frames). For each unauthenticated connection: one, with a deadline.
-// [Net.Close] joins all of them.
+// For each link: one that dials (until connected); with a stream, one reader
+// (while the connection is up) and one writer (only while the kernel has not
+// taken all frames); with a socket, one that sends a verdict or a farewell, for a
+// moment. For each unauthenticated connection: one, with a deadline. One watches
+// for silence, one polls while Close runs. [Net.Close] joins all of them.
 //
-// Arrived, Place, Placed and Down of one peer are called from its reader, one
-// at a time. Sent is called in the order of posting, from the poster or the
-// writer, so it may run while the reader delivers.
+// Arrived, Place, Placed and Down of one peer are called one at a time: from Poll,
+// or from the reader. Sent is called in the order of posting, from the poster,
+// Poll or the writer, so it may run while another goroutine delivers.
 package tcp

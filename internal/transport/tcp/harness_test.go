@@ -29,6 +29,11 @@ func testKey(s string) []byte {
 type mesh struct {
 	ln   net.Listener
 	nets []*Net
+	// polled are nets with their connections polled, by drivers unless the test
+	// has set undriven. A test that sets readers has goroutines read them.
+	polled            []transport.Network
+	drivers           []*transporttest.Driver
+	undriven, readers bool
 	// wrap, when set, stands between a Net and its connections.
 	wrap func(proc int, dialed bool, c net.Conn) net.Conn
 
@@ -70,6 +75,15 @@ func newMesh(t testing.TB, sinks []transport.Sink, change func(m *mesh, cfg *Con
 			t.Fatal(err)
 		}
 		m.nets = append(m.nets, n)
+		var net transport.Network = n
+		var d *transporttest.Driver
+		if !m.readers {
+			net = n.Polled()
+		}
+		if p, ok := net.(transport.Poller); ok && !m.undriven {
+			d = transporttest.Drive(p)
+		}
+		m.polled, m.drivers = append(m.polled, net), append(m.drivers, d)
 	}
 	m.wg.Go(func() {
 		for {
@@ -114,13 +128,21 @@ func dialFor(ctx context.Context, addr string, proc int) (net.Conn, error) {
 func (m *mesh) close() []error {
 	errs := make([]error, len(m.nets))
 	var wg sync.WaitGroup
-	for i, n := range m.nets {
-		wg.Go(func() { errs[i] = n.Close() })
+	for i := range m.nets {
+		wg.Go(func() { errs[i] = m.leave(i) })
 	}
 	wg.Wait()
 	m.ln.Close()
 	m.wg.Wait()
 	return errs
+}
+
+// leave closes process i's network.
+func (m *mesh) leave(i int) error {
+	if d := m.drivers[i]; d != nil {
+		d.Stop()
+	}
+	return m.nets[i].Close()
 }
 
 // refusals returns the reasons why connections were turned away, once there are n.

@@ -56,54 +56,6 @@ func newLink(n *Net, peer int) *link {
 	return l
 }
 
-// conn is the connection that carries a link's frames.
-type conn struct {
-	net.Conn
-	tcp    *net.TCPConn // below Conn; nil: none
-	gather *gatherer    // nil: not possible here
-	buffer []byte       // gathers small slices where gather is nil
-	out    output
-}
-
-func newConn(c net.Conn) *conn { return &conn{Conn: c, tcp: underlying(c), gather: newGatherer(c)} }
-
-// Close ends what is under way at once; encryption would first say goodbye,
-// for which the farewell has been sent.
-func (c *conn) Close() error {
-	if c.tcp != nil {
-		return c.tcp.Close()
-	}
-	return c.Conn.Close()
-}
-
-// write writes some of iov; without block it does so only as far as the kernel
-// takes it at once.
-func (c *conn) write(iov [][]byte, block bool) (int, error) {
-	if c.gather != nil {
-		return c.gather.write(iov, block)
-	}
-	if !block {
-		return 0, nil
-	}
-	if c.buffer == nil {
-		c.buffer = make([]byte, 0, gatherBytes)
-	}
-	b := c.buffer[:0]
-	for _, s := range iov {
-		if len(b)+len(s) > gatherBytes {
-			break
-		}
-		b = append(b, s...)
-	}
-	if len(b) == 0 {
-		b = iov[0]
-	}
-	return c.Conn.Write(b)
-}
-
-// gatherBytes is what one write without a gatherer holds: a TLS record.
-const gatherBytes = 16 << 10
-
 // Post implements transport.Link.
 func (l *link) Post(f *transport.Frame) {
 	f.Done = 0
@@ -125,7 +77,7 @@ func (l *link) Post(f *transport.Frame) {
 	switch {
 	case l.state == idle:
 		l.dial()
-	case l.state == up && !l.writing && len(f.Body) <= directBytes && l.conn.gather != nil:
+	case l.state == up && l.free() && l.conn.direct() && (l.conn.polled || len(f.Body) <= directBytes):
 		l.writing = true
 		l.mu.Unlock()
 		l.write(false)
@@ -136,18 +88,23 @@ func (l *link) Post(f *transport.Frame) {
 	l.mu.Unlock()
 }
 
+// free says that nobody writes and the kernel may take something. Called with
+// mu held, when the link is up.
+func (l *link) free() bool { return !l.writing && !l.conn.full }
+
 // startWriter sees to it that somebody writes what is queued. Called with mu held.
 func (l *link) startWriter() {
-	if l.state == up && !l.writing && l.err == nil {
+	if l.state == up && l.free() && l.err == nil {
 		l.writing = true
-		l.n.wg.Go(func() { l.write(true) })
+		block := !l.conn.polled
+		l.n.wg.Go(func() { l.write(block) })
 	}
 }
 
 // write moves frames into the kernel. The caller holds the write side; when
 // write returns, it is free or belongs to a writer goroutine. Without block
 // there is one attempt.
-func (l *link) write(block bool) {
+func (l *link) write(block bool) (sent int) {
 	c := l.conn
 	for {
 		l.mu.Lock()
@@ -159,10 +116,9 @@ func (l *link) write(block bool) {
 			l.mu.Lock()
 		}
 		if l.err != nil || c.out.empty() {
-			l.writing = false
-			l.changed.Broadcast()
+			l.endWriting()
 			l.mu.Unlock()
-			return
+			return sent
 		}
 		l.mu.Unlock()
 
@@ -170,8 +126,9 @@ func (l *link) write(block bool) {
 		n, err := c.write(c.out.iov, block)
 		for _, e := range c.out.wrote(n) {
 			if e.f.Kind == farewell {
-				closeWrite(c.Conn)
+				c.closeWrite()
 			} else {
+				sent++
 				l.n.sink.Sent(e.f, nil)
 			}
 		}
@@ -180,25 +137,34 @@ func (l *link) write(block bool) {
 		}
 		if !block {
 			l.handOver()
-			return
+			return sent
 		}
 	}
 }
 
-// handOver gives up the write side after the one attempt of a poster.
+// endWriting gives up the write side. Called with mu held.
+func (l *link) endWriting() {
+	l.writing = false
+	l.changed.Broadcast()
+	if l.conn.ended != nil { // waits for the last of our frames
+		l.n.attend(l)
+	}
+}
+
+// handOver gives up the write side after one attempt.
 func (l *link) handOver() {
 	l.mu.Lock()
-	if l.err == nil && l.queue.head == nil && l.conn.out.empty() {
-		l.writing = false
-		l.changed.Broadcast()
-	} else if l.err == nil {
+	defer l.mu.Unlock()
+	switch {
+	case l.err == nil && l.queue.head == nil && l.conn.out.empty():
+		l.endWriting()
+	case l.conn.polled: // goes on when the kernel has room, or gives everything back
+		l.conn.full = true
+		l.n.watchFor(l)
+		l.endWriting()
+	default:
 		l.n.wg.Go(func() { l.write(true) })
-	} else {
-		l.mu.Unlock()
-		l.write(true) // gives everything back
-		return
 	}
-	l.mu.Unlock()
 }
 
 // giveBack returns frames to their poster.
@@ -217,20 +183,20 @@ func (l *link) broken(err error) {
 	defer l.mu.Unlock()
 	if l.err == nil {
 		l.err = l.explain(fmt.Errorf("%w: %w", ErrBroken, err))
-		l.conn.SetReadDeadline(time.Now().Add(drainTime))
+		l.conn.expire(drainTime, false)
 	}
 }
 
 // explain names the peer, and its address when there is a connection.
 func (l *link) explain(err error) error {
 	who := fmt.Sprintf("process %d", l.peer)
-	if l.conn == nil || l.conn.RemoteAddr() == nil {
+	if l.conn == nil || l.conn.remote() == nil {
 		return fmt.Errorf("%s: %w", who, err)
 	}
 	if host := l.n.cfg.Host; host != nil {
 		who = fmt.Sprintf("%s to %s on %s", host(l.n.cfg.Proc), who, host(l.peer))
 	}
-	return fmt.Errorf("%s at %v: %w", who, l.conn.RemoteAddr(), err)
+	return fmt.Errorf("%s at %v: %w", who, l.conn.remote(), err)
 }
 
 // attach makes c the link's connection. first is sent before any frame. Called
@@ -238,7 +204,7 @@ func (l *link) explain(err error) error {
 func (l *link) attach(c net.Conn, first []byte) {
 	c.SetDeadline(time.Time{})
 	l.state = up
-	l.conn = newConn(c)
+	l.conn = l.n.carry(l, c)
 	l.n.startWatch()
 	if l.cancel != nil {
 		l.cancel()
@@ -252,14 +218,18 @@ func (l *link) attach(c net.Conn, first []byte) {
 	if len(first) > 0 || l.queue.head != nil {
 		l.startWriter()
 	}
+	if l.conn.polled {
+		l.n.watchFor(l)
+		return
+	}
 	l.n.wg.Go(func() {
 		err := receive(c, l.peer, l.n.sink)
 		l.finish(silence(err))
 	})
 }
 
-// finish brings the link down with err. It runs once: in the reader, or in the
-// dial goroutine when no connection came about.
+// finish brings the link down with err. It runs once: in the reader, in Poll, or
+// in the dial goroutine when no connection came about.
 func (l *link) finish(err error) {
 	left := errors.Is(err, transport.ErrLeft)
 	l.mu.Lock()
@@ -272,12 +242,18 @@ func (l *link) finish(err error) {
 	}
 	l.state = down
 	if l.conn != nil {
-		l.conn.Close() // ends a write under way
+		if !l.conn.polled {
+			l.conn.expire(0, true) // ends a write under way
+		}
 	}
 	for l.writing {
 		l.changed.Wait()
 	}
 	var rest queue
+	if l.conn != nil {
+		l.conn.close()
+		rest = l.conn.out.drop()
+	}
 	rest.join(&l.queue)
 	err, quiet := l.err, l.leaving
 	l.mu.Unlock()
@@ -303,8 +279,7 @@ func (l *link) kill(err error) {
 	case dialing:
 		l.cancel()
 	case up:
-		l.conn.SetWriteDeadline(past)
-		l.conn.SetReadDeadline(time.Now().Add(drainTime))
+		l.conn.expire(drainTime, true)
 	}
 }
 
@@ -344,18 +319,11 @@ func (l *link) abort() bool {
 	case dialing:
 		l.cancel()
 	case up:
-		l.conn.Close()
+		l.conn.expire(0, true)
 	}
 	return true
 }
 
 func newFarewell() *transport.Frame {
 	return &transport.Frame{Header: wire.Header{Kind: farewell}}
-}
-
-// closeWrite tells the peer's kernel that nothing more will come.
-func closeWrite(c net.Conn) {
-	if h, ok := c.(interface{ CloseWrite() error }); ok {
-		h.CloseWrite()
-	}
 }

@@ -104,7 +104,7 @@ func TestLeavingIsToldFromCrashing(t *testing.T) {
 		for i := range n {
 			m.nets[0].Link(1).Post(eager(i, pattern(i, 10<<10)))
 		}
-		if err := m.nets[0].Close(); err != nil {
+		if err := m.leave(0); err != nil {
 			t.Errorf("Close: %v", err)
 		}
 		recs[1].Until("Down", func() bool { return len(recs[1].Downs(0)) > 0 })
@@ -128,9 +128,9 @@ func TestLeavingIsToldFromCrashing(t *testing.T) {
 		recs[1].UntilArrived(1)
 		l := m.nets[0].link(1)
 		l.mu.Lock()
-		c := l.conn.Conn
+		c := l.conn
 		l.mu.Unlock()
-		closeWrite(c) // what the kernel of a killed process does
+		c.closeWrite() // what the kernel of a killed process does
 		recs[1].Until("Down", func() bool { return len(recs[1].Downs(0)) > 0 })
 		err := recs[1].Downs(0)[0]
 		if !errors.Is(err, ErrBroken) || errors.Is(err, transport.ErrLeft) {
@@ -180,7 +180,7 @@ func TestCloseIsBounded(t *testing.T) {
 	for i := range n {
 		m.nets[0].Link(1).Post(data(i, pattern(i, 256<<10)))
 	}
-	if err := m.nets[0].Close(); err == nil || !strings.Contains(err.Error(), "[1]") {
+	if err := m.leave(0); err == nil || !strings.Contains(err.Error(), "[1]") {
 		t.Errorf("Close with a peer that stands still: %v, want an error that names it", err)
 	}
 	if _, sent, failed := recs[0].Counts(); sent != n || failed == 0 {

@@ -67,6 +67,8 @@ type Net struct {
 
 	watched atomic.Bool // the goroutine that watches links runs
 
+	polled *Polled // nil: goroutines read every connection
+
 	mu      sync.Mutex
 	links   map[int]*link
 	pending []net.Conn // not yet authenticated, the oldest first
@@ -215,6 +217,9 @@ func (n *Net) close() error {
 	}
 	n.mu.Unlock()
 
+	if n.polled != nil {
+		defer n.polled.drive()()
+	}
 	for _, l := range n.links {
 		l.leave()
 	}

@@ -13,7 +13,7 @@ import (
 )
 
 // stream encodes frames as a link does.
-func stream(frames ...*transport.Frame) []byte {
+func encoded(frames ...*transport.Frame) []byte {
 	var o output
 	for _, f := range frames {
 		o.backlog.push(f)
@@ -32,12 +32,12 @@ func stream(frames ...*transport.Frame) []byte {
 }
 
 func TestReceiveErrors(t *testing.T) {
-	good := stream(eager(0, pattern(0, 100)))
+	good := encoded(eager(0, pattern(0, 100)))
 	badKind := bytes.Clone(good)
 	badKind[0] = 77
 	badRank := bytes.Clone(good)
 	badRank[11] = 0x80
-	almostFarewell := stream(newFarewell())
+	almostFarewell := encoded(newFarewell())
 	almostFarewell[70] = 1
 	tests := []struct {
 		name  string
@@ -45,17 +45,17 @@ func TestReceiveErrors(t *testing.T) {
 		want  error
 	}{
 		{"nothing", nil, ErrBroken},
-		{"farewell", stream(newFarewell()), transport.ErrLeft},
-		{"frame and farewell", append(bytes.Clone(good), stream(newFarewell())...), transport.ErrLeft},
+		{"farewell", encoded(newFarewell()), transport.ErrLeft},
+		{"frame and farewell", append(bytes.Clone(good), encoded(newFarewell())...), transport.ErrLeft},
 		{"no farewell", good, ErrBroken},
 		{"half a header", good[:30], io.ErrUnexpectedEOF},
 		{"half a body", good[:100], io.ErrUnexpectedEOF},
 		{"no body", good[:wire.HeaderSize], io.ErrUnexpectedEOF},
-		{"half a piece", stream(data(1, pattern(0, 100000)))[:50000], io.ErrUnexpectedEOF},
+		{"half a piece", encoded(data(1, pattern(0, 100000)))[:50000], io.ErrUnexpectedEOF},
 		{"kind", badKind, wire.ErrFrame},
 		{"rank", badRank, wire.ErrFrame},
 		{"almost a farewell", almostFarewell, wire.ErrFrame},
-		{"bytes after", append(stream(newFarewell()), good...), transport.ErrLeft},
+		{"bytes after", append(encoded(newFarewell()), good...), transport.ErrLeft},
 	}
 	for _, tt := range tests {
 		for name, src := range map[string]io.Reader{
@@ -73,7 +73,7 @@ func TestReceiveErrors(t *testing.T) {
 func TestReceiveDropsPiecesWithoutPlace(t *testing.T) {
 	r := transporttest.NewRecorder(t)
 	r.Drop = true
-	b := stream(data(1, pattern(1, 3*pieceSize+1)), eager(0, nil), data(2, pattern(2, 10)), eager(1, pattern(3, 7)), newFarewell())
+	b := encoded(data(1, pattern(1, 3*pieceSize+1)), eager(0, nil), data(2, pattern(2, 10)), eager(1, pattern(3, 7)), newFarewell())
 	if err := receive(iotest.HalfReader(bytes.NewReader(b)), 1, r); !errors.Is(err, transport.ErrLeft) {
 		t.Fatal(err)
 	}
@@ -96,7 +96,7 @@ func TestOutputInParts(t *testing.T) {
 		}
 		return fs
 	}
-	want := stream(frames()...)
+	want := encoded(frames()...)
 	for _, step := range []int{1000, 71, 73, 4096, 99991} {
 		var o output
 		var got []byte
@@ -154,8 +154,8 @@ func (s *limitSink) Down(int, error)              {}
 
 func FuzzReceive(f *testing.F) {
 	f.Add([]byte{})
-	f.Add(stream(eager(0, pattern(0, 100)), data(1, pattern(1, 300)), newFarewell()))
-	f.Add(stream(eager(0, nil))[:40])
+	f.Add(encoded(eager(0, pattern(0, 100)), data(1, pattern(1, 300)), newFarewell()))
+	f.Add(encoded(eager(0, nil))[:40])
 	f.Add(bytes.Repeat([]byte{0xff}, 200))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if err := receive(iotest.HalfReader(bytes.NewReader(b)), 1, &limitSink{t: t}); err == nil {

@@ -34,12 +34,10 @@ func sealed(t testing.TB) func(*mesh, *Config) {
 func TestSealedConformance(t *testing.T) {
 	noGoroutineStays(t)
 	transporttest.Run(t, func(t *testing.T, n int, sinks []transport.Sink) []transport.Network {
-		m := newMesh(t, sinks, sealed(t))
-		nets := make([]transport.Network, n)
-		for i := range nets {
-			nets[i] = m.nets[i]
-		}
-		return nets
+		return newMesh(t, sinks, func(m *mesh, c *Config) {
+			m.undriven = true
+			sealed(t)(m, c)
+		}).polled
 	})
 }
 
@@ -167,8 +165,8 @@ func TestSealedNames(t *testing.T) {
 func TestWriteGathers(t *testing.T) {
 	a, b := net.Pipe()
 	defer a.Close()
-	c := newConn(b)
-	defer c.Close()
+	c := newStream(b)
+	defer c.close()
 	var wg sync.WaitGroup
 	var got []byte
 	wg.Go(func() { got, _ = io.ReadAll(a) })
@@ -184,7 +182,7 @@ func TestWriteGathers(t *testing.T) {
 			iov = iov[1:]
 		}
 	}
-	c.Close()
+	c.close()
 	wg.Wait()
 	if !bytes.Equal(got, want) {
 		t.Errorf("%d bytes arrived, want %d", len(got), len(want))

@@ -11,7 +11,9 @@ const (
 	// maxBatch frames, or as many as make batchBytes, go in one writev.
 	maxBatch   = 32
 	batchBytes = 1 << 20
-	// directBytes is the largest body that Post writes itself; larger ones
+	// smallBody is the largest body that is copied behind its header.
+	smallBody = 512
+	// directBytes is the largest body that Post writes itself to a stream; larger ones
 	// would keep the poster copying.
 	directBytes = 64 << 10
 )
@@ -89,8 +91,10 @@ func (o *output) fill() {
 		}
 		h.Body = uint32(len(body))
 		f.Done += len(body)
-		o.iov = append(o.iov, o.header(&h))
-		if len(body) > 0 {
+		if len(body) <= smallBody {
+			o.header(&h, body)
+		} else {
+			o.header(&h, nil)
 			o.iov = append(o.iov, body)
 		}
 		size += wire.HeaderSize + len(body)
@@ -101,17 +105,25 @@ func (o *output) fill() {
 	o.slots = o.iov
 }
 
-// header encodes h into memory that no other header of the batch uses: memory
-// that grows leaves earlier ones where they are.
-func (o *output) header(h *wire.Header) []byte {
+// header encodes h, and a small body after it, into memory that nothing else of
+// the batch uses: memory that grows leaves earlier headers where they are. What
+// lies side by side is written as one slice.
+func (o *output) header(h *wire.Header, body []byte) {
+	size := wire.HeaderSize + len(body)
 	n := len(o.headers)
-	if n+wire.HeaderSize > cap(o.headers) {
-		o.headers = make([]byte, 0, min(2*cap(o.headers)+wire.HeaderSize, maxBatch*wire.HeaderSize))
+	if n+size > cap(o.headers) {
+		o.headers = make([]byte, 0, min(2*cap(o.headers), maxBatch*wire.HeaderSize)+size)
 		n = 0
 	}
-	o.headers = o.headers[:n+wire.HeaderSize]
-	h.Encode(o.headers[n:])
-	return o.headers[n:]
+	o.headers = o.headers[:n+size]
+	b := o.headers[n:]
+	h.Encode(b)
+	copy(b[wire.HeaderSize:], body)
+	if last := len(o.iov) - 1; n > 0 && len(o.iov[last]) <= n && &o.iov[last][0] == &o.headers[n-len(o.iov[last])] {
+		o.iov[last] = o.headers[n-len(o.iov[last]) : n+size]
+		return
+	}
+	o.iov = append(o.iov, b)
 }
 
 // wrote takes n written bytes off the batch and returns the frames that they

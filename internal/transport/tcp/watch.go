@@ -51,7 +51,7 @@ func (n *Net) watch() {
 func (l *link) overdue() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.state == up && l.err == nil && l.conn.tcp != nil && overdue(l.conn.tcp)
+	return l.state == up && l.err == nil && l.conn.overdue()
 }
 
 // silent brings the link down.
@@ -60,7 +60,7 @@ func (l *link) silent(quiet time.Duration) {
 	defer l.mu.Unlock()
 	if l.state == up && l.err == nil {
 		l.err = l.explain(fmt.Errorf("%w: no sign of life for %v: %w", ErrBroken, quiet.Round(time.Second), errSilent))
-		l.conn.SetReadDeadline(past)
+		l.conn.expire(0, false)
 	}
 }
 
@@ -70,15 +70,6 @@ func silence(err error) error {
 		return fmt.Errorf("%w: no sign of life: %w", ErrBroken, errSilent)
 	}
 	return err
-}
-
-// underlying is the TCP connection below c, nil if there is none.
-func underlying(c net.Conn) *net.TCPConn {
-	if sealed, ok := c.(interface{ NetConn() net.Conn }); ok {
-		c = sealed.NetConn()
-	}
-	t, _ := c.(*net.TCPConn)
-	return t
 }
 
 // tune sets the options of a new connection; the kernel sizes its buffers

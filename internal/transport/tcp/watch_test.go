@@ -46,14 +46,14 @@ func TestSlowIsNotSilent(t *testing.T) {
 func (l *link) writes() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.state == up && l.writing
+	return l.state == up && !l.free()
 }
 
 func TestUnderlying(t *testing.T) {
 	a, b := connPair()
 	defer a.Close()
 	defer b.Close()
-	if underlying(a) != a || overdue(underlying(a)) {
+	if underlying(a) != a || newStream(a).overdue() {
 		t.Error("a TCP connection that owes nothing")
 	}
 	p, q := net.Pipe()

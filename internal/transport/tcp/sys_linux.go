@@ -54,3 +54,11 @@ func (g *gatherer) write(iov [][]byte, block bool) (int, error) {
 	}
 	return max(g.n, 0), err
 }
+
+// overdue looks whether bytes are unacknowledged though they were sent again,
+// or questions for a closed window unanswered. (One lost question of a window
+// that stays closed is asked again only up to two minutes later.)
+func overdue(fd int) bool {
+	info, err := unix.GetsockoptTCPInfo(fd, unix.IPPROTO_TCP, unix.TCP_INFO)
+	return err == nil && (info.Unacked > 0 && info.Retransmits > 0 || info.Probes > 1)
+}

@@ -1,0 +1,134 @@
+package tcp
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// budget bounds what one Poll reads from one connection, in bytes.
+const budget = 1 << 20
+
+// A socket is a plain TCP connection out of the hands of package net, whose
+// poller would wake a thread for whatever arrives. It is a carrier, and the
+// source of its link's input. Its descriptor is closed under the link's lock,
+// by who polls, when nobody writes.
+type socket struct {
+	link *link
+	fd   int
+	addr net.Addr
+
+	number  int32  // in the table of links, which epoll hands back; -1: not there yet
+	events  uint32 // that epoll looks for; both under the link's lock
+	expired atomic.Bool
+
+	drained bool // the last read brought less than there was room for
+	budget  int  // bytes that may still be read
+}
+
+// newSocket takes c over.
+func newSocket(l *link, c *net.TCPConn) (*socket, error) {
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return nil, err
+	}
+	s := &socket{link: l, fd: -1, number: -1, addr: c.RemoteAddr()}
+	if err := raw.Control(func(fd uintptr) { s.fd, err = unix.FcntlInt(fd, unix.F_DUPFD_CLOEXEC, 0) }); err != nil {
+		return nil, err
+	}
+	if err != nil {
+		return nil, fmt.Errorf("duplicating a descriptor: %w", err)
+	}
+	c.Close() // takes it out of the runtime's epoll set
+	return s, nil
+}
+
+// look has epoll look for events. Called with the link's lock held.
+func (s *socket) look(events uint32) {
+	p := s.link.n.polled
+	op := unix.EPOLL_CTL_MOD
+	if s.number < 0 {
+		op = unix.EPOLL_CTL_ADD
+		p.mu.Lock()
+		links := append(slices.Clone(*p.links.Load()), s.link)
+		p.links.Store(&links)
+		p.mu.Unlock()
+		s.number = int32(len(links) - 1)
+	}
+	s.events = events
+	unix.EpollCtl(p.sockets, op, s.fd, &unix.EpollEvent{Events: events, Fd: s.number})
+}
+
+// read implements source.
+func (s *socket) read(a, b []byte) (n int, err error) {
+	if s.drained || s.budget <= 0 {
+		return 0, errAgain
+	}
+	for {
+		if len(b) == 0 {
+			n, err = unix.Read(s.fd, a)
+		} else {
+			n, err = unix.Readv(s.fd, [][]byte{a, b})
+		}
+		switch {
+		case err == unix.EINTR:
+			continue
+		case err == unix.EAGAIN:
+			return 0, errAgain
+		case err != nil:
+			return 0, err
+		case n == 0:
+			return 0, io.EOF
+		}
+		s.drained = n < len(a)+len(b)
+		s.budget -= n
+		return n, nil
+	}
+}
+
+func (s *socket) write(iov [][]byte, _ bool) (n int, err error) {
+	for {
+		if len(iov) == 1 {
+			n, err = unix.Write(s.fd, iov[0])
+		} else {
+			n, err = unix.Writev(s.fd, iov)
+		}
+		switch err {
+		case nil:
+			return n, nil
+		case unix.EINTR:
+		case unix.EAGAIN:
+			return 0, nil
+		default:
+			return 0, err
+		}
+	}
+}
+
+func (s *socket) direct() bool     { return true }
+func (s *socket) closeWrite()      { unix.Shutdown(s.fd, unix.SHUT_WR) }
+func (s *socket) overdue() bool    { return overdue(s.fd) }
+func (s *socket) remote() net.Addr { return s.addr }
+
+// expire implements carrier; nobody waits in a write.
+func (s *socket) expire(d time.Duration, _ bool) {
+	end := func() {
+		s.expired.Store(true)
+		s.link.n.attend(s.link)
+	}
+	if d <= 0 {
+		end()
+	} else {
+		time.AfterFunc(d, end)
+	}
+}
+
+func (s *socket) close() {
+	unix.EpollCtl(s.link.n.polled.sockets, unix.EPOLL_CTL_DEL, s.fd, nil)
+	unix.Close(s.fd)
+}
