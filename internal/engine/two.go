@@ -16,6 +16,7 @@ type two struct {
 
 	looks  int // since far was looked at; the token's holder's, as is quiet
 	quiet  int // looks at far since something came
+	rung   atomic.Bool
 	ending atomic.Bool
 	joined sync.WaitGroup
 }
@@ -36,6 +37,7 @@ func (p *two) start() {
 			if p.ending.Load() {
 				return
 			}
+			p.rung.Store(true)
 			p.Poller.Wake()
 		}
 	})
@@ -49,6 +51,10 @@ func (p *two) stop() {
 
 func (p *two) Poll() int {
 	n := p.Poller.Poll()
+	if p.rung.Load() {
+		p.rung.Store(false)
+		p.quiet = 0
+	}
 	if p.looks++; p.quiet >= quietLooks && p.looks < farEvery {
 		return n
 	}
