@@ -11,6 +11,7 @@ import (
 	"syscall"
 
 	"github.com/alecthomas/kong"
+	"golang.org/x/sys/unix"
 
 	"gridrun/launcher"
 )
@@ -124,9 +125,35 @@ func dispatch(args []string) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
-	defer stop()
-	return v.command.run(ctx, rest)
+	return v.interruptible(rest)
+}
+
+// interruptible has the verb do its work until SIGINT or SIGTERM; an error that
+// this leads to says so.
+func (v *verb) interruptible(args []string) (int, error) {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
+	defer signal.Stop(signals)
+	caught := make(chan syscall.Signal, 1)
+	go func() {
+		select {
+		case s := <-signals:
+			caught <- s.(syscall.Signal)
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	code, err := v.command.run(ctx, args)
+	select {
+	case s := <-caught:
+		if err != nil {
+			err = &launcher.Error{Code: 128 + int(s), Err: fmt.Errorf("%s: ended by %s", v.name, unix.SignalName(s))}
+		}
+	default:
+	}
+	return code, err
 }
 
 // findVerb returns the verb that args begin with and the words after its name;

@@ -82,7 +82,7 @@ func (c *Comm) begin(ctx context.Context, op Op, elem Signature, flags uint16) (
 // number gives the call its place among those of the group.
 func (k *Call) number() {
 	k.seq = k.comm.calls.Add(1)
-	if rk := k.comm.rank; rk.rec != nil {
+	if rk := k.comm.rank; rk.rec != nil && !k.comm.level {
 		rk.mu.Lock()
 		rk.rec.Called(uint8(k.op))
 		rk.mu.Unlock()

@@ -40,6 +40,7 @@ type Comm struct {
 	seat        *seat // at the board that the members share, or nil
 	asked       bool  // whether there is one is known
 	levels      *Levels
+	level       bool // it is one of another group's levels: its calls are parts of that one's
 	layered     bool // levels are known
 }
 

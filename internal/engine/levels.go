@@ -55,6 +55,7 @@ func (c *Comm) findLevels() *Levels {
 	mine := nodes[l.node[c.me]]
 	if len(mine) > 1 {
 		l.Local = c.rank.comm(mix(c.id, 0, int64(l.node[c.me])), mine)
+		l.Local.level = true
 	}
 	if mine[0] == int32(c.rank.world) {
 		leaders := make([]int32, len(nodes))
@@ -62,6 +63,7 @@ func (c *Comm) findLevels() *Levels {
 			leaders[i] = n[0]
 		}
 		l.Leaders = c.rank.comm(mix(c.id, 0, -1), leaders)
+		l.Leaders.level = true
 	}
 	rk := c.rank
 	rk.mu.Lock()
