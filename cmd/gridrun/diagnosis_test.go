@@ -51,7 +51,7 @@ func TestBrokenPrograms(t *testing.T) {
 		t.Fatal(err)
 	}
 	dir := bin(t)
-	build := exec.Command("go", "build", "-trimpath", "-o", dir, "./testdata/broken")
+	build := exec.Command("go", "build", "-race=false", "-trimpath", "-o", dir, "./testdata/broken")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if said, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, said)

@@ -83,11 +83,12 @@ func fill(k *kong.Kong, words []string, given section) error {
 	if err == nil {
 		return nil
 	}
-	flag, text, _ := strings.Cut(err.Error(), ": ")
-	name, isFlag := strings.CutPrefix(flag, "--")
-	if !isFlag || slices.Contains(given.names, name) {
+	rest, isFlag := strings.CutPrefix(err.Error(), "--") // "--np: ..." or "--over must be ..."
+	end := strings.IndexAny(rest, ": =")
+	if !isFlag || end < 0 || slices.Contains(given.names, rest[:end]) {
 		return err
 	}
+	name, text := rest[:end], strings.TrimLeft(rest[end:], ": ")
 	if _, ok := os.LookupEnv(envName(name)); ok {
 		return fmt.Errorf("%s in the environment: %s", envName(name), text)
 	}
