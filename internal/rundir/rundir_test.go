@@ -84,3 +84,22 @@ func TestSweep(t *testing.T) {
 		t.Fatalf("left: %v", left)
 	}
 }
+
+func TestPeer(t *testing.T) {
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: filepath.Join(t.TempDir(), "s"), Net: "unix"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	c, err := net.DialUnix("unix", nil, l.Addr().(*net.UnixAddr))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if uid, ok := Peer(c); !ok || uid != os.Getuid() {
+		t.Errorf("%d, %v", uid, ok)
+	}
+	c.Close()
+	if uid, ok := Peer(c); ok {
+		t.Errorf("a closed connection has user %d", uid)
+	}
+}

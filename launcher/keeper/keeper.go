@@ -10,8 +10,6 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"gridrun/internal/rundir"
 )
 
@@ -131,16 +129,8 @@ func (k *Keeper) Serve(ctx context.Context, l *net.UnixListener) error {
 
 // ours says whether the peer is this user.
 func ours(c *net.UnixConn) bool {
-	raw, err := c.SyscallConn()
-	if err != nil {
-		return false
-	}
-	mine := false
-	raw.Control(func(fd uintptr) {
-		cred, err := unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED)
-		mine = err == nil && int(cred.Uid) == os.Getuid()
-	})
-	return mine
+	uid, ok := rundir.Peer(c)
+	return ok && uid == os.Getuid()
 }
 
 // watchIdle ends the keeper when no job has used it for long.

@@ -12,6 +12,8 @@ import (
 	"path/filepath"
 	"sync"
 	"time"
+
+	"gridrun/internal/rundir"
 )
 
 const (
@@ -182,4 +184,10 @@ func readRequest(r io.Reader) (q request, err error) {
 		return q, fmt.Errorf("unknown question %.40q", q.Ask)
 	}
 	return q, nil
+}
+
+// trusted says that the process at the other end is this user's, or root's.
+func trusted(c *net.UnixConn) bool {
+	uid, ok := rundir.Peer(c)
+	return ok && (uid == os.Getuid() || uid == 0)
 }
