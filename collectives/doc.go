@@ -23,9 +23,10 @@
 //     the group: all its members get the same cause, now or in their next call,
 //     and nobody is left waiting. The contents of buffers are then undefined.
 //
-// A disagreement that no message shows cannot be reported: a rank that names
+// On one host the second rank to arrive sees a disagreement. Where a call goes by
+// messages, one that no message shows cannot be reported: a rank that names
 // another root in a Bcast may hear from nobody at all. If all ranks wait, the
-// job's wait table says who is in which call.
+// job's wait table says who is in which call, and with which root.
 //
 // # Results
 //

@@ -40,6 +40,6 @@
 // # Goroutines
 //
 // Main starts one that listens to the host's agent, the engine one that fetches
-// from shared memory; both have ended when the body's process exits. Run starts
+// what others have sent; both have ended when the body's process exits. Run starts
 // one a rank and joins them.
 package rt
