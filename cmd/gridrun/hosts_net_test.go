@@ -182,7 +182,7 @@ func (x *text) String() string {
 }
 
 // patient is how long these tests wait for what must happen.
-const patient = 20 * time.Second
+const patient = time.Minute
 
 // A launched is a gridrun that was started on the front.
 type launched struct {

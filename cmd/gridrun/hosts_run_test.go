@@ -314,7 +314,7 @@ func TestWindshearOnHosts(t *testing.T) {
 		for i := range hosts {
 			list = append(list, fmt.Sprintf("%s:%d", c.Host(i).Name, 16/hosts))
 		}
-		code, out, errOut := c.run(t, "-H", strings.Join(list, ","), "--wdir", "/", "--timeout", "20", "windshear")
+		code, out, errOut := c.run(t, "-H", strings.Join(list, ","), "--wdir", "/", "--timeout", "60", "windshear")
 		if code != 0 {
 			t.Fatalf("%d hosts: code %d: %s", hosts, code, errOut)
 		}

@@ -112,7 +112,7 @@ func TestHostsSurvive(t *testing.T) {
 
 func (r row) survive(t *testing.T, c *cluster, mode string, left int) {
 	defer c.mend(t, r)
-	l := c.launch(t, "", append([]string{"--timeout", "18", "--on-failure", "continue"}, jobArgs(c, mode)...)...)
+	l := c.launch(t, "", append([]string{"--timeout", "60", "--on-failure", "continue"}, jobArgs(c, mode)...)...)
 	l.await(t, 8, "up")
 	r.strike(t, c, l)
 	code := l.wait(t)
@@ -136,7 +136,7 @@ func TestHostsRestart(t *testing.T) {
 	c := newCluster(t, testnet.Config{Hosts: 3})
 	script := "echo start $GRIDRUN_RESTART; [ $GRIDRUN_RESTART = 1 ] || sleep 1000"
 	for _, over := range []bool{false, true} {
-		args := []string{"--timeout", "18", "--grace", "1", "--restarts", "2", "-H", c.hosts(2), "--wdir", "/"}
+		args := []string{"--timeout", "60", "--grace", "1", "--restarts", "2", "-H", c.hosts(2), "--wdir", "/"}
 		code, says := 125, "not started again: "
 		if over {
 			args = append(args, "--oversubscribe")
