@@ -2,6 +2,8 @@ package job
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -114,10 +116,32 @@ func (m *Machine) summary(c cause) string {
 	case !c.exit:
 		return fmt.Sprintf("%s: %s", who, strings.TrimPrefix(c.text, who+": "))
 	}
+	return fmt.Sprintf("%s%s %s%s", who, m.where(c, procs), verb(c.text, len(same.ranks)), m.others(len(procs)))
+}
+
+// where is the host and the pid of the process that failed; of several, their hosts.
+func (m *Machine) where(c cause, procs map[int]bool) string {
 	if len(procs) == 1 {
-		who += fmt.Sprintf(" (host %s, pid %d)", m.cfg.Hosts[m.cfg.Procs[c.proc].Host], m.procs[c.proc].pid)
+		return fmt.Sprintf(" (host %s, pid %d)", m.cfg.Hosts[m.cfg.Procs[c.proc].Host], m.procs[c.proc].pid)
 	}
-	return fmt.Sprintf("%s %s%s", who, c.text, m.others(len(procs)))
+	var names []string
+	for _, p := range slices.Sorted(maps.Keys(procs)) {
+		if name := m.cfg.Hosts[m.cfg.Procs[p].Host]; !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	if len(names) == 1 {
+		return fmt.Sprintf(" (host %s)", names[0])
+	}
+	return fmt.Sprintf(" (hosts %s)", place.FoldHosts(names))
+}
+
+// verb makes what a rank did what n of them did.
+func verb(text string, n int) string {
+	if n > 1 {
+		text = strings.Replace(text, "was killed", "were killed", 1)
+	}
+	return text
 }
 
 // maxReasons is the most lines about hosts that could not be started.

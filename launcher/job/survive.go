@@ -130,9 +130,5 @@ func (m *Machine) obituary(c cause) string {
 		}
 		return text
 	}
-	text := c.text
-	if len(c.ranks) > 1 {
-		text = strings.Replace(text, "was killed", "were killed", 1)
-	}
-	return fmt.Sprintf("%s (host %s, pid %d) %s", rankset.Label(c.ranks), m.cfg.Hosts[m.cfg.Procs[c.proc].Host], m.procs[c.proc].pid, text)
+	return fmt.Sprintf("%s (host %s, pid %d) %s", rankset.Label(c.ranks), m.cfg.Hosts[m.cfg.Procs[c.proc].Host], m.procs[c.proc].pid, verb(c.text, len(c.ranks)))
 }
