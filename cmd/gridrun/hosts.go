@@ -12,7 +12,7 @@ import (
 	"syscall"
 	"time"
 
-	"gridrun/internal/agent"
+	"gridrun/internal/agent/guard"
 	"gridrun/launcher"
 	"gridrun/launcher/keeper"
 	"gridrun/launcher/place"
@@ -101,13 +101,13 @@ func (s *starters) cold(hosts []place.Host) []place.Host {
 
 // An ownAgent is the agent of a job on this machine alone, whose guard we are.
 type ownAgent struct {
-	*agent.Own
+	*guard.Own
 	said *launcher.Tail
 }
 
 func startOwn() (launcher.Agent, error) {
 	said := new(launcher.Tail)
-	own, err := agent.StartOwn(said)
+	own, err := guard.StartOwn(said)
 	if err != nil {
 		return nil, err
 	}

@@ -23,6 +23,7 @@ import (
 
 	"gridrun/bench/scale"
 	"gridrun/internal/agent"
+	"gridrun/internal/agent/guard"
 	"gridrun/internal/hostd"
 	"gridrun/jobs"
 	"gridrun/launcher"
@@ -39,7 +40,7 @@ func main() {
 	if len(args) > 0 {
 		switch args[0] {
 		case "__guard":
-			os.Exit(agent.Guard())
+			os.Exit(guard.Main())
 		case "__agent":
 			os.Exit(agent.Main())
 		case "__hostd":

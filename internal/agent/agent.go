@@ -12,6 +12,10 @@ import (
 	"syscall"
 	"time"
 
+	"gridrun/internal/agent/command"
+	"gridrun/internal/agent/environ"
+	"gridrun/internal/agent/guard"
+	"gridrun/internal/agent/procio"
 	"gridrun/internal/trace"
 	"gridrun/internal/transport/reach"
 	"gridrun/internal/transport/shm"
@@ -31,18 +35,18 @@ type agent struct {
 	segment   *shm.Segment
 	segmentFD int
 
-	link        *link
-	credit      *credit
-	events      chan func() // run by the loop
-	starts      chan func() // run by the starting threads; never full
-	environment environment
-	cpus        cpus
-	results     startResults  // of processes, not taken by the loop yet
-	allStarted  chan struct{} // has a token when the last result is in
-	quit        chan struct{} // closed when the loop has ended
-	wg          sync.WaitGroup
-	starters    sync.WaitGroup
-	recording   sync.Mutex // whose holder sends a process's record
+	link       *link
+	credit     *procio.Credit
+	events     chan func() // run by the loop
+	starts     chan func() // run by the starting threads; never full
+	environ    *environ.Host
+	cpus       cpus
+	results    startResults  // of processes, not taken by the loop yet
+	allStarted chan struct{} // has a token when the last result is in
+	quit       chan struct{} // closed when the loop has ended
+	wg         sync.WaitGroup
+	starters   sync.WaitGroup
+	recording  sync.Mutex // whose holder sends a process's record
 
 	procs   []*process
 	byProc  map[int]*process
@@ -100,6 +104,7 @@ func (a *agent) adopt(start *wire.Start) error {
 	for i, r := range ranks {
 		a.localRank[r] = i
 	}
+	a.environ = environ.New(start, a.localRank, a.share)
 	return nil
 }
 
@@ -164,7 +169,7 @@ func (a *agent) loop() *loss {
 		case <-a.grace:
 			a.kill()
 		case <-again:
-			killDescendants()
+			guard.KillDescendants()
 		case <-a.news.due:
 			a.tellFinished()
 		case <-beat:
@@ -206,10 +211,10 @@ func (a *agent) handle(m wire.Message) {
 		}
 	case *wire.Offer:
 		if p := a.byProc[m.Proc]; p != nil && p.stdin != nil {
-			p.stdin.offer()
+			p.stdin.Offer()
 		}
 	case *wire.Grant:
-		a.credit.give(m.N)
+		a.credit.Give(m.N)
 	case *wire.Signal:
 		a.signalGroups(syscall.Signal(m.Signal))
 	case *wire.Stop:
@@ -274,7 +279,7 @@ func (a *agent) kill() {
 	for _, p := range a.procs {
 		p.stopped = p.stopped || p.state != ended
 	}
-	killDescendants()
+	guard.KillDescendants()
 	a.killing = time.NewTicker(20 * time.Millisecond)
 }
 
@@ -283,7 +288,7 @@ func (a *agent) kill() {
 func (a *agent) signalGroups(sig syscall.Signal) {
 	for pid, p := range a.byPid {
 		if len(p.spec.Wrap) > 0 {
-			signalWrapped(pid, p.spec.Wrap, sig)
+			command.SignalWrapped(pid, p.spec.Wrap, sig)
 			continue
 		}
 		syscall.Kill(-pid, sig) // fails only if everybody in the group has just ended
@@ -299,10 +304,10 @@ func (a *agent) signalGroups(sig syscall.Signal) {
 func (a *agent) tell(p *process, m wire.Message, fd int) {
 	data, err := wire.Marshal(m)
 	if err != nil {
-		packet{fd: fd}.drop()
+		procio.Packet{FD: fd}.Drop()
 		return
 	}
-	p.send(packet{data, fd})
+	p.send(procio.Packet{Data: data, FD: fd})
 }
 
 // endJob kills and reaps what is left, and ends all goroutines but the link's.
@@ -310,19 +315,19 @@ func (a *agent) endJob() {
 	if a.port != nil {
 		a.port.Close()
 	}
-	a.credit.close()
+	a.credit.Close()
 	a.link.hurry()
 	started := make(chan struct{})
 	go func() {
 		a.starters.Wait() // a start under way may add one more descendant
 		close(started)
 	}()
-	endDescendants(started)
+	guard.EndDescendants(started)
 	for _, p := range a.procs {
 		p.close()
 	}
 	if a.service != nil && a.service.control != nil {
-		a.service.control.close()
+		a.service.control.Close()
 	}
 	a.segment.Close()
 }

@@ -9,6 +9,7 @@ import (
 	"syscall"
 	"testing"
 
+	"gridrun/internal/agent/guard"
 	"gridrun/internal/wire"
 )
 
@@ -304,8 +305,8 @@ func TestWrongStart(t *testing.T) {
 				t.Errorf("%+v", trouble)
 			}
 			h.awaitExit()
-			if code := h.cmd.ProcessState.ExitCode(); code != refusal {
-				t.Errorf("exit code %d, want %d", code, refusal)
+			if code := h.cmd.ProcessState.ExitCode(); code != guard.Refused {
+				t.Errorf("exit code %d, want %d", code, guard.Refused)
 			}
 		})
 	}
@@ -322,5 +323,20 @@ func Test93Processes(t *testing.T) {
 		if got, want := h.output(p, false), fmt.Sprintf("rank %d\n", p); got != want {
 			t.Errorf("process %d: %q", p, got)
 		}
+	}
+}
+
+// -x goes before a style, a style before what is inherited.
+func TestEnvironOrder(t *testing.T) {
+	t.Setenv("OMPI_COMM_WORLD_RANK", "99")
+	t.Setenv("WORLD_SIZE", "99")
+	spec := shell("echo $OMPI_COMM_WORLD_RANK; echo $WORLD_SIZE $RANK $MASTER_PORT")
+	spec.Env = []string{"MASTER_PORT=5"}
+	s := job(spec)
+	s.EnvStyles = []string{"torchrun"}
+	h := startHost(t, s)
+	h.done()
+	if got := h.output(0, false); got != "\n1 0 5\n" {
+		t.Errorf("%q", got)
 	}
 }

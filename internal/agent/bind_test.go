@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"gridrun/internal/agent/guard"
 	"gridrun/internal/cpuset"
 	"gridrun/internal/wire"
 )
@@ -80,7 +81,7 @@ func TestBindingByNumber(t *testing.T) {
 	h := startHost(t, job(procs...))
 	e := h.exit(5)
 	h.done()
-	if want := "CPU 8191 cannot be used: this host allows " + allowed.Label(); e.Code != refusal || e.Error != want {
+	if want := "CPU 8191 cannot be used: this host allows " + allowed.Label(); e.Code != guard.Refused || e.Error != want {
 		t.Errorf("exit %d, %q; want %q", e.Code, e.Error, want)
 	}
 	for i := range 5 {

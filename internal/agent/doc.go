@@ -12,14 +12,17 @@
 //	                                  `- host service (gridrun __hostd), when asked for
 //
 // Where a job is on the launcher's machine alone, the launcher is the guard
-// ([StartOwn]): launcher --stdin/stdout--> agent.
+// ([guard.StartOwn]): launcher --stdin/stdout--> agent.
+//
+// The parts: guard (what outlives the agent), command and environ (what a process
+// is started with), procio (what flows between agent and process), checkup (a look
+// at the host instead of a job). This package is the supervisor that uses them.
 //
 // How a job passes through:
 //
-//  1. [Guard] becomes a subreaper, starts the agent with its own standard
-//     streams, and waits. Guard and agent hold the two ends of a socket, so each
-//     notices when the other is gone.
-//     Where Survey comes instead of Start, the agent tells what the host is like.
+//  1. [guard.Main] starts the agent with its own standard streams, and waits.
+//     Where Survey comes instead of Start, the agent tells what the host is like
+//     (checkup).
 //  2. [Main] reads Start, makes the shared segment and answers Ready.
 //  3. Two or more locked threads start the processes in parallel, and the loop
 //     looks every 2 ms who has started and who has ended already. A process

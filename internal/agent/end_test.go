@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"gridrun/internal/agent/guard"
 	"gridrun/internal/wire"
 )
 
@@ -234,8 +235,8 @@ func TestLease(t *testing.T) {
 		t.Errorf("%+v", trouble)
 	}
 	h.awaitExit()
-	if code := h.cmd.ProcessState.ExitCode(); code != refusal {
-		t.Errorf("exit code %d, want %d", code, refusal)
+	if code := h.cmd.ProcessState.ExitCode(); code != guard.Refused {
+		t.Errorf("exit code %d, want %d", code, guard.Refused)
 	}
 }
 
@@ -274,7 +275,7 @@ func TestOutOfDescriptors(t *testing.T) {
 	refused, ran := 0, 0
 	for p := range procs {
 		switch e := h.exit(p); {
-		case e.Code == refusal && strings.Contains(e.Error, "too many open files"):
+		case e.Code == guard.Refused && strings.Contains(e.Error, "too many open files"):
 			refused++
 		case e.Code == 1 && e.Error == "": // the end of /dev/null
 			ran++

@@ -15,6 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"gridrun/internal/agent/command"
+	"gridrun/internal/agent/guard"
 	"gridrun/internal/wire"
 	"gridrun/rt"
 )
@@ -28,12 +30,12 @@ func TestMain(m *testing.M) {
 			if n, err := strconv.ParseUint(os.Getenv(limitName), 10, 32); err == nil {
 				syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Cur: n, Max: n})
 			}
-			os.Exit(Guard())
+			os.Exit(guard.Main())
 		case "__agent":
 			os.Exit(Main())
 		case hostdVerb:
 			os.Exit(playHostd())
-		case RankVerb:
+		case command.RankVerb:
 			if os.Args[2] == "rt" {
 				rt.Main(netRank)
 			}
@@ -83,7 +85,7 @@ func startHost(t testing.TB, start *wire.Start) *host {
 
 func launchGuard(t testing.TB) *host {
 	t.Helper()
-	return guardAs(t, exec.Command(selfExe, "__guard"))
+	return guardAs(t, exec.Command(guard.SelfExe, "__guard"))
 }
 
 // guardAs starts a guard by cmd.

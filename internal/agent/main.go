@@ -11,12 +11,13 @@ import (
 	"syscall"
 	"time"
 
+	"gridrun/internal/agent/checkup"
+	"gridrun/internal/agent/guard"
+	"gridrun/internal/agent/procio"
 	"gridrun/internal/trace"
+	"gridrun/internal/transport/shm"
 	"gridrun/internal/wire"
 )
-
-// guardFD is the agent's end of the socket that ends when the guard does.
-const guardFD = 3
 
 // patience is how long a leaving agent waits for its last words to be read.
 const patience = 2 * time.Second
@@ -32,9 +33,9 @@ func Main() int {
 	// The agent's memory is small, and its starting of processes what everybody
 	// waits for: no collection before there are some megabytes of garbage.
 	debug.SetGCPercent(400)
-	if err := becomeSubreaper(); err != nil {
+	if err := guard.BecomeSubreaper(); err != nil {
 		fmt.Fprintln(os.Stderr, "gridrun: agent:", err)
-		return refusal
+		return guard.Refused
 	}
 	// A launcher that is gone shows at standard input; writing to it must not
 	// kill the agent before the ranks. Caught, not ignored: ranks inherit ignored signals.
@@ -43,14 +44,14 @@ func Main() int {
 	if err != nil {
 		// The launcher is gone, but may have said before what must be removed.
 		if stream, err = wire.NewStream(os.Stdin, io.Discard); err != nil {
-			return refusal
+			return guard.Refused
 		}
 	}
 	a := &agent{
 		link:   newLink(stream),
 		events: make(chan func()),
 		quit:   make(chan struct{}),
-		credit: newCredit(InitialCredit),
+		credit: procio.NewCredit(procio.InitialCredit),
 		early:  make(map[int]ending),
 		byProc: make(map[int]*process),
 		byPid:  make(map[int]*process),
@@ -107,10 +108,10 @@ func (a *agent) open(stream *wire.Stream) error {
 // and the guard removes what was claimed. Beat is answered: whoever keeps the
 // agent for a job to come wants to know that it is there.
 func (a *agent) first(stream *wire.Stream) (wire.Message, error) {
-	idle := time.AfterFunc(startPatience, func() { os.Exit(refusal) })
+	idle := time.AfterFunc(startPatience, func() { os.Exit(guard.Refused) })
 	defer idle.Stop()
-	var check *checkup
-	defer func() { check.close() }()
+	var check *checkup.Checkup
+	defer func() { check.Close() }()
 	for {
 		m, err := stream.Receive()
 		if err != nil {
@@ -121,19 +122,20 @@ func (a *agent) first(stream *wire.Stream) (wire.Message, error) {
 		case *wire.Beat:
 			a.link.send(m)
 		case *wire.Survey:
-			check.close()
+			check.Close()
 			var facts *wire.Facts
-			check, facts = survey(m)
+			check, facts = checkup.Survey(m, home())
 			a.link.send(facts)
 		case *wire.Try:
 			if check == nil {
 				return nil, errors.New("Try without Survey")
 			}
-			a.link.send(check.try(m))
+			a.link.send(check.Try(m))
 		case *wire.Stage:
-			if err := a.claim(m.Dir); err != nil {
+			if err := guard.Claim(m.Dir); err != nil {
 				return nil, err
 			}
+			a.stage = m.Dir
 		default:
 			return m, nil
 		}
@@ -142,7 +144,7 @@ func (a *agent) first(stream *wire.Stream) (wire.Message, error) {
 
 // run serves the job to its end.
 func (a *agent) run(stream *wire.Stream) int {
-	guard, err := a.watchGuard()
+	watched, err := a.watchGuard()
 	if err != nil {
 		return a.trouble("guard", err)
 	}
@@ -160,7 +162,7 @@ func (a *agent) run(stream *wire.Stream) int {
 		// and that may have come first.
 		lost = errUnguarded
 	}
-	guard.Close()
+	watched.Close()
 	a.wg.Wait()
 	if lost != nil {
 		return a.trouble(lost.stage, lost.err)
@@ -175,7 +177,7 @@ func (a *agent) run(stream *wire.Stream) int {
 func (a *agent) trouble(stage string, err error) int {
 	a.link.send(&wire.Trouble{Stage: stage, Text: err.Error()})
 	a.link.close(patience)
-	return refusal
+	return guard.Refused
 }
 
 // listenTo posts the launcher's messages to the loop.
@@ -198,14 +200,34 @@ var errUnguarded = &loss{"guard", errors.New("the guard process is gone")}
 
 // watchGuard posts the guard's end to the loop.
 func (a *agent) watchGuard() (*os.File, error) {
-	if err := syscall.SetNonblock(guardFD, true); err != nil {
-		return nil, fmt.Errorf("no guard at descriptor %d: %w", guardFD, err)
+	if err := syscall.SetNonblock(guard.FD, true); err != nil {
+		return nil, fmt.Errorf("no guard at descriptor %d: %w", guard.FD, err)
 	}
-	guard := os.NewFile(guardFD, "guard")
+	end := os.NewFile(guard.FD, "guard")
 	a.wg.Go(func() {
-		guard.Read(make([]byte, 1)) // returns at the end of the socket: the guard says nothing
+		end.Read(make([]byte, 1)) // returns at the end of the socket: the guard says nothing
 		a.unguarded.Store(true)
 		a.post(func() { a.lost = errUnguarded })
 	})
-	return guard, nil
+	return end, nil
+}
+
+// unstage removes the job's inputs.
+func (a *agent) unstage() {
+	if a.stage != "" {
+		os.RemoveAll(a.stage)
+	}
+}
+
+// makeSegment makes the shared segment of this host's processes: their rings
+// and the wait tables of their ranks. Also a lone process and those that speak
+// TCP to each other get it, so that the agent can see what they are blocked in.
+func makeSegment(procs []wire.ProcSpec) (*shm.Segment, error) {
+	var numbers []int
+	var ranks [][]int
+	for _, p := range procs {
+		numbers = append(numbers, p.Proc)
+		ranks = append(ranks, p.Ranks)
+	}
+	return shm.Create(numbers, ranks)
 }

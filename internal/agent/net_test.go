@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"gridrun/internal/agent/guard"
 	"gridrun/internal/testnet"
 	"gridrun/internal/wire"
 	"gridrun/rt"
@@ -71,7 +72,7 @@ func netRank(ctx context.Context, w *rt.World) error {
 // install copies this test binary to every host.
 func install(t *testing.T, n *testnet.Net) {
 	t.Helper()
-	b, err := os.ReadFile(selfExe)
+	b, err := os.ReadFile(guard.SelfExe)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"gridrun/internal/agent/procio"
 	"gridrun/internal/wire"
 )
 
@@ -80,6 +81,6 @@ func (a *agent) broadcast(m wire.Message) {
 				return
 			}
 		}
-		p.send(packet{data: data})
+		p.send(procio.Packet{Data: data})
 	}
 }

@@ -2,11 +2,10 @@ package agent
 
 import (
 	"fmt"
-	"os"
 	"strings"
 	"testing"
-	"time"
 
+	"gridrun/internal/agent/procio"
 	"gridrun/internal/wire"
 )
 
@@ -69,18 +68,18 @@ func TestWithoutCreditOutputWaitsAndControlFlows(t *testing.T) {
 	h.send(s)
 	total := func() int { return len(h.output(0, false)) + len(h.output(1, false)) }
 	h.until("the initial credit", func(log []wire.Message) bool {
-		return len(output(log, 0, false))+len(output(log, 1, false)) == InitialCredit
+		return len(output(log, 0, false))+len(output(log, 1, false)) == procio.InitialCredit
 	})
 	// Control messages pass both ways while output is stuck.
 	await(h, anyOf[*wire.Failed])
 	h.send(new(wire.Inspect))
 	await(h, anyOf[*wire.Report])
-	if n := total(); n != InitialCredit {
-		t.Errorf("%d bytes sent without credit", n-InitialCredit)
+	if n := total(); n != procio.InitialCredit {
+		t.Errorf("%d bytes sent without credit", n-procio.InitialCredit)
 	}
 	h.send(&wire.Grant{N: 1})
 	h.until("one more byte", func(log []wire.Message) bool {
-		return len(output(log, 0, false))+len(output(log, 1, false)) == InitialCredit+1
+		return len(output(log, 0, false))+len(output(log, 1, false)) == procio.InitialCredit+1
 	})
 	h.send(&wire.Grant{N: 6000000})
 	h.done()
@@ -104,62 +103,4 @@ func TestGrandchildHoldsOutput(t *testing.T) {
 	h.done()
 	endsInOrder(t, h, 0)
 	endsInOrder(t, h, 2)
-}
-
-func TestPump(t *testing.T) {
-	r, w, err := os.Pipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer r.Close()
-	defer w.Close()
-	c := newCredit(10)
-	got := make(chan []byte, 100)
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		(&pump{r, c, func(b []byte) { got <- b }}).run()
-	}()
-	w.WriteString("0123456789abcdef")
-	if b := string(<-got); b != "0123456789" {
-		t.Errorf("got %q for credit 10", b)
-	}
-	c.give(0)
-	c.give(-5)
-	c.give(4)
-	if b := string(<-got); b != "abcd" {
-		t.Errorf("got %q for credit 4", b)
-	}
-	// The deadline: what is in the pipe comes, as credit allows, and no more.
-	r.SetReadDeadline(time.Now())
-	c.give(1)
-	if b := string(<-got); b != "e" {
-		t.Errorf("got %q for credit 1", b)
-	}
-	c.give(100)
-	if b := string(<-got); b != "f" {
-		t.Errorf("got %q, want the rest", b)
-	}
-	<-ended
-	if c.left != 99 {
-		t.Errorf("credit %d left, want 99", c.left)
-	}
-}
-
-func TestPumpEndsWithCredit(t *testing.T) {
-	r, w, err := os.Pipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer r.Close()
-	defer w.Close()
-	c := newCredit(0)
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		(&pump{r, c, func(b []byte) { t.Errorf("%q without credit", b) }}).run()
-	}()
-	w.WriteString("x")
-	c.close()
-	<-ended
 }

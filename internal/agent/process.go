@@ -8,6 +8,8 @@ import (
 	"syscall"
 	"time"
 
+	"gridrun/internal/agent/command"
+	"gridrun/internal/agent/procio"
 	"gridrun/internal/wire"
 )
 
@@ -31,13 +33,13 @@ type process struct {
 	spec    *wire.ProcSpec
 	state   procState
 	pid     int
-	control *control
-	stdin   *feeder
+	control *procio.Control
+	stdin   *procio.Feeder
 	outputs []*os.File
 
 	attached bool             // it has read its Welcome
 	bound    string           // to these CPUs, if that is wanted
-	backlog  []packet         // sent while starting
+	backlog  []procio.Packet  // sent while starting
 	inputs   [][]byte         // input that came while starting
 	signals  []syscall.Signal // likewise
 	open     int              // of stdout, stderr and control, those that have not ended
@@ -54,23 +56,23 @@ type ending struct {
 }
 
 // send queues a packet for the process; one that has ended gets nothing.
-func (p *process) send(k packet) {
+func (p *process) send(k procio.Packet) {
 	switch p.state {
 	case starting:
 		p.backlog = append(p.backlog, k)
 	case running:
-		p.control.send(k)
+		p.control.Send(k)
 	case ended:
-		k.drop()
+		k.Drop()
 	}
 }
 
 // started takes over what a starting thread made.
-func (a *agent) started(p *process, c child, failed *startError) {
+func (a *agent) started(p *process, c child, failed *command.Error) {
 	a.pending--
 	if failed != nil {
-		p.exit.Code, p.exit.Error = failed.code, failed.text
-		a.end(p, failed.text)
+		p.exit.Code, p.exit.Error = failed.Code, failed.Text
+		a.end(p, failed.Text)
 		a.sendExit(p)
 		a.sendRecord(p)
 		return
@@ -85,13 +87,13 @@ func (a *agent) started(p *process, c child, failed *startError) {
 	a.pumpOutput(p, c.stderr, true)
 	a.wg.Go(func() { a.readControl(p, c.control) })
 	for _, k := range p.backlog {
-		p.control.send(k)
+		p.control.Send(k)
 	}
 	p.backlog = nil
 	if c.stdin != nil {
 		a.feed(p, c.stdin)
 		for _, data := range p.inputs {
-			p.stdin.put(data)
+			p.stdin.Put(data)
 		}
 		p.inputs = nil
 	}
@@ -152,13 +154,13 @@ func (a *agent) died(p *process, e ending) {
 	// The kernel counts the agent's own size at the time of the fork in.
 	p.exit.RSS = e.usage.Maxrss << 10
 	if p.stdin != nil {
-		p.stdin.close()
+		p.stdin.Close()
 	}
 	giveUp := time.Now().Add(linger)
 	for _, f := range p.outputs {
 		f.SetReadDeadline(giveUp) // fails only on files that have ended
 	}
-	p.control.file.SetReadDeadline(giveUp)
+	p.control.EndBy(giveUp)
 	a.end(p, describe(e.status))
 	a.sendRecord(p)
 	if p.open == 0 {
@@ -170,7 +172,7 @@ func (a *agent) died(p *process, e ending) {
 func (a *agent) end(p *process, why string) {
 	p.state = ended
 	for _, k := range p.backlog {
-		k.drop()
+		k.Drop()
 	}
 	p.backlog = nil
 	a.segment.MarkDead(p.spec.Proc)
@@ -199,10 +201,10 @@ func (a *agent) sendExit(p *process) {
 // close gives up everything that is open to p.
 func (p *process) close() {
 	if p.control != nil {
-		p.control.close()
+		p.control.Close()
 	}
 	if p.stdin != nil {
-		p.stdin.close()
+		p.stdin.Close()
 	}
 	for _, f := range p.outputs {
 		f.Close() // fails on those that have ended
@@ -211,9 +213,9 @@ func (p *process) close() {
 
 // readControl posts what a process says over its control socket. Packets that
 // are no message are the process's own trouble.
-func (a *agent) readControl(p *process, c *control) {
+func (a *agent) readControl(p *process, c *procio.Control) {
 	for {
-		m, err := c.receive()
+		m, err := c.Receive()
 		if errors.Is(err, wire.ErrControl) {
 			continue
 		}
@@ -263,7 +265,7 @@ func (p *process) input(data []byte) {
 	case p.state == starting:
 		p.inputs = append(p.inputs, data)
 	case p.stdin != nil:
-		p.stdin.put(data)
+		p.stdin.Put(data)
 	}
 }
 
@@ -273,4 +275,30 @@ func describe(status syscall.WaitStatus) string {
 		return fmt.Sprintf("killed by signal %d (%v)", int(status.Signal()), status.Signal())
 	}
 	return fmt.Sprintf("exit code %d", status.ExitStatus())
+}
+
+// pumpOutput starts the pump of one output pipe of p; the loop learns its end.
+func (a *agent) pumpOutput(p *process, file *os.File, stderr bool) {
+	proc := p.spec.Proc
+	spoke := false
+	out := &procio.Pump{File: file, Credit: a.credit, Emit: func(data []byte) {
+		spoke = true
+		a.link.sendOutput(&wire.Output{Proc: proc, Stderr: stderr, Data: data})
+	}}
+	a.wg.Go(func() {
+		out.Run()
+		file.Close()
+		if spoke { // else its end goes without saying: Exit follows
+			a.link.send(&wire.Output{Proc: proc, Stderr: stderr, EOF: true})
+		}
+		a.post(func() { a.streamEnded(p) })
+	})
+}
+
+// feed makes p's feeder.
+func (a *agent) feed(p *process, file *os.File) {
+	proc := p.spec.Proc
+	p.stdin = procio.NewFeeder(file, p.pid, &a.wg,
+		func(n int, once bool) { a.link.send(&wire.Want{Proc: proc, N: n, Once: once}) },
+		func() { a.link.send(&wire.Want{Proc: proc, End: true}) })
 }

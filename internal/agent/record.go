@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"gridrun/internal/agent/procio"
 	"gridrun/internal/engine"
 	"gridrun/internal/trace"
 	"gridrun/internal/wire"
@@ -66,7 +67,7 @@ func memfd(name string, size int64) (*os.File, error) {
 
 // offer leaves the descriptors in the control socket of a process that is about
 // to start, behind its Welcome.
-func (r *record) offer(c *control) error {
+func (r *record) offer(c *procio.Control) error {
 	for _, m := range []struct {
 		what string
 		file *os.File
@@ -82,14 +83,7 @@ func (r *record) offer(c *control) error {
 		if err != nil {
 			return os.NewSyscallError("fcntl", err)
 		}
-		p := packet{data, fd}
-		var sent error
-		err = c.raw.Control(func(socket uintptr) { sent = sendPacket(int(socket), p) })
-		p.drop()
-		if err == nil {
-			err = sent
-		}
-		if err != nil {
+		if err := c.Offer(procio.Packet{Data: data, FD: fd}); err != nil {
 			return err
 		}
 	}
@@ -140,13 +134,13 @@ func (a *agent) sendRecord(p *process) {
 
 // pieces cuts what a process has recorded into messages, as long as there will
 // be credit.
-func (r *record) pieces(spec *wire.ProcSpec, credit *credit, send func(wire.Message)) {
+func (r *record) pieces(spec *wire.ProcSpec, credit *procio.Credit, send func(wire.Message)) {
 	cut := func(rank int, what string, data []byte) bool {
 		for len(data) > 0 {
-			if !credit.wait() {
+			if !credit.Wait() {
 				return false
 			}
-			n := credit.take(min(len(data), pieceSize)) // 0: an output was faster
+			n := credit.Take(min(len(data), procio.PieceSize)) // 0: an output was faster
 			if n > 0 {
 				// A copy: the memory is gone when the message is encoded.
 				send(&wire.Recorded{Proc: spec.Proc, Rank: rank, What: what, Data: append([]byte(nil), data[:n]...)})
@@ -167,7 +161,7 @@ func (r *record) pieces(spec *wire.ProcSpec, credit *credit, send func(wire.Mess
 	if r.profile == nil || len(spec.Ranks) == 0 {
 		return
 	}
-	buf := make([]byte, pieceSize)
+	buf := make([]byte, procio.PieceSize)
 	for at := int64(0); ; {
 		n, _ := r.profile.ReadAt(buf, at) // memory: it ends, it does not fail
 		if n == 0 || !cut(spec.Ranks[0], wire.RecordProfile, buf[:n]) {

@@ -10,6 +10,9 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"gridrun/internal/agent/environ"
+	"gridrun/internal/agent/guard"
+	"gridrun/internal/agent/procio"
 	"gridrun/internal/transport/reach"
 	"gridrun/internal/wire"
 )
@@ -18,7 +21,7 @@ import (
 // asks for it, killed when no rank of the job runs any more or the job is
 // stopped. Once it has failed it stays failed.
 type service struct {
-	control *control
+	control *procio.Control
 	pid     int    // 0 until it runs
 	failed  string // why there is none
 	said    int    // memory file that takes its standard error, for the reason of a crash
@@ -54,10 +57,10 @@ func (a *agent) serve(p *process, rank int) {
 func (a *agent) tellService(m wire.Message, fd int) {
 	data, err := wire.Marshal(m)
 	if err != nil {
-		packet{fd: fd}.drop()
+		procio.Packet{FD: fd}.Drop()
 		return
 	}
-	a.service.control.send(packet{data, fd})
+	a.service.control.Send(procio.Packet{Data: data, FD: fd})
 }
 
 // startService has the service started and makes its control socket at once.
@@ -73,7 +76,7 @@ func (a *agent) startService() {
 		return
 	}
 	var fds fdSet
-	socket, control, err := fds.control(packet{data: welcome}, a)
+	socket, control, err := fds.control(procio.Packet{Data: welcome}, a)
 	if err != nil {
 		fds.closeTheirs()
 		s.failed = fmt.Sprintf("the host service: %v", err)
@@ -87,8 +90,8 @@ func (a *agent) startService() {
 	a.pending++
 	a.starts <- func() {
 		a.bind(-1) // where it fails, the service is bound like the last process
-		pid, err := syscall.ForkExec(selfExe, []string{"gridrun", hostdVerb}, &syscall.ProcAttr{
-			Env:   mergeEnv(os.Environ(), []string{"GRIDRUN_JOB=" + a.start.Job, "GRIDRUN_CONTROL=" + strconv.Itoa(controlFD)}),
+		pid, err := syscall.ForkExec(guard.SelfExe, []string{"gridrun", hostdVerb}, &syscall.ProcAttr{
+			Env:   environ.Merge(os.Environ(), []string{"GRIDRUN_JOB=" + a.start.Job, "GRIDRUN_CONTROL=" + strconv.Itoa(environ.ControlFD)}),
 			Files: []uintptr{uintptr(a.devNull), uintptr(s.said), uintptr(s.said), uintptr(socket)},
 			Sys:   &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL},
 		})
@@ -130,7 +133,7 @@ func (s *service) lastWords() string {
 // told why.
 func (a *agent) serviceEnded(why string) {
 	s := a.service
-	s.control.close()
+	s.control.Close()
 	s.failed = why
 	if !a.stopping {
 		a.link.send(&wire.Notice{Text: s.failed})
@@ -140,7 +143,7 @@ func (a *agent) serviceEnded(why string) {
 // readService takes what the service has to say to the user, and its questions.
 func (a *agent) readService(s *service) {
 	for {
-		m, err := s.control.receive()
+		m, err := s.control.Receive()
 		if errors.Is(err, wire.ErrControl) {
 			continue
 		}

@@ -1,41 +1,25 @@
 package agent
 
 import (
-	"errors"
 	"fmt"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"runtime"
-	"strings"
 	"sync"
 	"syscall"
 
-	"golang.org/x/sys/unix"
-
+	"gridrun/internal/agent/command"
+	"gridrun/internal/agent/guard"
+	"gridrun/internal/agent/procio"
 	"gridrun/internal/wire"
 )
-
-// RankVerb is the command of gridrun's own binary that runs a built-in job:
-// `gridrun RankVerb JOB ARGS...`.
-const RankVerb = "__job"
 
 // hostdVerb is the command of gridrun's own binary that is the host service.
 const hostdVerb = "__hostd"
 
-// controlFD is a process's end of its control socket, as GRIDRUN_CONTROL says.
-const controlFD = 3
-
-// A startError is a process that could not be started; code is its exit code.
-type startError struct {
-	code int // 125, 126 (found, cannot be executed) or 127 (not found)
-	text string
-}
-
 // child is what a started process leaves in the agent's hands.
 type child struct {
 	pid            int
-	control        *control
+	control        *procio.Control
 	bound          string   // to which CPUs, if that is wanted
 	stdin          *os.File // nil: the process reads /dev/null
 	stdout, stderr *os.File
@@ -46,7 +30,7 @@ type child struct {
 type startResult struct {
 	p      *process
 	child  child
-	failed *startError
+	failed *command.Error
 }
 
 // startResults is where the starting threads put results and the loop fetches
@@ -103,11 +87,8 @@ func (a *agent) startThreads(n int) {
 }
 
 // startProcess starts the process of spec. It runs on a starting thread.
-func (a *agent) startProcess(spec *wire.ProcSpec) (c child, failed *startError) {
-	path, argv, failed := commandLine(spec)
-	if failed == nil {
-		path, argv, failed = wrapped(a.hostName(a.start.Host), spec, path, argv)
-	}
+func (a *agent) startProcess(spec *wire.ProcSpec) (c child, failed *command.Error) {
+	path, argv, failed := command.Line(a.hostName(a.start.Host), spec)
 	if failed != nil {
 		return child{}, failed
 	}
@@ -117,10 +98,10 @@ func (a *agent) startProcess(spec *wire.ProcSpec) (c child, failed *startError) 
 		Encrypt: a.start.Encrypt, Continue: a.start.Continue, Segment: true, Watch: a.start.Watch,
 	})
 	if err != nil {
-		return child{}, &startError{refusal, err.Error()}
+		return child{}, &command.Error{Code: guard.Refused, Text: err.Error()}
 	}
 	if err := a.bind(spec.Proc); err != nil {
-		return child{}, &startError{refusal, err.Error()}
+		return child{}, &command.Error{Code: guard.Refused, Text: err.Error()}
 	}
 	var fds fdSet
 	defer fds.closeTheirs()
@@ -137,11 +118,11 @@ func (a *agent) startProcess(spec *wire.ProcSpec) (c child, failed *startError) 
 	}
 	var socket int
 	if err == nil {
-		socket, c.control, err = fds.control(packet{welcome, a.segmentFD}, a)
+		socket, c.control, err = fds.control(procio.Packet{Data: welcome, FD: a.segmentFD}, a)
 	}
 	if err != nil {
 		fds.closeOurs()
-		return child{}, &startError{refusal, fmt.Sprintf("setting up process %d: %v", spec.Proc, err)}
+		return child{}, &command.Error{Code: guard.Refused, Text: fmt.Sprintf("setting up process %d: %v", spec.Proc, err)}
 	}
 	if a.start.Watch.Any() {
 		c.record, err = newRecord(a.start.Watch, len(spec.Ranks))
@@ -152,79 +133,22 @@ func (a *agent) startProcess(spec *wire.ProcSpec) (c child, failed *startError) 
 		if err != nil {
 			c.record.close()
 			fds.closeOurs()
-			return child{}, &startError{refusal, fmt.Sprintf("memory to observe process %d with: %v", spec.Proc, err)}
+			return child{}, &command.Error{Code: guard.Refused, Text: fmt.Sprintf("memory to observe process %d with: %v", spec.Proc, err)}
 		}
 	}
 	c.pid, err = syscall.ForkExec(path, argv, &syscall.ProcAttr{
 		Dir:   spec.Dir,
-		Env:   a.environ(spec),
+		Env:   a.environ.Of(spec),
 		Files: []uintptr{uintptr(stdin), uintptr(stdout), uintptr(stderr), uintptr(socket)},
 		Sys:   &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL},
 	})
 	if err != nil {
 		c.record.close()
 		fds.closeOurs()
-		return child{}, explain(path, spec, err)
+		return child{}, command.Explain(path, spec, err)
 	}
 	c.bound = a.boundTo(c.pid)
 	return c, nil
-}
-
-// commandLine resolves the executable of spec and its arguments.
-func commandLine(spec *wire.ProcSpec) (path string, argv []string, failed *startError) {
-	switch {
-	case spec.Path == "":
-		return selfExe, append([]string{"gridrun", RankVerb, spec.Job}, spec.Args...), nil
-	case strings.Contains(spec.Path, "/"):
-		path = spec.Path
-	default:
-		var err error
-		if path, err = exec.LookPath(spec.Path); err != nil {
-			return "", nil, &startError{127, fmt.Sprintf("%s: no such program in $PATH (%s)", spec.Path, os.Getenv("PATH"))}
-		}
-	}
-	return path, append([]string{spec.Path}, spec.Args...), nil
-}
-
-// explain turns the error of fork, chdir and exec, which are one call, into
-// what the user can mend.
-func explain(path string, spec *wire.ProcSpec, err error) *startError {
-	dir := spec.Dir
-	if dir != "" {
-		switch st, statErr := os.Stat(dir); {
-		case errors.Is(statErr, os.ErrNotExist):
-			return &startError{refusal, fmt.Sprintf("working directory %s does not exist on this host", dir)}
-		case statErr != nil:
-			return &startError{refusal, fmt.Sprintf("working directory: %v", statErr)}
-		case !st.IsDir():
-			return &startError{refusal, fmt.Sprintf("working directory %s is not a directory", dir)}
-		case unix.Access(dir, unix.X_OK) != nil:
-			return &startError{refusal, fmt.Sprintf("working directory %s: no permission to enter it", dir)}
-		}
-	}
-	full := path
-	if len(spec.Wrap) > 0 {
-		path = "--wrap: " + path
-	}
-	if !filepath.IsAbs(full) {
-		full = filepath.Join(dir, path)
-	}
-	st, statErr := os.Stat(full)
-	switch {
-	case errors.Is(err, syscall.ENOENT) && statErr == nil:
-		return &startError{126, fmt.Sprintf("%s cannot be executed: its interpreter (the #! line or the dynamic loader) does not exist on this host", path)}
-	case errors.Is(err, syscall.ENOENT), errors.Is(err, syscall.ENOTDIR):
-		return &startError{127, fmt.Sprintf("%s: no such program on this host", path)}
-	case statErr == nil && st.IsDir():
-		return &startError{126, fmt.Sprintf("%s is a directory, not a program", path)}
-	case errors.Is(err, syscall.EACCES):
-		return &startError{126, fmt.Sprintf("%s is not executable (permission denied; chmod +x?)", path)}
-	case errors.Is(err, syscall.ENOEXEC):
-		return &startError{126, fmt.Sprintf("%s is not a program for this host (neither an executable of its architecture nor a script with a #! line)", path)}
-	case errors.Is(err, syscall.ETXTBSY):
-		return &startError{126, fmt.Sprintf("%s is being written by another process", path)}
-	}
-	return &startError{refusal, fmt.Sprintf("starting %s: %v", path, err)}
 }
 
 // An fdSet keeps track of the descriptors of a process that is being started.
@@ -267,19 +191,11 @@ func (s *fdSet) pipe(input bool) (theirs int, ours *os.File, err error) {
 }
 
 // control makes a control socket with the packet welcome in it.
-func (s *fdSet) control(welcome packet, a *agent) (theirs int, ours *control, err error) {
-	mine, theirs, err := controlPair()
+func (s *fdSet) control(welcome procio.Packet, a *agent) (theirs int, ours *procio.Control, err error) {
+	theirs, ours, err = procio.OpenControl(welcome, &a.wg)
 	if err != nil {
 		return -1, nil, err
 	}
-	s.theirs = append(s.theirs, theirs)
-	if err := sendPacket(mine, welcome); err != nil {
-		syscall.Close(mine)
-		return -1, nil, fmt.Errorf("welcome of %d bytes: %w", len(welcome.data), err)
-	}
-	if ours, err = newControl(mine, &a.wg); err != nil {
-		return -1, nil, err
-	}
-	s.ours = append(s.ours, ours.file)
+	s.theirs, s.ours = append(s.theirs, theirs), append(s.ours, ours)
 	return theirs, ours, nil
 }

@@ -23,6 +23,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"gridrun/internal/agent"
+	hostguard "gridrun/internal/agent/guard"
 	"gridrun/internal/needs"
 	"gridrun/launcher"
 	"gridrun/launcher/place"
@@ -33,7 +34,7 @@ import (
 // echoes its input, and ends as told. As __real it is gridrun's own agent.
 func TestMain(m *testing.M) {
 	if len(os.Args) == 2 && os.Args[1] == "__real" {
-		os.Exit(agent.Guard())
+		os.Exit(hostguard.Main())
 	}
 	if len(os.Args) == 2 && os.Args[1] == "__agent" {
 		os.Exit(agent.Main())

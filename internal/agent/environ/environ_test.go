@@ -1,4 +1,4 @@
-package agent
+package environ
 
 import (
 	"slices"
@@ -62,20 +62,5 @@ func TestTasksPerNode(t *testing.T) {
 		if got := tasksPerNode(each); got != want {
 			t.Errorf("%v: %q, want %q", each, got, want)
 		}
-	}
-}
-
-// -x goes before a style, a style before what is inherited.
-func TestEnvironOrder(t *testing.T) {
-	t.Setenv("OMPI_COMM_WORLD_RANK", "99")
-	t.Setenv("WORLD_SIZE", "99")
-	spec := shell("echo $OMPI_COMM_WORLD_RANK; echo $WORLD_SIZE $RANK $MASTER_PORT")
-	spec.Env = []string{"MASTER_PORT=5"}
-	s := job(spec)
-	s.EnvStyles = []string{"torchrun"}
-	h := startHost(t, s)
-	h.done()
-	if got := h.output(0, false); got != "\n1 0 5\n" {
-		t.Errorf("%q", got)
 	}
 }

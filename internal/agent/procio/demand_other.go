@@ -1,6 +1,6 @@
 //go:build !amd64
 
-package agent
+package procio
 
 // oldCall knows the calls that only older architectures have.
 func oldCall(uint64) kindOfCall { return callOther }

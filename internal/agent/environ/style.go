@@ -1,4 +1,4 @@
-package agent
+package environ
 
 import (
 	"fmt"
@@ -22,16 +22,16 @@ type position struct {
 	each             []int    // ranks of each host
 }
 
-func (a *agent) position(spec *wire.ProcSpec) position {
-	t := &a.start.Topology
+func (e *Host) position(spec *wire.ProcSpec) position {
+	t := &e.start.Topology
 	p := position{
-		job: a.start.Job, leader: a.start.Leader, size: len(t.RankProc), localSize: len(a.localRank),
-		app: spec.App, host: a.start.Host, hosts: len(t.Hosts), names: t.Hosts, each: make([]int, len(t.Hosts)),
+		job: e.start.Job, leader: e.start.Leader, size: len(t.RankProc), localSize: len(e.localRank),
+		app: spec.App, host: e.start.Host, hosts: len(t.Hosts), names: t.Hosts, each: make([]int, len(t.Hosts)),
 	}
 	if len(spec.Ranks) > 0 {
-		p.rank, p.local = spec.Ranks[0], a.localRank[spec.Ranks[0]]
+		p.rank, p.local = spec.Ranks[0], e.localRank[spec.Ranks[0]]
 	}
-	if len(a.start.EnvStyles) > 0 {
+	if len(e.start.EnvStyles) > 0 {
 		for _, proc := range t.RankProc {
 			if host := t.ProcHost[proc]; host < len(p.each) {
 				p.each[host]++
@@ -147,18 +147,18 @@ func hasAnyPrefix(s string, prefixes ...string) bool {
 
 // style adds the names of --env-style to a process's environment, text; what
 // the user has set with -x stays.
-func (a *agent) style(text []string, spec *wire.ProcSpec) []string {
-	if len(a.start.EnvStyles) == 0 {
+func (e *Host) style(text []string, spec *wire.ProcSpec) []string {
+	if len(e.start.EnvStyles) == 0 {
 		return text
 	}
-	at := a.position(spec)
+	at := e.position(spec)
 	var add []string
-	for _, style := range a.start.EnvStyles {
+	for _, style := range e.start.EnvStyles {
 		add = append(add, at.styled(style, text)...)
 	}
 	add = slices.DeleteFunc(add, func(kv string) bool {
 		name, _, _ := strings.Cut(kv, "=")
 		return slices.ContainsFunc(spec.Env, func(set string) bool { return strings.HasPrefix(set, name+"=") })
 	})
-	return mergeEnv(text, add)
+	return Merge(text, add)
 }

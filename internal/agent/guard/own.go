@@ -1,4 +1,4 @@
-package agent
+package guard
 
 import (
 	"errors"
@@ -30,12 +30,12 @@ func StartOwn(stderr io.Writer) (*Own, error) {
 	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
 		return nil, fmt.Errorf("becoming a subreaper: %w", err)
 	}
-	guard, theirs, err := guardSocket()
+	guard, theirs, err := socket()
 	if err != nil {
 		return nil, err
 	}
 	defer theirs.Close()
-	cmd := exec.Command(selfExe, "__agent")
+	cmd := exec.Command(SelfExe, "__agent")
 	cmd.Args[0] = "gridrun"
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	cmd.Stderr = stderr
@@ -64,7 +64,7 @@ func (o *Own) Wait() error {
 	err := o.cmd.Wait()
 	sweep(o.guard)
 	o.guard.Close()
-	endDescendants(noneAdded)
+	EndDescendants(noneAdded)
 	unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0) // nobody is left to be adopted
 	if errors.Is(err, exec.ErrWaitDelay) {
 		return nil

@@ -1,4 +1,4 @@
-package agent
+package procio
 
 import (
 	"bytes"
@@ -9,11 +9,18 @@ import (
 	"syscall"
 	"testing"
 
+	"gridrun/internal/packet"
 	"gridrun/internal/wire"
 )
 
+// A rankEnd is a process's end of its control socket.
+type rankEnd struct {
+	*packet.Conn
+	fd int
+}
+
 // openControl returns both ends of a control socket, and what closes the process's.
-func openControl(t testing.TB) (c *control, r rankEnd, leave func()) {
+func openControl(t testing.TB) (c *Control, r rankEnd, leave func()) {
 	t.Helper()
 	ours, theirs, err := controlPair()
 	if err != nil {
@@ -22,13 +29,17 @@ func openControl(t testing.TB) (c *control, r rankEnd, leave func()) {
 	if c, err = newControl(ours, new(sync.WaitGroup)); err != nil {
 		t.Fatal(err)
 	}
-	leave = sync.OnceFunc(func() { syscall.Close(theirs) })
+	conn, err := packet.Open(theirs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	leave = sync.OnceFunc(func() { conn.Close() })
 	t.Cleanup(func() {
-		c.close()
+		c.Close()
 		leave()
 		c.wg.Wait()
 	})
-	return c, rankEnd{theirs}, leave
+	return c, rankEnd{conn, theirs}, leave
 }
 
 func openFDs(t testing.TB) int {
@@ -50,25 +61,25 @@ func TestControlQueue(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		k := packet{data: data}
+		k := Packet{Data: data}
 		if i%50 == 7 {
-			if k.fd, err = syscall.Dup(0); err != nil {
+			if k.FD, err = syscall.Dup(0); err != nil {
 				t.Fatal(err)
 			}
 		}
-		c.send(k)
+		c.Send(k)
 	}
 	for i := range n {
-		m, fd, err := r.receive()
+		m, fd, err := r.Receive()
 		gone, ok := m.(*wire.Gone)
 		if err != nil || !ok || gone.Ranks[0] != i || len(gone.Why) != 5000 {
 			t.Fatalf("packet %d: %T %v", i, m, err)
 		}
-		if (fd >= 0) != (i%50 == 7) {
-			t.Errorf("packet %d: descriptor %d", i, fd)
+		if (fd != nil) != (i%50 == 7) {
+			t.Errorf("packet %d: descriptor %v", i, fd)
 		}
-		if fd >= 0 {
-			syscall.Close(fd)
+		if fd != nil {
+			fd.Close()
 		}
 	}
 }
@@ -85,18 +96,18 @@ func TestControlDropsDescriptors(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			c.send(packet{make([]byte, 4000), fd})
+			c.Send(Packet{Data: make([]byte, 4000), FD: fd})
 		}
 		if end == "process leaves" {
 			syscall.Shutdown(r.fd, syscall.SHUT_RDWR)
 		}
 		if end == "close" {
-			c.close()
+			c.Close()
 		}
 		c.wg.Wait()
-		c.close()
+		c.Close()
 		leave() // and what is in the socket
-		c.send(packet{data: []byte{1}})
+		c.Send(Packet{Data: []byte{1}})
 	}
 	if after := openFDs(t); after != before {
 		t.Errorf("%d descriptors, %d before", after, before)
@@ -109,7 +120,7 @@ func TestControlReceive(t *testing.T) {
 		if err := syscall.Sendmsg(r.fd, b, nil, nil, 0); err != nil {
 			t.Fatal(err)
 		}
-		if m, err := c.receive(); !errors.Is(err, wire.ErrControl) {
+		if m, err := c.Receive(); !errors.Is(err, wire.ErrControl) {
 			t.Errorf("%.20q: got %T, %v", b, m, err)
 		}
 	}
@@ -119,57 +130,14 @@ func TestControlReceive(t *testing.T) {
 	if err := syscall.Sendmsg(r.fd, data, syscall.UnixRights(0, 1, 2), nil, 0); err != nil {
 		t.Fatal(err)
 	}
-	if m, err := c.receive(); err != nil || m.(*wire.Lookup).Proc != 4 {
+	if m, err := c.Receive(); err != nil || m.(*wire.Lookup).Proc != 4 {
 		t.Errorf("got %+v, %v", m, err)
 	}
 	if after := openFDs(t); after != before {
 		t.Errorf("%d descriptors, %d before", after, before)
 	}
 	syscall.Shutdown(r.fd, syscall.SHUT_WR)
-	if _, err := c.receive(); err != io.EOF {
+	if _, err := c.Receive(); err != io.EOF {
 		t.Errorf("at the end: %v", err)
 	}
-}
-
-// FuzzHeard has a process say anything to its agent.
-func FuzzHeard(f *testing.F) {
-	for _, m := range []wire.Message{&wire.Lookup{Proc: 0}, &wire.Lookup{Proc: 1}, &wire.Lookup{Proc: -1}, &wire.Lookup{Proc: -2}, &wire.Lookup{Proc: -1 << 63}, &wire.Service{Rank: 1}, &wire.Progress{Rank: 2},
-		&wire.Failed{Failure: wire.Failure{Text: "x"}}, &wire.Stop{Now: true}, &wire.Welcome{}} {
-		data, err := wire.Marshal(m)
-		if err != nil {
-			f.Fatal(err)
-		}
-		f.Add(data)
-	}
-	f.Add([]byte("garbage"))
-	f.Fuzz(func(t *testing.T, data []byte) {
-		if len(data) == 0 || len(data) > 100000 {
-			return
-		}
-		c, r, _ := openControl(t)
-		stream, err := wire.NewStream(new(bytes.Buffer), io.Discard)
-		if err != nil {
-			t.Fatal(err)
-		}
-		a := &agent{link: newLink(stream), quit: make(chan struct{}), byProc: map[int]*process{}, service: &service{failed: "none here"},
-			located: map[int]*wire.Located{}, questions: map[int]map[question]bool{}}
-		if err := a.adopt(&wire.Start{Procs: []wire.ProcSpec{{Ranks: []int{0}}}, Topology: wire.Topology{ProcHost: []int{0, 1}, Hosts: []string{"h", "g"}}}); err != nil {
-			t.Fatal(err)
-		}
-		p := a.procs[0]
-		p.state, p.control = running, c
-		if err := syscall.Sendmsg(r.fd, data, nil, nil, 0); err != nil {
-			t.Fatal(err)
-		}
-		m, err := c.receive()
-		if err == nil {
-			a.heard(p, m)
-		} else if !errors.Is(err, wire.ErrControl) {
-			t.Errorf("%q: %v", data, err)
-		}
-		close(a.quit)
-		a.wg.Wait()
-		c.wg.Wait()
-		a.link.close(patient)
-	})
 }

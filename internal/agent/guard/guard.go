@@ -1,4 +1,4 @@
-package agent
+package guard
 
 import (
 	"errors"
@@ -10,45 +10,48 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// selfExe is gridrun's own binary, also when its file has been replaced.
-const selfExe = "/proc/self/exe"
+// SelfExe is gridrun's own binary, also when its file has been replaced.
+const SelfExe = "/proc/self/exe"
 
-// refusal is the exit code of everything that gridrun itself cannot do.
-const refusal = 125
+// FD is the agent's end of the socket that ends when the guard does.
+const FD = 3
 
-// Guard is the agent's parent: it starts `gridrun __agent args...` with its own
+// Refused is the exit code of everything that gridrun itself cannot do.
+const Refused = 125
+
+// Main is the agent's parent: it starts `gridrun __agent args...` with its own
 // standard streams and, when the agent has ended in whatever way, kills and reaps
 // every process that the agent left behind. It returns the agent's exit code,
 // 128+n when signal n ended it.
 //
-// Guard holds standard output until nothing is left, so for the launcher the end
+// It holds standard output until nothing is left, so for the launcher the end
 // of the stream means that all of the job on this host is gone.
-func Guard(args ...string) int {
+func Main(args ...string) int {
 	runtime.LockOSThread()
-	if err := becomeSubreaper(); err != nil {
+	if err := BecomeSubreaper(); err != nil {
 		fmt.Fprintln(os.Stderr, "gridrun: guard:", err)
-		return refusal
+		return Refused
 	}
 	code, err := superviseAgent(args)
-	endDescendants(noneAdded)
+	EndDescendants(noneAdded)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "gridrun: guard:", err)
-		return refusal
+		return Refused
 	}
 	return code
 }
 
 // superviseAgent starts the agent and waits for its end. The agent's descriptor
-// 3 is a socket on which the guard says nothing: it ends when the guard does.
+// FD is a socket on which the guard says nothing: it ends when the guard does.
 // The agent says at most which directory must go when the agent has.
 func superviseAgent(args []string) (code int, err error) {
-	w, r, err := guardSocket()
+	w, r, err := socket()
 	if err != nil {
 		return 0, err
 	}
 	defer w.Close()
 	defer sweep(w)
-	agent, err := os.StartProcess(selfExe, append([]string{"gridrun", "__agent"}, args...), &os.ProcAttr{
+	agent, err := os.StartProcess(SelfExe, append([]string{"gridrun", "__agent"}, args...), &os.ProcAttr{
 		Files: []*os.File{os.Stdin, os.Stdout, os.Stderr, r},
 	})
 	r.Close()
@@ -70,9 +73,9 @@ func superviseAgent(args []string) (code int, err error) {
 	}
 }
 
-// guardSocket is the socket between guard and agent: the guard's end, and the
-// agent's, which becomes its descriptor 3.
-func guardSocket() (ours, theirs *os.File, err error) {
+// socket is what stands between guard and agent: the guard's end, and the
+// agent's, which becomes its descriptor FD.
+func socket() (ours, theirs *os.File, err error) {
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return nil, nil, fmt.Errorf("socket to the agent: %w", err)
@@ -81,9 +84,9 @@ func guardSocket() (ours, theirs *os.File, err error) {
 	return os.NewFile(uintptr(pair[0]), "agent"), os.NewFile(uintptr(pair[1]), "guard"), nil
 }
 
-// becomeSubreaper makes orphaned descendants children of this process, and
+// BecomeSubreaper makes orphaned descendants children of this process, and
 // keeps descriptors that came with this process from its children.
-func becomeSubreaper() error {
+func BecomeSubreaper() error {
 	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
 		return fmt.Errorf("becoming a subreaper: %w", err)
 	}

@@ -1,4 +1,9 @@
-package agent
+// Package checkup is the agent's part of `gridrun hosts check`: what a host is
+// like, and which hosts it reaches. No process is started.
+//
+// The port serves connections in goroutines of its own, which Close joins; Try
+// joins its own before it returns.
+package checkup
 
 import (
 	"context"
@@ -19,15 +24,16 @@ import (
 // tryTime is how long an address of another host may take to answer a check.
 const tryTime = 5 * time.Second
 
-// A checkup answers the launcher's questions about this host before, or instead
+// A Checkup answers the launcher's questions about this host before, or instead
 // of, Start: `gridrun hosts check`.
-type checkup struct {
+type Checkup struct {
 	of   *wire.Survey
 	port *reach.Port
 }
 
-// survey opens a port like a job's and tells what this host is like.
-func survey(m *wire.Survey) (*checkup, *wire.Facts) {
+// Survey opens a port like a job's and tells what this host is like; home is the
+// directory to look at where m names none.
+func Survey(m *wire.Survey, home string) (*Checkup, *wire.Facts) {
 	facts := &wire.Facts{Time: time.Now().UnixNano(), OS: runtime.GOOS, Arch: runtime.GOARCH, Usable: runtime.GOMAXPROCS(0), Dir: m.Dir}
 	facts.Name, _ = os.Hostname()
 	if allowed, err := cpuset.Allowed(); err == nil {
@@ -35,13 +41,13 @@ func survey(m *wire.Survey) (*checkup, *wire.Facts) {
 	}
 	facts.Memory = memAvailable()
 	if facts.Dir == "" {
-		facts.Dir = home()
+		facts.Dir = home
 	}
 	var disk unix.Statfs_t
 	if unix.Statfs(facts.Dir, &disk) == nil {
 		facts.Disk = int64(disk.Bavail) * disk.Bsize
 	}
-	c := &checkup{of: m}
+	c := &Checkup{of: m}
 	var err error
 	if c.port, err = reach.Listen(reach.Config{Job: m.Job, Key: m.Key, Host: m.Host, Net: m.Net, Ports: m.Ports}); err != nil {
 		facts.NoPort = err.Error()
@@ -58,19 +64,20 @@ func survey(m *wire.Survey) (*checkup, *wire.Facts) {
 }
 
 // Admit implements reach.Owner: a check wants the port, no process.
-func (c *checkup) Admit(int) reach.Status { return reach.Here }
+func (c *Checkup) Admit(int) reach.Status { return reach.Here }
 
 // Take implements reach.Owner.
-func (c *checkup) Take(_, _ int, conn *net.TCPConn) { conn.Close() }
+func (c *Checkup) Take(_, _ int, conn *net.TCPConn) { conn.Close() }
 
-func (c *checkup) close() {
+// Close closes the port; of a nil Checkup too.
+func (c *Checkup) Close() {
 	if c != nil && c.port != nil {
 		c.port.Close()
 	}
 }
 
-// try connects to every address of every target, all at once.
-func (c *checkup) try(m *wire.Try) *wire.Tried {
+// Try connects to every address of every target, all at once.
+func (c *Checkup) Try(m *wire.Try) *wire.Tried {
 	result := new(wire.Tried)
 	ctx, cancel := context.WithTimeout(context.Background(), tryTime)
 	defer cancel()

@@ -1,29 +1,27 @@
-package agent
+package procio
 
 import (
 	"os"
 	"sync"
 	"syscall"
 	"time"
-
-	"gridrun/internal/wire"
 )
 
 const (
 	// inputWindow is how much input the launcher may send a process ahead of what
 	// its pipe has taken, in bytes, once the process has read as much.
 	inputWindow = 64 << 10
-	// firstInput is the most that is fetched for a process's first read; each
+	// FirstInput is the most that is fetched for a process's first read; each
 	// later one may have twice as much.
-	firstInput = 4 << 10
+	FirstInput = 4 << 10
 )
 
-// A feeder writes the launcher's standard input to one process. At first it
+// A Feeder writes the launcher's standard input to one process. At first it
 // fetches input only when the process is blocked in reading (see awaited); a
 // process that has read a window is taken for one that reads on, and gets a
 // window ahead. Short-lived goroutines watch and write while there is something
 // to watch and to write.
-type feeder struct {
+type Feeder struct {
 	file *os.File // non-blocking
 	wg   *sync.WaitGroup
 	pid  int
@@ -38,8 +36,15 @@ type feeder struct {
 	ended    chan struct{}
 }
 
-// offer says that input waits at the launcher.
-func (f *feeder) offer() {
+// NewFeeder feeds process pid through file. It calls want when it should be sent
+// n bytes, for one read if once; gone, when the process takes no more. Its
+// goroutines are in wg.
+func NewFeeder(file *os.File, pid int, wg *sync.WaitGroup, want func(n int, once bool), gone func()) *Feeder {
+	return &Feeder{file: file, wg: wg, pid: pid, want: want, gone: gone, next: FirstInput, ended: make(chan struct{})}
+}
+
+// Offer says that input waits at the launcher.
+func (f *Feeder) Offer() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.watching || f.closed() || f.next >= inputWindow {
@@ -50,7 +55,7 @@ func (f *feeder) offer() {
 }
 
 // watch waits until the process reads, and asks for input then.
-func (f *feeder) watch() {
+func (f *Feeder) watch() {
 	var stat syscall.Stat_t
 	raw, err := f.file.SyscallConn()
 	if err == nil {
@@ -78,8 +83,8 @@ func (f *feeder) watch() {
 	}
 }
 
-// put queues data; an empty data is the end of input. It never blocks.
-func (f *feeder) put(data []byte) {
+// Put queues data; an empty data is the end of input. It never blocks.
+func (f *Feeder) Put(data []byte) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.closed() {
@@ -92,7 +97,7 @@ func (f *feeder) put(data []byte) {
 	}
 }
 
-func (f *feeder) write() {
+func (f *Feeder) write() {
 	for {
 		f.mu.Lock()
 		if len(f.queue) == 0 || f.closed() {
@@ -105,13 +110,13 @@ func (f *feeder) write() {
 		ahead := f.next >= inputWindow
 		f.mu.Unlock()
 		if len(data) == 0 {
-			f.close()
+			f.Close()
 			continue
 		}
 		// A process that has closed its input gets no more of it: what it has not
 		// read is left to whoever reads that terminal or pipe next.
 		if _, err := f.file.Write(data); err != nil {
-			f.close()
+			f.Close()
 			f.gone()
 			continue
 		}
@@ -121,7 +126,7 @@ func (f *feeder) write() {
 	}
 }
 
-func (f *feeder) closed() bool {
+func (f *Feeder) closed() bool {
 	select {
 	case <-f.ended:
 		return true
@@ -130,23 +135,13 @@ func (f *feeder) closed() bool {
 	}
 }
 
-// close drops what is queued; a write in progress ends.
-func (f *feeder) close() {
+// Close drops what is queued; a write in progress ends.
+func (f *Feeder) Close() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if !f.closed() {
 		close(f.ended)
 		f.queue = nil
 		f.file.Close()
-	}
-}
-
-// feed makes p's feeder.
-func (a *agent) feed(p *process, file *os.File) {
-	proc := p.spec.Proc
-	p.stdin = &feeder{
-		file: file, wg: &a.wg, pid: p.pid, next: firstInput, ended: make(chan struct{}),
-		want: func(n int, once bool) { a.link.send(&wire.Want{Proc: proc, N: n, Once: once}) },
-		gone: func() { a.link.send(&wire.Want{Proc: proc, End: true}) },
 	}
 }

@@ -1,4 +1,4 @@
-package agent
+package guard
 
 import (
 	"errors"
@@ -21,24 +21,16 @@ func stageable(dir string) bool {
 		(filepath.Base(filepath.Dir(dir)) == "jobs" || strings.HasPrefix(filepath.Base(dir), "gridrun-stage-"))
 }
 
-// claim takes the directory of the job's inputs over, and tells the guard, which
-// removes it should the agent be killed.
-func (a *agent) claim(dir string) error {
+// Claim tells the guard of the directory of the job's inputs, which it removes
+// should the agent be killed. Called by the agent, which removes it otherwise.
+func Claim(dir string) error {
 	if !stageable(dir) {
 		return fmt.Errorf("%q cannot be a directory of inputs", dir)
 	}
-	a.stage = dir
-	if _, err := syscall.Write(guardFD, []byte(dir)); err != nil {
+	if _, err := syscall.Write(FD, []byte(dir)); err != nil {
 		return fmt.Errorf("telling the guard: %w", err)
 	}
 	return nil
-}
-
-// unstage removes the job's inputs.
-func (a *agent) unstage() {
-	if a.stage != "" {
-		os.RemoveAll(a.stage)
-	}
 }
 
 // sweep removes what the agent at the other end of conn had claimed. The agent

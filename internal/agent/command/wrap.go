@@ -1,4 +1,4 @@
-package agent
+package command
 
 import (
 	"bytes"
@@ -11,6 +11,7 @@ import (
 	"strings"
 	"syscall"
 
+	"gridrun/internal/agent/guard"
 	"gridrun/internal/proclook"
 	"gridrun/internal/wire"
 )
@@ -22,7 +23,7 @@ import (
 // of these.
 
 // wrapped puts spec's wrapper before a command line. host is the name for errors.
-func wrapped(host string, spec *wire.ProcSpec, path string, argv []string) (string, []string, *startError) {
+func wrapped(host string, spec *wire.ProcSpec, path string, argv []string) (string, []string, *Error) {
 	if len(spec.Wrap) == 0 {
 		return path, argv, nil
 	}
@@ -30,7 +31,7 @@ func wrapped(host string, spec *wire.ProcSpec, path string, argv []string) (stri
 	if !strings.Contains(wrapper, "/") {
 		var err error
 		if wrapper, err = exec.LookPath(wrapper); err != nil {
-			return "", nil, &startError{127, fmt.Sprintf("--wrap: host %s has no program %s in $PATH (%s)", host, spec.Wrap[0], os.Getenv("PATH"))}
+			return "", nil, &Error{127, fmt.Sprintf("--wrap: host %s has no program %s in $PATH (%s)", host, spec.Wrap[0], os.Getenv("PATH"))}
 		}
 	} else {
 		there := wrapper
@@ -38,12 +39,12 @@ func wrapped(host string, spec *wire.ProcSpec, path string, argv []string) (stri
 			there = filepath.Join(spec.Dir, there)
 		}
 		if _, err := os.Stat(there); os.IsNotExist(err) {
-			return "", nil, &startError{127, fmt.Sprintf("--wrap: host %s has no %s", host, there)}
+			return "", nil, &Error{127, fmt.Sprintf("--wrap: host %s has no %s", host, there)}
 		}
 	}
-	if path == selfExe {
+	if path == guard.SelfExe {
 		// For the wrapper that would be the wrapper.
-		if target, err := os.Readlink(selfExe); err == nil && !strings.HasSuffix(target, " (deleted)") {
+		if target, err := os.Readlink(guard.SelfExe); err == nil && !strings.HasSuffix(target, " (deleted)") {
 			path = target
 		} else {
 			path = "/proc/" + strconv.Itoa(os.Getpid()) + "/exe"
@@ -62,9 +63,9 @@ func asksToEnd(sig syscall.Signal) bool {
 	return false
 }
 
-// signalWrapped sends sig to a wrapped process. Debuggers put the program into a
+// SignalWrapped sends sig to a wrapped process. Debuggers put the program into a
 // process group of its own, so its descendants are looked for.
-func signalWrapped(pid int, wrap []string, sig syscall.Signal) {
+func SignalWrapped(pid int, wrap []string, sig syscall.Signal) {
 	below := proclook.Below(proclook.Processes(), pid)
 	if !asksToEnd(sig) && len(below) > 0 && stillWrapper(pid, wrap) {
 		for _, s := range below {

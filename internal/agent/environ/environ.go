@@ -1,4 +1,4 @@
-package agent
+package environ
 
 import (
 	"os"
@@ -10,9 +10,13 @@ import (
 	"gridrun/internal/wire"
 )
 
-// An environment is what the processes with the same additions and directory
-// have in common; usually those are all processes of the host.
-type environment struct {
+// A Host makes the environments of a host's processes. It keeps what those with
+// the same additions and directory have in common; usually that is all of them.
+type Host struct {
+	start     *wire.Start
+	localRank map[int]int                   // index of each world rank among those of this host
+	share     func(spec *wire.ProcSpec) int // CPUs that a process should think it has
+
 	mu    sync.Mutex
 	of    *wire.ProcSpec // the process it was made for; nil: none yet
 	text  []string
@@ -22,34 +26,42 @@ type environment struct {
 	procs int // of GOMAXPROCS; -1 where the user has set it
 }
 
+// ControlFD is a process's end of its control socket, as GRIDRUN_CONTROL says.
+const ControlFD = 3
+
 // minProcs is the least GOMAXPROCS of a rank: with one, transfers would wait for
 // computing loops.
 const minProcs = 2
 
-// environ is the environment of a process: the agent's own without what another
+// New makes environments for the processes of start; share says how many CPUs a
+// process should think it has.
+func New(start *wire.Start, localRank map[int]int, share func(spec *wire.ProcSpec) int) *Host {
+	return &Host{start: start, localRank: localRank, share: share}
+}
+
+// Of is the environment of a process: the agent's own without what another
 // launcher has left there, the additions of spec, the names of --env-style, and
 // what gridrun tells every process. Of two settings of a name the later one
 // holds; only that one is passed on.
-func (a *agent) environ(spec *wire.ProcSpec) []string {
-	e := &a.environment
+func (e *Host) Of(spec *wire.ProcSpec) []string {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.of == nil || e.of.Dir != spec.Dir || len(e.of.Ranks) == 0 != (len(spec.Ranks) == 0) || !slices.Equal(e.of.Env, spec.Env) {
-		e.make(a, spec)
+		e.make(spec)
 	}
 	text := slices.Clone(e.text)
 	local := 0
 	if len(spec.Ranks) > 0 {
-		local = a.localRank[spec.Ranks[0]]
+		local = e.localRank[spec.Ranks[0]]
 		text[e.rank] = rankVar + strconv.Itoa(spec.Ranks[0])
 	}
 	text[e.local] = localRankVar + strconv.Itoa(local)
-	share := a.share(spec)
+	share := e.share(spec)
 	text[e.cpus] = cpusVar + strconv.Itoa(share)
 	if e.procs >= 0 {
 		text[e.procs] = procsVar + strconv.Itoa(max(share, minProcs))
 	}
-	return a.style(text, spec)
+	return e.style(text, spec)
 }
 
 const (
@@ -59,7 +71,7 @@ const (
 	procsVar     = "GOMAXPROCS="
 )
 
-func (e *environment) make(a *agent, spec *wire.ProcSpec) {
+func (e *Host) make(spec *wire.ProcSpec) {
 	add := slices.Clone(spec.Env)
 	if spec.Dir != "" {
 		add = append(add, "PWD="+spec.Dir)
@@ -72,19 +84,19 @@ func (e *environment) make(a *agent, spec *wire.ProcSpec) {
 		add = append(add, procsVar)
 	}
 	e.of = spec
-	e.text = mergeEnv(base, append(add,
+	e.text = Merge(base, append(add,
 		localRankVar, cpusVar,
-		"GRIDRUN_SIZE="+strconv.Itoa(len(a.start.Topology.RankProc)),
-		"GRIDRUN_LOCAL_SIZE="+strconv.Itoa(len(a.localRank)),
-		"GRIDRUN_JOB="+a.start.Job,
-		"GRIDRUN_CONTROL="+strconv.Itoa(controlFD),
+		"GRIDRUN_SIZE="+strconv.Itoa(len(e.start.Topology.RankProc)),
+		"GRIDRUN_LOCAL_SIZE="+strconv.Itoa(len(e.localRank)),
+		"GRIDRUN_JOB="+e.start.Job,
+		"GRIDRUN_CONTROL="+strconv.Itoa(ControlFD),
 	))
 	e.rank, e.local = slices.Index(e.text, rankVar), slices.Index(e.text, localRankVar)
 	e.cpus, e.procs = slices.Index(e.text, cpusVar), slices.Index(e.text, procsVar)
 }
 
-// mergeEnv sets the additions, "K=V" each, in the environment base.
-func mergeEnv(base, add []string) []string {
+// Merge sets the additions, "K=V" each, in the environment base.
+func Merge(base, add []string) []string {
 	set := make(map[string]int, len(base)+len(add))
 	out := make([]string, 0, len(base)+len(add))
 	for _, list := range [][]string{base, add} {

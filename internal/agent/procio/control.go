@@ -1,11 +1,13 @@
-package agent
+package procio
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"sync"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -16,35 +18,56 @@ import (
 // connections for it are refused; they hold descriptors.
 const maxConns = 512
 
-// A packet is one encoded message on its way to a process, with at most one
+// A Packet is one encoded message on its way to a process, with at most one
 // descriptor, which the packet owns. 0 is none: standard input is never sent.
-type packet struct {
-	data []byte
-	fd   int
+type Packet struct {
+	Data []byte
+	FD   int
 }
 
-func (p packet) drop() {
-	if p.fd != 0 {
-		syscall.Close(p.fd)
+// Drop gives the descriptor up.
+func (p Packet) Drop() {
+	if p.FD != 0 {
+		syscall.Close(p.FD)
 	}
 }
 
-// A control is the agent's end of a process's control socket. What it sends is
+// A Control is the agent's end of a process's control socket. What it sends is
 // queued, and written by a short-lived goroutine, so that a process that does not
 // read holds up nobody.
-type control struct {
+type Control struct {
 	file *os.File // SOCK_SEQPACKET, non-blocking
 	raw  syscall.RawConn
 	wg   *sync.WaitGroup
 
 	mu    sync.Mutex
-	queue []packet
+	queue []Packet
 	busy  bool
 	ended bool
 }
 
+// OpenControl makes a control socket with the packet welcome in it. The
+// process's end is closed on exec.
+func OpenControl(welcome Packet, wg *sync.WaitGroup) (theirs int, ours *Control, err error) {
+	mine, theirs, err := controlPair()
+	if err != nil {
+		return -1, nil, err
+	}
+	if err = sendPacket(mine, welcome); err != nil {
+		syscall.Close(mine)
+		err = fmt.Errorf("welcome of %d bytes: %w", len(welcome.Data), err)
+	} else {
+		ours, err = newControl(mine, wg)
+	}
+	if err != nil {
+		syscall.Close(theirs)
+		return -1, nil, err
+	}
+	return theirs, ours, nil
+}
+
 // newControl takes fd over.
-func newControl(fd int, wg *sync.WaitGroup) (*control, error) {
+func newControl(fd int, wg *sync.WaitGroup) (*Control, error) {
 	if err := syscall.SetNonblock(fd, true); err != nil {
 		syscall.Close(fd)
 		return nil, err
@@ -55,15 +78,15 @@ func newControl(fd int, wg *sync.WaitGroup) (*control, error) {
 		file.Close()
 		return nil, err
 	}
-	return &control{file: file, raw: raw, wg: wg}, nil
+	return &Control{file: file, raw: raw, wg: wg}, nil
 }
 
-// send queues p, in order, and never blocks; after close it drops it.
-func (c *control) send(p packet) {
+// Send queues p, in order, and never blocks; after close it drops it.
+func (c *Control) Send(p Packet) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.ended || p.fd != 0 && len(c.queue) >= maxConns {
-		p.drop()
+	if c.ended || p.FD != 0 && len(c.queue) >= maxConns {
+		p.Drop()
 		return
 	}
 	c.queue = append(c.queue, p)
@@ -73,7 +96,7 @@ func (c *control) send(p packet) {
 	}
 }
 
-func (c *control) write() {
+func (c *Control) write() {
 	for {
 		c.mu.Lock()
 		if len(c.queue) == 0 {
@@ -89,7 +112,7 @@ func (c *control) write() {
 			sent = sendPacket(int(fd), p)
 			return sent != syscall.EAGAIN
 		})
-		p.drop()
+		p.Drop()
 		if err != nil || sent == syscall.EPIPE || sent == syscall.ECONNRESET {
 			c.mute() // nobody holds the other end any more
 		}
@@ -97,22 +120,22 @@ func (c *control) write() {
 }
 
 // sendPacket tries to send p once.
-func sendPacket(fd int, p packet) error {
+func sendPacket(fd int, p Packet) error {
 	var rights []byte
-	if p.fd != 0 {
-		rights = syscall.UnixRights(p.fd)
+	if p.FD != 0 {
+		rights = syscall.UnixRights(p.FD)
 	}
 	for {
-		err := syscall.Sendmsg(fd, p.data, rights, nil, syscall.MSG_NOSIGNAL|syscall.MSG_DONTWAIT)
+		err := syscall.Sendmsg(fd, p.Data, rights, nil, syscall.MSG_NOSIGNAL|syscall.MSG_DONTWAIT)
 		if err != syscall.EINTR {
 			return err
 		}
 	}
 }
 
-// receive returns the process's next message: io.EOF when every holder of the
+// Receive returns the process's next message: io.EOF when every holder of the
 // socket is gone, wire.ErrControl for a packet that is none (others follow).
-func (c *control) receive() (wire.Message, error) {
+func (c *Control) Receive() (wire.Message, error) {
 	var data []byte
 	var readErr error
 	err := c.raw.Read(func(fd uintptr) bool {
@@ -147,20 +170,33 @@ func (c *control) receive() (wire.Message, error) {
 
 // mute drops what is queued and what will be sent. What the process has said
 // can still be received.
-func (c *control) mute() {
+func (c *Control) mute() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.ended = true
 	for _, p := range c.queue {
-		p.drop()
+		p.Drop()
 	}
 	c.queue = nil
 }
 
-// close ends reader and writer.
-func (c *control) close() {
+// Close ends reader and writer.
+func (c *Control) Close() error {
 	c.mute()
-	c.file.Close() // fails only when closed before
+	return c.file.Close() // fails only when closed before
+}
+
+// Offer leaves p in the socket at once: the process is not there yet.
+func (c *Control) Offer(p Packet) error {
+	var sent error
+	err := c.raw.Control(func(fd uintptr) { sent = sendPacket(int(fd), p) })
+	p.Drop()
+	return errors.Join(err, sent)
+}
+
+// EndBy has Receive deliver what is there by then, and no more.
+func (c *Control) EndBy(t time.Time) {
+	c.file.SetReadDeadline(t) // fails only when closed
 }
 
 // controlPair returns the agent's and the process's end of a new control

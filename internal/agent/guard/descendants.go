@@ -1,4 +1,4 @@
-package agent
+package guard
 
 import (
 	"os"
@@ -8,9 +8,9 @@ import (
 	"gridrun/internal/proclook"
 )
 
-// killDescendants sends SIGKILL to every process below this one. It returns how
+// KillDescendants sends SIGKILL to every process below this one. It returns how
 // many took it and how many belong to somebody else (setuid programs).
-func killDescendants() (killed, refused int) {
+func KillDescendants() (killed, refused int) {
 	for _, s := range proclook.Below(proclook.Processes(), os.Getpid()) {
 		if s.Ended() {
 			continue
@@ -25,16 +25,16 @@ func killDescendants() (killed, refused int) {
 	return killed, refused
 }
 
-// endDescendants kills and reaps until no descendant is left and settled is
+// EndDescendants kills and reaps until no descendant is left and settled is
 // closed, which says that none can be added. Every orphan below a subreaper
 // becomes its child, so "no child" means that the whole tree is gone, which after
 // a job that ended well shows at once, without a look at the process table.
 // Processes that may not be killed are given up.
-func endDescendants(settled <-chan struct{}) {
+func EndDescendants(settled <-chan struct{}) {
 	pause := time.Millisecond
 	for hopeless := 0; hopeless < 20; {
 		if !reapAll() {
-			killed, refused := killDescendants()
+			killed, refused := KillDescendants()
 			if killed == 0 && refused > 0 {
 				hopeless++
 			} else {
