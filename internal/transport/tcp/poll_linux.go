@@ -35,6 +35,7 @@ type Polled struct {
 
 	polling sync.Mutex // held by who serves sockets
 	events  [16]unix.EpollEvent
+	hot     hot
 	links   atomic.Pointer[[]*link] // by the number of their socket
 
 	wakes  atomic.Uint32
@@ -151,14 +152,24 @@ func (p *Polled) poll() (count int) {
 			count += l.serve(0)
 		}
 	}
-	// Raw, for it returns at once: telling the scheduler costs as much again.
+	if l := p.hot.next(); l != nil {
+		n := l.serve(unix.EPOLLIN)
+		if n > 0 {
+			p.hot.brought(l)
+		}
+		return count + n
+	}
 	n, _, no := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(p.sockets), uintptr(unsafe.Pointer(&p.events)), uintptr(len(p.events)), 0, 0, 0)
 	if no != 0 {
 		return count
 	}
 	links := *p.links.Load()
 	for _, e := range p.events[:n] {
-		count += links[e.Fd].serve(e.Events)
+		l := links[e.Fd]
+		if n := l.serve(e.Events); n > 0 {
+			count += n
+			p.hot.brought(l)
+		}
 	}
 	return count
 }

@@ -29,6 +29,8 @@ type socket struct {
 
 	drained bool // the last read brought less than there was room for
 	budget  int  // bytes that may still be read
+
+	iovecs [mostIovecs]unix.Iovec // for write
 }
 
 // newSocket takes c over.
@@ -65,49 +67,30 @@ func (s *socket) look(events uint32) {
 }
 
 // read implements source.
-func (s *socket) read(a, b []byte) (n int, err error) {
+func (s *socket) read(a, b []byte) (int, error) {
 	if s.drained || s.budget <= 0 {
 		return 0, errAgain
 	}
-	for {
-		if len(b) == 0 {
-			n, err = unix.Read(s.fd, a)
-		} else {
-			n, err = unix.Readv(s.fd, [][]byte{a, b})
-		}
-		switch {
-		case err == unix.EINTR:
-			continue
-		case err == unix.EAGAIN:
-			return 0, errAgain
-		case err != nil:
-			return 0, err
-		case n == 0:
-			return 0, io.EOF
-		}
-		s.drained = n < len(a)+len(b)
-		s.budget -= n
-		return n, nil
+	n, no := recvSome(s.fd, a, b)
+	switch {
+	case no == unix.EAGAIN:
+		return 0, errAgain
+	case no != 0:
+		return 0, no
+	case n == 0:
+		return 0, io.EOF
 	}
+	s.drained = n < len(a)+len(b)
+	s.budget -= n
+	return n, nil
 }
 
-func (s *socket) write(iov [][]byte, _ bool) (n int, err error) {
-	for {
-		if len(iov) == 1 {
-			n, err = unix.Write(s.fd, iov[0])
-		} else {
-			n, err = unix.Writev(s.fd, iov)
-		}
-		switch err {
-		case nil:
-			return n, nil
-		case unix.EINTR:
-		case unix.EAGAIN:
-			return 0, nil
-		default:
-			return 0, err
-		}
+func (s *socket) write(what [][]byte, _ bool) (int, error) {
+	n, no := sendSome(s.fd, what, &s.iovecs)
+	if no != 0 && no != unix.EAGAIN {
+		return 0, no
 	}
+	return n, nil
 }
 
 func (s *socket) direct() bool     { return true }

@@ -18,6 +18,9 @@ func (*gatherer) write([][]byte, bool) (int, error) { return 0, nil }
 // overdue is known on Linux only; elsewhere the kernel's own patience counts.
 func overdue(int) bool { return false }
 
+// hurry is of use on Linux only.
+func hurry(*net.TCPConn) {}
+
 // Polled exists on Linux only; elsewhere goroutines read every connection.
 type Polled struct{}
 

@@ -73,11 +73,12 @@ func silence(err error) error {
 }
 
 // tune sets the options of a new connection; the kernel sizes its buffers
-// itself. An idle connection ends when the other host has been silent for dead.
+// itself, and its way to avoid congestion is the system's, but see hurry. An idle connection ends when the other host has been silent for dead.
 func tune(c net.Conn, dead time.Duration) {
 	if t, ok := c.(*net.TCPConn); ok {
 		t.SetNoDelay(true)
 		every := max(dead/5, time.Second)
+		hurry(t)
 		t.SetKeepAliveConfig(net.KeepAliveConfig{Enable: true, Idle: 2 * every, Interval: every, Count: 3})
 	}
 }
