@@ -27,8 +27,6 @@ var installed = []string{"/bin", "/sbin", "/usr", "/opt", "/nix", "/snap"}
 // nil for what they have themselves.
 func source(name string, p program.Program) ship.Source {
 	switch {
-	case p.Job != "", !strings.Contains(name, "/"):
-		return nil
 	case p.Build != nil:
 		return ship.Built(filepath.Base(p.Path), func(ctx context.Context, at ship.Platform) (string, error) {
 			if at == ship.Here() {
@@ -36,6 +34,8 @@ func source(name string, p program.Program) ship.Source {
 			}
 			return p.Build(ctx, at.OS, at.Arch)
 		})
+	case p.Job != "", !strings.Contains(name, "/"):
+		return nil
 	}
 	for _, dir := range installed {
 		if strings.HasPrefix(p.Path, dir+"/") {

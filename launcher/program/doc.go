@@ -1,8 +1,8 @@
 // Package program finds out what the user means by a program's name, in this
 // order:
 //
-//  1. a word with a slash: an executable file, or a directory that holds a Go
-//     main package, which is built;
+//  1. a word with a slash, . or ..: an executable file, or a directory that
+//     holds a Go main package, which is built;
 //  2. the name of a built-in job;
 //  3. an executable in $PATH.
 //

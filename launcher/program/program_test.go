@@ -114,6 +114,10 @@ func TestBuild(t *testing.T) {
 	if left, _ := filepath.Glob(dir + "/cache/build-*"); len(left) != 0 {
 		t.Errorf("left behind: %v", left)
 	}
+	t.Chdir(dir + "/prog")
+	if here, err := f.Find(context.Background(), "."); err != nil || here.Path != changed.Path {
+		t.Errorf("of the directory below our feet: %v, %v, want %v", here, err, changed)
+	}
 	t.Setenv("PATH", "")
 	var e *Error
 	if _, err := find("prog"); !errors.As(err, &e) || !strings.Contains(e.Text, "no go command") {

@@ -53,13 +53,18 @@ func (f Finder) Find(ctx context.Context, name string) (Program, error) {
 	switch {
 	case name == "":
 		return Program{}, &Error{NotFound, "the program's name is empty"}
-	case strings.Contains(name, "/"):
+	case isPath(name):
 		return f.atPath(ctx, name)
 	case slices.Contains(f.Jobs, name):
 		return Program{Job: name}, nil
 	}
 	path, err := f.inPath(name)
 	return Program{Path: path}, err
+}
+
+// isPath: . and .. are directories whoever says them.
+func isPath(name string) bool {
+	return strings.Contains(name, "/") || name == "." || name == ".."
 }
 
 func (f Finder) atPath(ctx context.Context, name string) (Program, error) {
