@@ -14,10 +14,11 @@ import (
 	"time"
 
 	"gridrun/internal/wire"
+	"gridrun/launcher/agents"
 	"gridrun/launcher/place"
 )
 
-// fake is a Starter whose agent is a function in this process.
+// fake is an agents.Starter whose agent is a function in this process.
 type fake struct {
 	t *testing.T
 	// play is the agent: it has received Start. When it returns, its stream ends.
@@ -46,7 +47,7 @@ func (c *fakeConn) Wait() error {
 	return c.Reader.(*os.File).Close()
 }
 
-func (f *fake) Start(context.Context, place.Host) (Agent, error) {
+func (f *fake) Start(context.Context, place.Host) (agents.Agent, error) {
 	inR, inW, err := os.Pipe() // launcher to agent
 	if err != nil {
 		return nil, err
@@ -387,7 +388,7 @@ func TestRunAgentFaults(t *testing.T) {
 
 type noStarter struct{}
 
-func (noStarter) Start(context.Context, place.Host) (Agent, error) {
+func (noStarter) Start(context.Context, place.Host) (agents.Agent, error) {
 	return nil, errors.New("no such machine")
 }
 

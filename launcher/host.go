@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"gridrun/internal/wire"
+	"gridrun/launcher/agents"
 	"gridrun/launcher/job"
 )
 
@@ -30,7 +31,7 @@ type hostRun struct {
 	giveUp   context.CancelFunc
 
 	mu    sync.Mutex
-	agent Agent
+	agent agents.Agent
 	told  bool // Start is on its way to the agent
 	held  bool // it must not be sent any more
 }
@@ -104,7 +105,7 @@ func (h *hostRun) tell() error {
 }
 
 // main starts the agent, passes on what it says, and tells the machine how it ended.
-func (h *hostRun) main(starter Starter) {
+func (h *hostRun) main(starter agents.Starter) {
 	defer h.giveUp()
 	began := time.Now()
 	host := h.run.job.plan.Hosts[h.index]
@@ -146,7 +147,7 @@ func (h *hostRun) main(starter Starter) {
 // talk sends Start and takes the agent's messages until its stream ends. done
 // says that the agent finished properly; err is what the agent cannot be
 // forgiven: everything else shows in how it ended.
-func (h *hostRun) talk(agent Agent, began time.Time) (done bool, err error) {
+func (h *hostRun) talk(agent agents.Agent, began time.Time) (done bool, err error) {
 	s, err := wire.NewStream(agent, agent)
 	if err != nil {
 		return false, nil
@@ -198,9 +199,9 @@ func (h *hostRun) talk(agent Agent, began time.Time) (done bool, err error) {
 				return false, fmt.Errorf("the agent speaks version %d, this is %d; both must be the same build", m.Version, wire.Version)
 			}
 			h.run.verbose("agent on %s (pid %d) ready after %v", m.Host, m.Pid, time.Since(began).Round(100*time.Microsecond))
-			h.run.post(func() { h.run.directory.ready(h.index, m.Addrs) })
+			h.run.post(func() { h.run.directory.Ready(h.index, m.Addrs) })
 			h.run.post(job.HostReady{Host: h.index})
-			h.run.observer.ask(h.link)
+			h.run.observer.Ask(h.link.send)
 		case *wire.Done:
 			done = true
 		case *wire.Trouble:
@@ -215,7 +216,7 @@ func (h *hostRun) talk(agent Agent, began time.Time) (done bool, err error) {
 
 // bring brings program and inputs to the agent's host. The agent hears meanwhile
 // that we live.
-func (h *hostRun) bring(s *wire.Stream, agent Agent, stage string) (paths []string, err error) {
+func (h *hostRun) bring(s *wire.Stream, agent agents.Agent, stage string) (paths []string, err error) {
 	ctx, cancel := context.WithCancel(h.starting)
 	var beats sync.WaitGroup
 	beats.Go(func() {
@@ -268,7 +269,7 @@ func (h *hostRun) message(m wire.Message) error {
 		r.verbose("%s started, pid %d", r.job.describe(m.Proc), m.Pid)
 		r.post(job.ProcStarted{Proc: m.Proc, Pid: m.Pid})
 		if r.input != nil {
-			r.input.started(m.Proc)
+			r.input.Started(m.Proc)
 		}
 	case *wire.Output:
 		if err := ours(m.Proc); err != nil {
@@ -280,7 +281,7 @@ func (h *hostRun) message(m wire.Message) error {
 			return err
 		}
 		if r.input != nil {
-			r.input.want(m)
+			r.input.Want(m)
 		}
 	case *wire.Exit:
 		if err := ours(m.Proc); err != nil {
@@ -289,7 +290,7 @@ func (h *hostRun) message(m wire.Message) error {
 		r.verbose("%s ended: code %d, signal %d, %v CPU, %d KiB", r.job.describe(m.Proc), m.Code, m.Signal, time.Duration(m.CPU).Round(time.Microsecond), m.RSS>>10)
 		r.post(job.ProcExited{Exit: *m})
 		if r.input != nil {
-			r.input.drop(m.Proc)
+			r.input.Drop(m.Proc)
 		}
 	case *wire.Failed:
 		r.post(job.RankFailed{Failure: m.Failure})
@@ -311,12 +312,12 @@ func (h *hostRun) message(m wire.Message) error {
 		if err := ours(m.Proc); err != nil {
 			return err
 		}
-		r.observer.piece(h.index, m)
+		r.observer.Piece(h.index, m)
 		h.link.written(len(m.Data))
 	case *wire.Clock:
-		r.observer.told(h.index, m, h.link)
+		r.observer.Told(h.index, m, h.link.send)
 	case *wire.Locate:
-		r.post(func() { r.directory.ask(m.Host, h.link) })
+		r.post(func() { r.directory.Ask(m.Host, h.link.send) })
 	case *wire.Progress:
 		if r.screen.Progress(m.Rank, m.Done, m.Total, m.Label) {
 			r.stderr.Put(nil, nil)
@@ -326,7 +327,7 @@ func (h *hostRun) message(m wire.Message) error {
 			r.say(m.Text)
 			break
 		}
-		r.post(func() { r.notices.add(h.index, m.Text) })
+		r.post(func() { r.notices.Add(h.index, m.Text) })
 	case *wire.Beat, *wire.Hello:
 	default:
 		return fmt.Errorf("%w: an agent does not say %T", wire.ErrControl, m)

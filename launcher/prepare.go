@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"gridrun/internal/cpuset"
 	"gridrun/internal/wire"
 	"gridrun/launcher/place"
 	"gridrun/launcher/program"
@@ -150,6 +151,48 @@ func (j *Job) Text() string {
 	return j.plan.Text(j.commands()) + j.bindingPlan()
 }
 
+// bindingPlan is what --dry-run can tell of bindings, as comments of a rankfile:
+// the sets of this machine, and who decides on others.
+func (j *Job) bindingPlan() string {
+	var b strings.Builder
+	away := false
+	for h, host := range j.plan.Hosts {
+		if !host.Local() {
+			away = true
+			continue
+		}
+		var procs []place.Proc
+		var ranks []int
+		for _, p := range j.plan.Procs {
+			if p.Host == h {
+				procs, ranks = append(procs, p), append(ranks, len(p.Ranks))
+			}
+		}
+		allowed, err := cpuset.Allowed()
+		if err != nil {
+			fmt.Fprintf(&b, "# %v: %v\n", host, err)
+			continue
+		}
+		sets := cpuset.ReadTopology(os.DirFS("/sys"), allowed).Divide(j.spec.BindTo, ranks, place.CPUs())
+		for i, p := range procs {
+			if p.CPUs == nil && sets != nil { // the rankfile's stand in the plan
+				fmt.Fprintf(&b, "# %v: %s: %s\n", host, rankset.Label(p.Ranks), sets[i].Label())
+			}
+		}
+		if sets == nil && j.bindsByPolicy() {
+			fmt.Fprintf(&b, "# %v: more ranks than cores, so --bind-to %s binds none\n", host, j.spec.BindTo)
+		}
+	}
+	if away && j.bindsByPolicy() {
+		fmt.Fprintf(&b, "# other hosts divide their %ss among their ranks when they start\n", j.spec.BindTo)
+	}
+	return b.String()
+}
+
+func (j *Job) bindsByPolicy() bool {
+	return j.spec.BindTo == cpuset.Core || j.spec.BindTo == cpuset.Socket
+}
+
 // quote makes a word that a shell reads as it is.
 func quote(word string) string {
 	if word != "" && !strings.ContainsFunc(word, func(c rune) bool {
@@ -180,7 +223,7 @@ func (j *Job) start(h, columns int, paths []string, stage string) (*wire.Start, 
 		Net:       j.spec.Net,
 		Ports:     j.spec.Ports,
 		Encrypt:   j.spec.Encrypt,
-		Watch:     j.spec.Observe.watch(),
+		Watch:     j.spec.Observe.Watch(),
 		Away:      remote(j.plan.Hosts[h]),
 		Topology:  j.topology,
 		TellBound: j.spec.ReportBindings,

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"gridrun/launcher/agents"
 	"gridrun/launcher/place"
 	"gridrun/launcher/program"
 	"gridrun/launcher/ship"
@@ -47,7 +48,7 @@ func source(name string, p program.Program) ship.Source {
 
 // paths returns where the agent's host has each App's program; "" for built-in
 // jobs and for Apps that have no ranks there.
-func (j *Job) paths(ctx context.Context, h int, agent Agent) ([]string, error) {
+func (j *Job) paths(ctx context.Context, h int, agent agents.Agent) ([]string, error) {
 	paths := make([]string, len(j.programs))
 	shipper, remote := agent.(Shipper)
 	var files []ship.Source

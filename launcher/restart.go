@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"gridrun/launcher/job"
+	"gridrun/launcher/observe"
 	"gridrun/launcher/place"
 )
 
@@ -120,6 +121,15 @@ func (j *Job) fileOfStart(path string) string {
 	}
 	ext := filepath.Ext(path)
 	return fmt.Sprintf("%s.restart.%d%s", strings.TrimSuffix(path, ext), j.attempt, ext)
+}
+
+// observes is what the user wants to know, with the names of this start's files.
+func (j *Job) observes() observe.Want {
+	want := j.spec.Observe
+	for _, file := range []*string{&want.StatsFile, &want.Trace, &want.Profile} {
+		*file = j.fileOfStart(*file)
+	}
+	return want
 }
 
 // restartVariable tells ranks how often the job has been started again.

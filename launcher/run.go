@@ -12,9 +12,13 @@ import (
 	"time"
 
 	"gridrun/internal/wire"
+	"gridrun/launcher/agents"
+	"gridrun/launcher/gather"
 	"gridrun/launcher/job"
+	"gridrun/launcher/observe"
 	"gridrun/launcher/output"
 	"gridrun/launcher/registry"
+	"gridrun/launcher/stdin"
 )
 
 // IO is what a running job shares with the launcher's own process.
@@ -33,7 +37,7 @@ type IO struct {
 
 // Run runs the job with agents from starter and returns its exit code. What
 // went wrong is on io.Stderr then. The end of ctx ends the job like SIGTERM.
-func (j *Job) Run(ctx context.Context, starter Starter, io IO) int {
+func (j *Job) Run(ctx context.Context, starter agents.Starter, io IO) int {
 	j.began = time.Now()
 	for {
 		r := &run{
@@ -70,9 +74,9 @@ type run struct {
 	ended     chan struct{}
 	timers    map[job.Timer]*time.Timer
 	hosts     []*hostRun
-	directory *directory
-	notices   *notices
-	bindings  *bindings
+	directory *gather.Directory
+	notices   *gather.Notices
+	bindings  *gather.Bindings
 	beats     int            // looks for silent hosts so far
 	readers   sync.WaitGroup // the hosts' goroutines
 	screen    *output.Screen
@@ -80,8 +84,8 @@ type run struct {
 	stderr    *output.Writer
 	outlets   outlets
 	lost      atomic.Pointer[job.OutputLost] // the first output that failed
-	input     *feeder
-	observer  *observer // nil: nothing is observed
+	input     *stdin.Feeder
+	observer  *observe.Observer // nil: nothing is observed
 	began     time.Time
 	server    *registry.Server       // nil: the job is not registered
 	asked     int                    // inquiries of others so far
@@ -89,7 +93,7 @@ type run struct {
 	again     *restart               // nil: this was the last time
 }
 
-func (r *run) main(ctx context.Context, starter Starter) int {
+func (r *run) main(ctx context.Context, starter agents.Starter) int {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	r.stdout = output.NewWriter(r.io.Stdout, r.screen, func(err error) { r.outputFailed("cannot write standard output: ", err) })
@@ -102,8 +106,8 @@ func (r *run) main(ctx context.Context, starter Starter) int {
 		r.say(text)
 	}
 	config := job.Config{Continue: r.job.spec.Continue, Timeout: r.job.spec.Timeout, Grace: max(r.job.spec.Grace, 0)}
-	if r.job.spec.Observe.watch().Any() {
-		config.Drain = recordTime
+	if r.job.spec.Observe.Watch().Any() {
+		config.Drain = observe.Time
 	}
 	if len(r.job.Remote()) > 0 {
 		// Each stage of reaching a host has its own deadline; bringing the agent
@@ -116,9 +120,9 @@ func (r *run) main(ctx context.Context, starter Starter) int {
 	for _, p := range r.job.plan.Procs {
 		config.Procs = append(config.Procs, job.Proc{Host: p.Host, Ranks: p.Ranks})
 	}
-	r.directory = newDirectory(config.Hosts)
-	r.notices = &notices{names: config.Hosts}
-	r.bindings = newBindings(r.job.plan)
+	r.directory = gather.NewDirectory(config.Hosts)
+	r.notices = &gather.Notices{Names: config.Hosts}
+	r.bindings = gather.NewBindings(r.job.plan)
 	machine, actions := job.New(config)
 	r.machine = machine
 	for h := range config.Hosts {
@@ -129,10 +133,10 @@ func (r *run) main(ctx context.Context, starter Starter) int {
 		return r.refuse(fmt.Errorf("standard input: %w", err))
 	}
 	var err error
-	if r.observer, err = newObserver(r.job); err != nil {
+	if r.observer, err = observe.New(r.job.observes(), r.job.id, r.job.plan); err != nil {
 		return r.refuse(err)
 	}
-	if p, is := starter.(Planner); is {
+	if p, is := starter.(agents.Planner); is {
 		p.Plan(r.job.Remote())
 	}
 	for _, host := range r.hosts {
@@ -199,12 +203,12 @@ func (r *run) finish(cancel context.CancelFunc) int {
 		t.Stop()
 	}
 	if r.input != nil {
-		r.input.close()
+		r.input.Close()
 	}
 	r.readers.Wait()
 	result := r.machine.Result()
 	r.showBindings() // of the hosts that answered, when not all did
-	table, lines := r.observer.finish()
+	table, lines := r.observer.Finish()
 	r.screen.Clear()
 	for _, fold := range r.outlets.folds {
 		if fold != nil {
@@ -270,11 +274,11 @@ func (r *run) post(e any) {
 // step lets the machine take an event.
 func (r *run) step(e job.Event) {
 	if lost, is := e.(job.HostLost); is {
-		r.directory.lost(lost.Host, lost.Why)
+		r.directory.Lost(lost.Host, lost.Why)
 	}
 	r.do(r.machine.Step(e))
 	if r.machine.Phase() != job.Starting {
-		r.notices.tell(r.say)
+		r.notices.Tell(r.say)
 	}
 }
 
@@ -334,13 +338,13 @@ func (r *run) signal(s os.Signal) {
 
 // bound takes a host's answer to --report-bindings.
 func (r *run) bound(m *wire.Bound) {
-	if r.bindings.add(m) {
+	if r.bindings.Add(m) {
 		r.showBindings()
 	}
 }
 
 func (r *run) showBindings() {
-	if table := r.bindings.take(); table != "" {
+	if table := r.bindings.Take(); table != "" {
 		r.say("what every rank may use, as the kernel says:")
 		r.stderr.Put([]byte(table), nil)
 	}

@@ -11,6 +11,7 @@ import (
 
 	"gridrun/internal/cpuset"
 	"gridrun/internal/wire"
+	"gridrun/launcher/observe"
 	"gridrun/launcher/place"
 	"gridrun/launcher/program"
 )
@@ -76,7 +77,7 @@ type Spec struct {
 	// Stage are files of this machine that every host gets for the time of the job.
 	Stage []string
 	// Observe is what the user wants to know of the job's ranks.
-	Observe Observe
+	Observe observe.Want
 	// Builtins are the names of the built-in jobs.
 	Builtins []string
 }
@@ -158,7 +159,7 @@ func (s *Spec) Validate() error {
 	if n, err := strconv.ParseUint(s.Stdin, 10, 31); s.Stdin != "" && s.Stdin != "all" && s.Stdin != "none" && (err != nil || fmt.Sprint(n) != s.Stdin) {
 		return fmt.Errorf("--stdin %s: it is a rank, all or none", s.Stdin)
 	}
-	if err := s.Observe.validate(); err != nil {
+	if err := s.Observe.Validate(); err != nil {
 		return err
 	}
 	for _, style := range s.EnvStyles {

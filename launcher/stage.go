@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"gridrun/launcher/agents"
 	"gridrun/launcher/ship"
 )
 
@@ -23,7 +24,7 @@ type Stager interface {
 
 // unstage removes inputs from the host of an agent that has ended early: it may
 // have removed them while they were still coming.
-func (j *Job) unstage(agent Agent) {
+func (j *Job) unstage(agent agents.Agent) {
 	s, remote := agent.(Stager)
 	if !remote || len(j.inputs) == 0 {
 		return
@@ -59,7 +60,7 @@ func inputs(paths []string) ([]ship.File, error) {
 }
 
 // stageDir is where the agent's host has the job's inputs; "" without any.
-func (j *Job) stageDir(agent Agent) string {
+func (j *Job) stageDir(agent agents.Agent) string {
 	if len(j.inputs) == 0 {
 		return ""
 	}
@@ -71,7 +72,7 @@ func (j *Job) stageDir(agent Agent) string {
 
 // stage brings the inputs to the agent's host. The agent knows the directory
 // already and removes it. This machine gets links instead of copies.
-func (j *Job) stage(ctx context.Context, agent Agent, dir string) error {
+func (j *Job) stage(ctx context.Context, agent agents.Agent, dir string) error {
 	if dir == "" {
 		return nil
 	}

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"gridrun/launcher"
+	"gridrun/launcher/agents"
 	"gridrun/launcher/place"
 )
 
@@ -70,7 +71,7 @@ func Run(ctx context.Context, self string, sizes []int) (rows []Row, err error) 
 	return rows, nil
 }
 
-// A remote is the fleet as the launcher's side has it. It is a launcher.Starter.
+// A remote is the fleet as the launcher's side has it. It is an agents.Starter.
 type remote struct {
 	path    string
 	cmd     *exec.Cmd
@@ -106,7 +107,7 @@ func (f *remote) close() {
 }
 
 // Start connects to an agent of the fleet.
-func (f *remote) Start(ctx context.Context, _ place.Host) (launcher.Agent, error) {
+func (f *remote) Start(ctx context.Context, _ place.Host) (agents.Agent, error) {
 	c, err := new(net.Dialer).DialContext(ctx, "unix", f.path)
 	if err != nil {
 		return nil, err

@@ -14,6 +14,7 @@ import (
 
 	"gridrun/internal/agent/guard"
 	"gridrun/launcher"
+	"gridrun/launcher/agents"
 	"gridrun/launcher/keeper"
 	"gridrun/launcher/place"
 	"gridrun/launcher/program"
@@ -24,7 +25,7 @@ import (
 // starters start agents on this machine as processes and on others through ssh,
 // or take those that a keeper has waiting.
 type starters struct {
-	local  launcher.Local
+	local  agents.Local
 	warm   warm
 	remote *ssh.Starter
 	fanout *int                         // --fanout; nil: not given
@@ -32,7 +33,7 @@ type starters struct {
 	job    atomic.Pointer[launcher.Job] // whose screen shows what there is to say
 }
 
-func (s *starters) Start(ctx context.Context, host place.Host) (launcher.Agent, error) {
+func (s *starters) Start(ctx context.Context, host place.Host) (agents.Agent, error) {
 	if j := s.job.Load(); j != nil && j.Alone() {
 		return startOwn()
 	}
@@ -74,7 +75,7 @@ const (
 )
 
 // Plan makes a tree of the hosts that are started through ssh, if they are many
-// enough or the user wants one. It is a launcher.Planner.
+// enough or the user wants one. It is an agents.Planner.
 func (s *starters) Plan(hosts []place.Host) {
 	hosts = s.cold(hosts)
 	if len(hosts) == 0 {
@@ -102,11 +103,11 @@ func (s *starters) cold(hosts []place.Host) []place.Host {
 // An ownAgent is the agent of a job on this machine alone, whose guard we are.
 type ownAgent struct {
 	*guard.Own
-	said *launcher.Tail
+	said *agents.Tail
 }
 
-func startOwn() (launcher.Agent, error) {
-	said := new(launcher.Tail)
+func startOwn() (agents.Agent, error) {
+	said := new(agents.Tail)
 	own, err := guard.StartOwn(said)
 	if err != nil {
 		return nil, err
@@ -180,7 +181,7 @@ func (s *starters) survey(ctx context.Context, hosts []place.Host) ([]place.Host
 		return nil, err
 	}
 	s.Plan(slices.DeleteFunc(slices.Clone(hosts), func(h place.Host) bool { return !unknown(h) }))
-	return launcher.Survey(ctx, s, hosts)
+	return agents.Survey(ctx, s, hosts)
 }
 
 // resolve looks up the names of hosts that must be connected to.

@@ -16,6 +16,7 @@ import (
 	"gridrun/internal/rundir"
 	"gridrun/internal/wire"
 	"gridrun/launcher"
+	"gridrun/launcher/observe"
 	"gridrun/launcher/rankset"
 )
 
@@ -132,7 +133,7 @@ func (f runFlags) spec() (launcher.Spec, error) {
 		EnvStyles:       f.EnvStyle,
 		Verbose:         f.Verbose,
 		DryRun:          f.DryRun,
-		Observe: launcher.Observe{
+		Observe: observe.Want{
 			Stats: f.Stats, StatsFile: f.StatsFile, Trace: f.Trace, Events: int(f.TraceEvents), Profile: f.Profile,
 		},
 	}

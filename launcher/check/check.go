@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"gridrun/internal/wire"
-	"gridrun/launcher"
+	"gridrun/launcher/agents"
 	"gridrun/launcher/place"
 )
 
@@ -44,7 +44,7 @@ type reached interface {
 }
 
 // Run checks all hosts. It returns when every one has answered or failed.
-func Run(ctx context.Context, starter launcher.Starter, hosts []place.Host, options Options) *Report {
+func Run(ctx context.Context, starter agents.Starter, hosts []place.Host, options Options) *Report {
 	key, id := make([]byte, 32), make([]byte, 8)
 	rand.Read(key)
 	rand.Read(id)
@@ -90,7 +90,7 @@ func targets(hosts []Host, but int) *wire.Try {
 }
 
 // visit starts the agent on host, asks it, and ends it.
-func (h *Host) visit(ctx context.Context, starter launcher.Starter, host place.Host, survey *wire.Survey, others func() *wire.Try, last func()) error {
+func (h *Host) visit(ctx context.Context, starter agents.Starter, host place.Host, survey *wire.Survey, others func() *wire.Try, last func()) error {
 	began := time.Now()
 	agent, err := starter.Start(ctx, host)
 	if err != nil {

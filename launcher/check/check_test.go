@@ -10,14 +10,14 @@ import (
 	"testing"
 
 	"gridrun/internal/wire"
-	"gridrun/launcher"
+	"gridrun/launcher/agents"
 	"gridrun/launcher/place"
 )
 
 // fakes are agents in this process. From each host, addresses that bad names lead nowhere.
 type fakes struct{ bad map[string]string }
 
-func (f fakes) Start(_ context.Context, h place.Host) (launcher.Agent, error) {
+func (f fakes) Start(_ context.Context, h place.Host) (agents.Agent, error) {
 	if strings.HasPrefix(h.Name, "down") {
 		return nil, errors.New(h.Name + ": connecting (10.0.0.9:22): connection refused; try: ssh " + h.Name + " true")
 	}

@@ -10,7 +10,7 @@ import (
 
 	"github.com/pkg/sftp"
 
-	"gridrun/launcher"
+	"gridrun/launcher/agents"
 	"gridrun/launcher/ship"
 	"gridrun/launcher/ssh"
 )
@@ -18,7 +18,7 @@ import (
 // stall is how long a transfer may go without a byte.
 const stall = time.Minute
 
-// Agent is the agent of a host, by way of the keeper. It is a launcher.Agent, a
+// Agent is the agent of a host, by way of the keeper. It is an agents.Agent, a
 // Shipper and a Stager.
 type Agent struct {
 	ssh.Files
@@ -29,7 +29,7 @@ type Agent struct {
 
 // Start takes the host's waiting agent; progress is told of bytes shipped there.
 // An error means that the host must be started otherwise.
-func (c *Client) Start(ctx context.Context, way Way, at Host, progress func(host string, done, total int64)) (launcher.Agent, error) {
+func (c *Client) Start(ctx context.Context, way Way, at Host, progress func(host string, done, total int64)) (agents.Agent, error) {
 	conn, r, err := c.ask(ctx, request{Op: opAgent, Way: way, Host: at})
 	if err != nil {
 		return nil, err

@@ -12,11 +12,11 @@ import (
 	"time"
 
 	"gridrun/internal/wire"
-	"gridrun/launcher"
+	"gridrun/launcher/agents"
 )
 
 // work runs a job on an agent: its answer, and how it ended.
-func work(t *testing.T, c *Client, host, job string) (says string, a launcher.Agent, s *wire.Stream) {
+func work(t *testing.T, c *Client, host, job string) (says string, a agents.Agent, s *wire.Stream) {
 	t.Helper()
 	a, err := c.Start(t.Context(), Way{}, Host{Name: host}, nil)
 	if err != nil {
@@ -120,7 +120,7 @@ func TestRefill(t *testing.T) {
 		}
 		return s.Hosts[0].Ready, s.Hosts[1].Ready, s.Hosts[2].Ready, s.Jobs
 	}
-	end := func(a launcher.Agent) {
+	end := func(a agents.Agent) {
 		a.Kill()
 		io.Copy(io.Discard, a)
 		a.Wait()

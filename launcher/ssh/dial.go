@@ -13,9 +13,9 @@ import (
 	"syscall"
 	"time"
 
-	"golang.org/x/crypto/ssh"
+	"gridrun/launcher/agents"
 
-	"gridrun/launcher"
+	"golang.org/x/crypto/ssh"
 )
 
 func joinHostPort(host string, port int) string { return net.JoinHostPort(host, strconv.Itoa(port)) }
@@ -370,7 +370,7 @@ func (n *native) start(begin func(*ssh.Session) error) (*process, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the host opens no session: %w", err)
 	}
-	p := &process{said: new(launcher.Tail), kill: func() { session.Close() }}
+	p := &process{said: new(agents.Tail), kill: func() { session.Close() }}
 	session.Stderr = p.said
 	if p.in, err = session.StdinPipe(); err != nil {
 		return nil, err

@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"gridrun/internal/wire"
-	"gridrun/launcher"
+	"gridrun/launcher/agents"
 	"gridrun/launcher/place"
 	"gridrun/launcher/ship"
 )
@@ -27,7 +27,7 @@ func job(id string, words ...string) *wire.Start {
 }
 
 // follow talks to a real agent until its stream ends.
-func follow(t *testing.T, a launcher.Agent, start *wire.Start) (output string, exit wire.Exit, done bool) {
+func follow(t *testing.T, a agents.Agent, start *wire.Start) (output string, exit wire.Exit, done bool) {
 	t.Helper()
 	defer time.AfterFunc(20*time.Second, a.Kill).Stop() // one that hangs fails
 	s, err := wire.NewStream(a, a)

@@ -16,7 +16,7 @@ import (
 	"syscall"
 	"time"
 
-	"gridrun/launcher"
+	"gridrun/launcher/agents"
 )
 
 // openssh is a connection by the system's OpenSSH: one process for the agent,
@@ -62,7 +62,7 @@ func (o *openssh) run(flags []string, words ...string) (*process, error) {
 	arguments = append(append(arguments, flags...), "--", o.arguments[len(o.arguments)-1])
 	cmd := exec.Command(o.arguments[0], append(arguments, words...)...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-	p := &process{said: new(launcher.Tail)}
+	p := &process{said: new(agents.Tail)}
 	cmd.Stderr = p.said
 	// A ProxyCommand may hold standard error for longer than ssh lives.
 	cmd.WaitDelay = time.Second

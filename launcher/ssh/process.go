@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"io"
 
-	"gridrun/launcher"
+	"gridrun/launcher/agents"
 )
 
 // A connection to a host, by either way to connect.
@@ -23,7 +23,7 @@ type connection interface {
 type process struct {
 	in   io.WriteCloser
 	out  io.Reader
-	said *launcher.Tail // what it wrote to standard error
+	said *agents.Tail // what it wrote to standard error
 	// kill ends it without its connection, where that is possible by closing its
 	// channel. It may be called often.
 	kill func()

@@ -25,7 +25,7 @@ import (
 	"gridrun/internal/agent"
 	hostguard "gridrun/internal/agent/guard"
 	"gridrun/internal/needs"
-	"gridrun/launcher"
+	"gridrun/launcher/agents"
 	"gridrun/launcher/place"
 	"gridrun/launcher/ship"
 )
@@ -159,7 +159,7 @@ func newSSHDBehind(t testing.TB, before []string, ip string, more ...string) *ss
 		}, more...), "\n")+"\n")
 		words := append(slices.Clone(before), program, "-D", "-e", "-f", filepath.Join(s.dir, "sshd_config"))
 		cmd := exec.Command(words[0], words[1:]...)
-		var said launcher.Tail
+		var said agents.Tail
 		cmd.Stderr = &said
 		cmd.WaitDelay = time.Second // sessions that a failed test leaves behind hold it too
 		if err := cmd.Start(); err != nil {

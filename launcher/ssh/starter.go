@@ -9,7 +9,7 @@ import (
 	"sync"
 	"time"
 
-	"gridrun/launcher"
+	"gridrun/launcher/agents"
 	"gridrun/launcher/place"
 	"gridrun/launcher/ship"
 )
@@ -40,7 +40,7 @@ type Options struct {
 // perAddress is how many connections to one address are not yet authenticated.
 const perAddress = 8
 
-// A Starter starts agents through ssh. It is a launcher.Starter.
+// A Starter starts agents through ssh. It is an agents.Starter.
 type Starter struct {
 	options Options
 	names   *names
@@ -60,7 +60,7 @@ type Timing struct {
 	Shipped bool
 }
 
-var _ launcher.Starter = (*Starter)(nil)
+var _ agents.Starter = (*Starter)(nil)
 
 // New makes a Starter.
 func New(options Options) (*Starter, error) {
@@ -107,7 +107,7 @@ func (s *Starter) target(h place.Host) (Target, error) {
 
 // Start connects to the host and starts the agent there, after bringing it where
 // it is missing. What comes back is an *Agent.
-func (s *Starter) Start(ctx context.Context, host place.Host) (launcher.Agent, error) {
+func (s *Starter) Start(ctx context.Context, host place.Host) (agents.Agent, error) {
 	began := time.Now()
 	h, leave, err := s.hold(ctx, host)
 	if err != nil {

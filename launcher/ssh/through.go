@@ -12,7 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"gridrun/launcher"
+	"gridrun/launcher/agents"
 	"gridrun/launcher/relay"
 	"gridrun/launcher/ship"
 )
@@ -176,7 +176,7 @@ func (t *through) start(m *relay.Message) (*process, error) {
 		t.end(stream)
 		return nil, err
 	}
-	o := &output{pipe: relay.NewPipe(stream), said: new(launcher.Tail)}
+	o := &output{pipe: relay.NewPipe(stream), said: new(agents.Tail)}
 	return &process{
 		in:   input{relay.Output{Pipe: o.pipe, Kind: relay.Data}},
 		out:  o,
@@ -203,7 +203,7 @@ func (i input) Close() error { return i.Pipe.Send(relay.End, nil) }
 // output is what a process writes, up to its end.
 type output struct {
 	pipe  *relay.Pipe
-	said  *launcher.Tail
+	said  *agents.Tail
 	ended bool
 	how   string // it ended, when not well
 	lost  error  // the connection ended first

@@ -1,4 +1,4 @@
-package launcher
+package agents
 
 import (
 	"context"

@@ -1,4 +1,4 @@
-package launcher
+package gather
 
 import (
 	"slices"
@@ -6,15 +6,16 @@ import (
 	"gridrun/launcher/place"
 )
 
-// notices gathers what hosts say of themselves, so that hosts which say the same
+// Notices gathers what hosts say of themselves, so that hosts which say the same
 // share a line. It belongs to the event loop.
-type notices struct {
-	names []string // of the hosts
+type Notices struct {
+	Names []string // of the hosts
 	texts []string // in the order they came
 	hosts [][]int  // who said each
 }
 
-func (n *notices) add(host int, text string) {
+// Add takes what a host says.
+func (n *Notices) Add(host int, text string) {
 	i := slices.Index(n.texts, text)
 	if i < 0 {
 		i = len(n.texts)
@@ -23,13 +24,13 @@ func (n *notices) add(host int, text string) {
 	n.hosts[i] = append(n.hosts[i], host)
 }
 
-// tell says and forgets what was gathered.
-func (n *notices) tell(say func(string)) {
+// Tell says and forgets what was gathered.
+func (n *Notices) Tell(say func(string)) {
 	for i, text := range n.texts {
 		slices.Sort(n.hosts[i])
 		var names []string
 		for _, h := range n.hosts[i] {
-			names = append(names, n.names[h])
+			names = append(names, n.Names[h])
 		}
 		say(place.FoldHosts(names) + ": " + text)
 	}

@@ -1,4 +1,4 @@
-package launcher
+package gather
 
 import (
 	"testing"
@@ -11,8 +11,8 @@ func TestBindings(t *testing.T) {
 	plan := place.Plan{NP: 5, Hosts: []place.Host{{Name: "node1"}, {Name: "node2"}, {Name: "big"}}, Procs: []place.Proc{
 		{Host: 0, Ranks: []int{0}}, {Host: 0, Ranks: []int{1}}, {Host: 1, Ranks: []int{2}}, {Host: 1, Ranks: []int{3}}, {Host: 2, Ranks: []int{4, 5}},
 	}}
-	b := newBindings(plan)
-	if text := b.take(); text != "" {
+	b := NewBindings(plan)
+	if text := b.Take(); text != "" {
 		t.Errorf("nothing was heard, and it tells %q", text)
 	}
 	for h, m := range []*wire.Bound{
@@ -20,14 +20,14 @@ func TestBindings(t *testing.T) {
 		{Procs: []wire.Binding{{Proc: 4, CPUs: "0-63"}}},
 		{Procs: []wire.Binding{{Proc: 0, CPUs: "0-1", Bound: true}, {Proc: 1, CPUs: "2", Bound: true}}},
 	} {
-		if complete := b.add(m); complete != (h == 2) {
+		if complete := b.Add(m); complete != (h == 2) {
 			t.Errorf("complete after %d hosts: %v", h+1, complete)
 		}
 	}
 	want := "  node[1-2]  ranks 0,2  CPUs 0-1\n" +
 		"  node[1-2]  ranks 1,3  CPU 2\n" +
 		"  big        ranks 4-5  CPUs 0-63, not bound\n"
-	if text := b.take(); text != want {
+	if text := b.Take(); text != want {
 		t.Errorf("%s, want\n%s", text, want)
 	}
 }

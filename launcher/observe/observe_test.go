@@ -1,4 +1,4 @@
-package launcher
+package observe
 
 import (
 	"os"
@@ -13,23 +13,25 @@ import (
 )
 
 // observing makes the observer of a job of one host and one process of two ranks.
-func observing(t *testing.T, want Observe) *observer {
+func observing(t *testing.T, want Want) *Observer {
 	t.Helper()
 	plan := place.Plan{NP: 2, Hosts: []place.Host{{Name: "far"}}, Procs: []place.Proc{{Ranks: []int{0, 1}}}}
-	o, err := newObserver(&Job{plan: plan, spec: Spec{Observe: want}})
+	o, err := New(want, "job", plan)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return o
 }
 
-// asked is the question that waits in l.
-func asked(l *link) (m *wire.Clock) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if len(l.queue) > 0 {
-		m = l.queue[0].(*wire.Clock)
-		l.queue = nil
+// questions are what a host has been asked and has not answered.
+type questions []*wire.Clock
+
+func (q *questions) add(m wire.Message) { *q = append(*q, m.(*wire.Clock)) }
+
+// next is the oldest question, or nil.
+func (q *questions) next() (m *wire.Clock) {
+	if len(*q) > 0 {
+		m, *q = (*q)[0], (*q)[1:]
 	}
 	return m
 }
@@ -37,27 +39,26 @@ func asked(l *link) (m *wire.Clock) {
 // TestClockIsAsked: a host with a clock of its own is asked several times at once,
 // and its place in time is right to within the answers' delay.
 func TestClockIsAsked(t *testing.T) {
-	o := observing(t, Observe{Trace: "/dev/null"})
-	l := newLink()
+	o := observing(t, Want{Trace: "/dev/null"})
+	var l questions
 	const ahead = int64(time.Hour)
-	o.ask(l)
+	o.Ask(l.add)
 	looks := 0
-	for m := asked(l); m != nil; m = asked(l) {
+	for m := l.next(); m != nil; m = l.next() {
 		looks++
-		o.told(0, &wire.Clock{Sent: m.Sent, Here: o.clock.Now() + ahead, Boot: "another"}, l)
+		o.Told(0, &wire.Clock{Sent: m.Sent, Here: o.clock.Now() + ahead, Boot: "another"}, l.add)
 	}
 	now := o.clock.Now()
 	got := o.line(0).Map(now + ahead)
 	if looks != clockLooks || got < now-int64(time.Second) || got > now+int64(time.Second) {
 		t.Errorf("asked %d times; off by %v", looks, time.Duration(got-now))
 	}
-	l.close()
 }
 
 // TestClockOfThisMachine: what runs here needs no answer to stand right in time.
 func TestClockOfThisMachine(t *testing.T) {
 	plan := place.Plan{NP: 1, Hosts: []place.Host{{Name: "localhost"}}, Procs: []place.Proc{{Ranks: []int{0}}}}
-	o, err := newObserver(&Job{plan: plan, spec: Spec{Observe: Observe{Trace: "/dev/null"}}})
+	o, err := New(Want{Trace: "/dev/null"}, "job", plan)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,12 +72,12 @@ func TestClockOfThisMachine(t *testing.T) {
 func TestFilesAreMadeFirst(t *testing.T) {
 	dir := t.TempDir()
 	nowhere := filepath.Join(dir, "none", "file")
-	for flag, want := range map[string]Observe{
+	for flag, want := range map[string]Want{
 		"--stats-file": {StatsFile: nowhere},
 		"--trace":      {Trace: nowhere},
 		"--profile":    {Trace: filepath.Join(dir, "trace"), Profile: nowhere},
 	} {
-		_, err := newObserver(&Job{spec: Spec{Observe: want}})
+		_, err := New(want, "job", place.Plan{})
 		if err == nil || !strings.HasPrefix(err.Error(), flag+": ") || !strings.Contains(err.Error(), " "+nowhere+": ") {
 			t.Errorf("%s: %v", flag, err)
 		}
@@ -88,13 +89,13 @@ func TestFilesAreMadeFirst(t *testing.T) {
 
 // TestSharedClock: a host of the same running system has our clock.
 func TestSharedClock(t *testing.T) {
-	o := observing(t, Observe{Trace: "/dev/null"})
+	o := observing(t, Want{Trace: "/dev/null"})
 	if o.boot == "" {
 		o.boot = "this"
 	}
-	l := newLink()
-	o.told(0, &wire.Clock{Sent: 1, Here: 7777, Boot: o.boot}, l)
-	if m := asked(l); m != nil {
+	var l questions
+	o.Told(0, &wire.Clock{Sent: 1, Here: 7777, Boot: o.boot}, l.add)
+	if m := l.next(); m != nil {
 		t.Error("it is asked again")
 	}
 	if got := o.line(0).Map(5); got != 5 {
@@ -105,7 +106,7 @@ func TestSharedClock(t *testing.T) {
 // TestHostileRecords: whatever a host sends as records, the job ends well and the
 // user is told.
 func TestHostileRecords(t *testing.T) {
-	o := observing(t, Observe{Trace: "/dev/null", Profile: "/dev/null", Stats: true, Events: 4})
+	o := observing(t, Want{Trace: "/dev/null", Profile: "/dev/null", Stats: true, Events: 4})
 	big := make([]byte, trace.Size(4)+1)
 	for _, m := range []*wire.Recorded{
 		{What: wire.RecordHead, Data: []byte("no head")},
@@ -116,9 +117,9 @@ func TestHostileRecords(t *testing.T) {
 		{End: true, Began: 5, Ended: 3, Waits: []wire.Wait{{Rank: 0, Op: "?", Since: -1}}},
 		{End: true, Began: 1},
 	} {
-		o.piece(0, m)
+		o.Piece(0, m)
 	}
-	_, lines := o.finish()
+	_, lines := o.Finish()
 	said := strings.Join(lines, "\n")
 	for _, want := range []string{"what rank 0 has recorded cannot be read", "the profile of rank 0: not a profile"} {
 		if !strings.Contains(said, want) {
@@ -129,8 +130,8 @@ func TestHostileRecords(t *testing.T) {
 
 // TestMissingRecords: a host that is lost takes its ranks' records along.
 func TestMissingRecords(t *testing.T) {
-	o := observing(t, Observe{Stats: true})
-	table, lines := o.finish()
+	o := observing(t, Want{Stats: true})
+	table, lines := o.Finish()
 	if table != "" || strings.Join(lines, "") != "nothing recorded has come from ranks 0-1" {
 		t.Errorf("%q %q", table, lines)
 	}
