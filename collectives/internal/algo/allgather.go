@@ -1,7 +1,7 @@
 package algo
 
 // Here all holds the blocks of the ranks in rank order; block i is
-// all[off[i]:off[i+1]] and x is this rank's.
+// all[off[i]:off[i+1]] and x is this rank's. all may be longer than the blocks.
 
 // allGatherBruck doubles what a rank has in each round, by taking the blocks of
 // the rank as far above it as it already reaches: ceil(log2 p) rounds for any
@@ -35,6 +35,7 @@ func unrotate(all, turned []byte, off []int, first int) {
 // log2 p rounds, n bytes, every block received in its place.
 func allGatherDoubling(c Net, x, all []byte, off []int) error {
 	k := coreOf(c)
+	all = all[:off[c.Size()]]
 	copy(all[off[k.r]:off[k.r+1]], x)
 	if k.me < 0 {
 		if err := c.Send(k.r+1, x); err != nil {

@@ -88,8 +88,8 @@ func scatterBinomial(c Net, root int, all []byte, off []int, x []byte) error {
 	case t.isRoot():
 		have = all
 		if root != 0 {
-			have = scratch(len(all))
-			n := copy(have, all[off[root]:])
+			have = scratch(off[t.p])
+			n := copy(have, all[off[root]:off[t.p]]) // all may be longer than the blocks
 			copy(have[n:], all[:off[root]])
 		}
 	case len(kids) > 0:
