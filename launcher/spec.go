@@ -140,7 +140,7 @@ func (s *Spec) Validate() error {
 				return fmt.Errorf("-x %s: not of the form NAME=VALUE", kv)
 			}
 		}
-		for _, text := range append(a.Command, a.Env...) {
+		for _, text := range slices.Concat(a.Command, a.Env) { // not append: what lies behind a command may be another's
 			if strings.ContainsRune(text, 0) {
 				return fmt.Errorf("%q: arguments and variables cannot hold a zero byte", text)
 			}

@@ -44,7 +44,7 @@ func split(words []string, known []flagSpec) ([]section, error) {
 			s.command = rest
 			return append(sections, s), nil
 		}
-		s.command = rest[:end]
+		s.command = rest[:end:end]
 		if len(s.command) == 0 {
 			return nil, fmt.Errorf("no program before the colon")
 		}

@@ -44,6 +44,9 @@ has out "ranks 2-4: echo 'c d'$"
 ok gridrun -np 1 --tag-output echo a : -np 2 -wdir / sh -c 'pwd'
 has out '^\[0\] a$'
 has out '^\[2\] /$'
+ok gridrun -np 1 -x A=1 -x B=2 -x C=3 -x D=4 -x E=5 echo a : -np 1 echo b c
+has out '^a$'
+has out '^b c$'
 ok gridrun -np 1 -- echo : x
 has out '^: x$'
 run gridrun -np 1 echo a : --timeout 3 -np 2 echo b
