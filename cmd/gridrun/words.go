@@ -71,6 +71,10 @@ func splitFlags(words []string, known []flagSpec) (s section, rest []string, err
 			}
 			value, given, words = words[0], true, words[1:]
 		}
+		if i := slices.Index(s.names, "host"); i >= 0 && flag.name == "host" {
+			s.flags[i] += "," + value // -H a -H b is a list, as mpirun has it
+			continue
+		}
 		text := "--" + flag.name
 		if given {
 			text += "=" + value

@@ -56,6 +56,9 @@ has err 'write it before the first program'
 # Hosts.
 ok gridrun -H localhost:4 --dry-run echo
 has out '^localhost: ranks 0-3: echo$'
+ok gridrun -H localhost:1 -H node7:2 --dry-run echo
+has out '^localhost: rank 0: echo$'
+has out '^node7: ranks 1-2: echo$'
 echo 'localhost slots=2  # this machine' >hosts
 ok gridrun -hostfile hosts -np 2 --dry-run echo
 has out '^localhost: ranks 0-1: echo$'
