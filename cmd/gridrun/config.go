@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 )
 
 // configPath is the user's config file; "" for somebody without a home.
@@ -26,10 +27,11 @@ func configFlags(known []flagSpec) (section, error) {
 	if path == "" {
 		return section{}, nil
 	}
-	file, err := os.Open(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return section{}, nil
+	_, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.ENOTDIR) {
+		return section{}, nil // a home that is none (/dev/null), or somebody else's, holds no settings of ours
 	}
+	file, err := os.Open(path)
 	if err != nil {
 		return section{}, err
 	}

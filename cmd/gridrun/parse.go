@@ -33,6 +33,9 @@ func parse(args []string) (runFlags, []launcher.App, error) {
 		return flags, nil, err
 	}
 	first, err := app(flags, sections[0].command)
+	if err != nil {
+		return flags, nil, err
+	}
 	apps := []launcher.App{first}
 	for _, s := range sections[1:] {
 		for _, name := range s.names {
@@ -42,13 +45,28 @@ func parse(args []string) (runFlags, []launcher.App, error) {
 		}
 		var own runFlags
 		k, _, _ := model(&own)
-		if _, err := k.Parse(s.flags); err != nil {
+		words, err := defaults(known, alsoLater(known), s.names)
+		if err != nil {
 			return flags, nil, err
 		}
-		next, errApp := app(own, s.command)
-		apps, err = append(apps, next), errors.Join(err, errApp)
+		if err := fill(k, words, s); err != nil {
+			return flags, nil, err
+		}
+		next, err := app(own, s.command)
+		if err != nil {
+			return flags, nil, err
+		}
+		apps = append(apps, next)
 	}
-	return flags, apps, err
+	return flags, apps, nil
+}
+
+// alsoLater are the flags whose defaults hold for each program of `a : b`: where
+// and with which variables ranks start. How many start is said before each.
+func alsoLater(known []flagSpec) []flagSpec {
+	return slices.DeleteFunc(slices.Clone(known), func(f flagSpec) bool {
+		return f.name == "np" || !slices.Contains(perProgram, f.name)
+	})
 }
 
 // defaults are flags from the config file, which may hold all, and over these
@@ -63,7 +81,7 @@ func defaults(all, wanted []flagSpec, given []string) ([]string, error) {
 		if slices.Contains(given, f.name) {
 			continue
 		}
-		if value, ok := os.LookupEnv(envName(f.name)); ok {
+		if value, ok := os.LookupEnv(envName(f.name)); ok && !ofOuterJob(f.name) {
 			words = append(words, "--"+f.name+"="+value)
 			continue
 		}
@@ -74,6 +92,13 @@ func defaults(all, wanted []flagSpec, given []string) ([]string, error) {
 		}
 	}
 	return words, nil
+}
+
+// ofOuterJob says that a flag's variable is what a job has told its ranks, of
+// which we are one: GRIDRUN_STAGE is then the directory of that job's inputs.
+func ofOuterJob(flag string) bool {
+	_, inside := os.LookupEnv("GRIDRUN_JOB")
+	return inside && flag == "stage"
 }
 
 // fill sets the flags from words, which are defaults, and from those given. An

@@ -27,11 +27,11 @@ func TestSplit(t *testing.T) {
 		"-machinefile f -wd d -hosts a p": {{[]string{"--hostfile=f", "--wdir=d", "--host=a"},
 			[]string{"hostfile", "wdir", "host"}, []string{"p"}}},
 		"-H a:2 -v --host=b p": {{[]string{"--host=a:2,b", "--verbose"}, []string{"host", "verbose"}, []string{"p"}}},
-		"a : -np 2 b : c": {{command: []string{"a"}}, {[]string{"--np=2"}, []string{"np"}, []string{"b"}}, {command: []string{"c"}}},
-		"-- a : b":        {{command: []string{"a", ":", "b"}}},
-		"a : -- b : c":    {{command: []string{"a"}}, {command: []string{"b", ":", "c"}}},
-		"-np 2":           {{flags: []string{"--np=2"}, names: []string{"np"}}},
-		"-":               {{command: []string{"-"}}},
+		"a : -np 2 b : c":      {{command: []string{"a"}}, {[]string{"--np=2"}, []string{"np"}, []string{"b"}}, {command: []string{"c"}}},
+		"-- a : b":             {{command: []string{"a", ":", "b"}}},
+		"a : -- b : c":         {{command: []string{"a"}}, {command: []string{"b", ":", "c"}}},
+		"-np 2":                {{flags: []string{"--np=2"}, names: []string{"np"}}},
+		"-":                    {{command: []string{"-"}}},
 	} {
 		got, err := split(strings.Fields(line), known)
 		for i := range got {

@@ -31,6 +31,8 @@ ok gridrun --dry-run echo
 has out 'ranks 0-8, 2 a process: echo$'
 ok gridrun -np 1 sh -c 'echo $COLOUR $SIZE'
 has out '^\[0\] red 3$'
+ok gridrun -np 1 echo a : -np 1 sh -c 'echo $COLOUR $SIZE'
+has out '^\[1\] red 3$'
 printf '\ntagoutput = true\n' >.config/gridrun/config
 run gridrun -np 1 true
 code 125
@@ -101,3 +103,5 @@ has out '^0$'
 export GRIDRUN_FOLD_OUTPUT=false GRIDRUN_OUTPUT_DIR=kept
 ok gridrun -np 1 echo x
 has kept/rank.0.out '^x$'
+# A home that is no directory has no settings, and keeps nobody from running.
+ok env -u XDG_CONFIG_HOME HOME=/dev/null gridrun -np 1 true

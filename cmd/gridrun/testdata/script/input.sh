@@ -43,6 +43,8 @@ run gridrun -np 2 --stage given sh -c 'cat {stage}/given; echo $GRIDRUN_STAGE'
 code 0
 has out '^staged$'
 has out 'gridrun-stage-'
+ok gridrun -np 1 --stage given gridrun -np 1 sh -c 'echo inner ${GRIDRUN_STAGE:+has one}'
+has out '^inner has one$'
 run gridrun -np 2 --stage nowhere true
 code 125
 has err '--stage: .*nowhere'
