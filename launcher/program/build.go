@@ -10,16 +10,17 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
-	"syscall"
 )
 
 // Build compiles the Go main package in dir for a platform and returns the program's path in
 // the cache: CACHE/<sha256 of the program>/<name>. Go's own build cache decides
 // what must be compiled again, so an unchanged package costs one link check.
 func (f Finder) Build(ctx context.Context, dir, goos, goarch string) (string, error) {
-	sources, err := filepath.Glob(filepath.Join(dir, "*.go"))
-	if err != nil || len(sources) == 0 {
+	if files, err := os.ReadDir(dir); err != nil {
+		return "", &Error{NotExecutable, err.Error()}
+	} else if !slices.ContainsFunc(files, func(f os.DirEntry) bool { return strings.HasSuffix(f.Name(), ".go") }) {
 		return "", &Error{NotExecutable, dir + " is a directory without Go files"}
 	}
 	goTool, err := exec.LookPath("go")
@@ -30,7 +31,7 @@ func (f Finder) Build(ctx context.Context, dir, goos, goarch string) (string, er
 	if err != nil {
 		return "", &Error{Refused, "no directory to build into: " + err.Error()}
 	}
-	scratch, err := os.MkdirTemp(cache, "build-*")
+	scratch, err := os.MkdirTemp(cache, scratchPrefix+"*")
 	if err != nil {
 		return "", &Error{Refused, "no directory to build into: " + err.Error()}
 	}
@@ -55,7 +56,7 @@ func (f Finder) Build(ctx context.Context, dir, goos, goarch string) (string, er
 	if err != nil {
 		return "", &Error{Refused, dir + ": " + err.Error()}
 	}
-	return keep(out, filepath.Join(cache, sum), filepath.Base(abs))
+	return keep(out, cache, sum, filepath.Base(abs))
 }
 
 var errNoMain = errors.New("the Go package in this directory is no main package")
@@ -80,51 +81,4 @@ func sumOfProgram(path string) (string, error) {
 		return "", err
 	}
 	return fmt.Sprintf("%x", hash.Sum(nil)), nil
-}
-
-// keep moves built to dir/name unless the same program is there already.
-func keep(built, dir, name string) (string, error) {
-	path := filepath.Join(dir, name)
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return "", &Error{Refused, "keeping the built program: " + err.Error()}
-	}
-	if _, err := os.Stat(path); err == nil {
-		return path, nil
-	}
-	if err := os.Rename(built, path); err != nil {
-		return "", &Error{Refused, "keeping the built program: " + err.Error()}
-	}
-	return path, nil
-}
-
-// cacheDir makes and returns the directory for built programs: the user's
-// cache, or one below the temporary directory where there is none.
-func (f Finder) cacheDir() (string, error) {
-	dir := f.Cache
-	if dir == "" {
-		if user, err := os.UserCacheDir(); err == nil {
-			dir = filepath.Join(user, "gridrun", "programs")
-			if os.MkdirAll(dir, 0o700) == nil {
-				return dir, nil
-			}
-		}
-		// Somebody else's directory of this name must not be trusted.
-		dir = filepath.Join(os.TempDir(), fmt.Sprintf("gridrun-%d", os.Getuid()))
-		if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, os.ErrExist) {
-			return "", err
-		}
-		info, err := os.Lstat(dir)
-		if err != nil {
-			return "", err
-		}
-		if !info.IsDir() || info.Mode().Perm()&0o022 != 0 || !ownedByUs(info) {
-			return "", fmt.Errorf("%s is not ours alone; set XDG_CACHE_HOME", dir)
-		}
-		return dir, nil
-	}
-	return dir, os.MkdirAll(dir, 0o700)
-}
-func ownedByUs(info os.FileInfo) bool {
-	stat, ok := info.Sys().(*syscall.Stat_t)
-	return ok && int(stat.Uid) == os.Getuid()
 }

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 func write(t *testing.T, path, text string, mode os.FileMode) string {
@@ -114,6 +115,11 @@ func TestBuild(t *testing.T) {
 	if left, _ := filepath.Glob(dir + "/cache/build-*"); len(left) != 0 {
 		t.Errorf("left behind: %v", left)
 	}
+	write(t, dir+"/odd [1]*/go.mod", "module odd\n\ngo 1.26\n", 0o644)
+	write(t, dir+"/odd [1]*/main.go", "package main\n\nfunc main() {}\n", 0o644)
+	if odd, err := find("odd [1]*"); err != nil || filepath.Base(odd.Path) != "odd [1]*" {
+		t.Errorf("a directory whose name is a pattern: %v, %v", odd, err)
+	}
 	t.Chdir(dir + "/prog")
 	if here, err := f.Find(context.Background(), "."); err != nil || here.Path != changed.Path {
 		t.Errorf("of the directory below our feet: %v, %v, want %v", here, err, changed)
@@ -122,6 +128,38 @@ func TestBuild(t *testing.T) {
 	var e *Error
 	if _, err := find("prog"); !errors.As(err, &e) || !strings.Contains(e.Text, "no go command") {
 		t.Errorf("without Go: %v", err)
+	}
+}
+
+// TestPrune: what is built again stays, and what is nobody's program.
+func TestPrune(t *testing.T) {
+	cache := t.TempDir()
+	now := time.Now()
+	kept := map[string]bool{}
+	for i, c := range []struct {
+		name string
+		age  time.Duration
+		kept bool
+	}{
+		{strings.Repeat("a1", 32), maxAge + time.Hour, false},
+		{strings.Repeat("a2", 32), maxAge - time.Hour, true},
+		{strings.Repeat("a3", 31), maxAge + time.Hour, true},
+		{"build-123", maxBuild + time.Hour, false},
+		{"build-124", maxBuild - time.Hour, true},
+		{"else", maxAge + time.Hour, true},
+	} {
+		path := filepath.Join(cache, c.name)
+		write(t, filepath.Join(path, "prog"), "x", 0o600)
+		if err := os.Chtimes(path, now, now.Add(-c.age)); err != nil {
+			t.Fatal(i, err)
+		}
+		kept[c.name] = c.kept
+	}
+	prune(cache, now)
+	for name, want := range kept {
+		if _, err := os.Stat(filepath.Join(cache, name)); (err == nil) != want {
+			t.Errorf("%s: %v, want it there: %v", name, err, want)
+		}
 	}
 }
 
