@@ -56,7 +56,13 @@ func listHosts(w io.Writer, hosts []place.Host) error {
 		if h.Name = place.FoldHosts(names); j == i+1 {
 			h.Name = names[0]
 		}
-		line := h.String()
+		line := h.Name
+		if h.User != "" {
+			line = h.User + "@" + line
+		}
+		if h.Port > 0 { // behind a colon a hostfile has slots
+			line += fmt.Sprintf(" port=%d", h.Port)
+		}
 		if h.Slots > 0 {
 			line += fmt.Sprintf(" slots=%d", h.Slots)
 		}

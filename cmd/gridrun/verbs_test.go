@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"gridrun/cmd/gridrun/manual"
+	"gridrun/launcher/place"
 )
 
 // TestEveryVerbIsExplained keeps the help honest.
@@ -123,6 +124,23 @@ func TestVerbFlagsStandAnywhere(t *testing.T) {
 	}
 	if _, err := v.parse([]string{"a", "--help"}); err != errHelp {
 		t.Errorf("--help: %v", err)
+	}
+}
+
+// TestListHosts: what `hosts list` shows is a hostfile that means the same.
+func TestListHosts(t *testing.T) {
+	file := "bob@node1 slots=4 port=2222\nnode2 port=23\nrack[1-2]-node[08-11] slots=3 max_slots=9\nfe80::1%eth0 slots=2\nfe80::2 port=22\nnode7\n"
+	want, err := place.ParseHostfile("f", strings.NewReader(file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var text strings.Builder
+	if err := listHosts(&text, want); err != nil {
+		t.Fatal(err)
+	}
+	got, err := place.ParseHostfile("listed", strings.NewReader(text.String()))
+	if err != nil || !slices.Equal(got, want) {
+		t.Errorf("%v, %v, want %v, from:\n%s", got, err, want, text.String())
 	}
 }
 
