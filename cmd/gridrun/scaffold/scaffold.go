@@ -75,8 +75,10 @@ func Update(source fs.FS, dir string) error {
 	if _, err := os.Stat(filepath.Join(dir, "go.mod")); err != nil {
 		return fmt.Errorf("%s holds no program: %w", dir, err)
 	}
-	if own, err := os.ReadFile(filepath.Join(into, "go.mod")); err == nil && !bytes.HasPrefix(own, []byte("module gridrun\n")) {
-		return fmt.Errorf("%s is not a copy of gridrun; move it out of the way", into)
+	if _, err := os.Lstat(into); err == nil {
+		if own, err := os.ReadFile(filepath.Join(into, "go.mod")); err != nil || !bytes.HasPrefix(own, []byte("module gridrun\n")) {
+			return fmt.Errorf("%s is not a copy of gridrun; move it out of the way", into)
+		}
 	}
 	if err := os.RemoveAll(into); err != nil {
 		return err

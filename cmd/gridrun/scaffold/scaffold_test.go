@@ -1,6 +1,7 @@
 package scaffold
 
 import (
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -70,6 +71,24 @@ func TestRefuse(t *testing.T) {
 	}
 	if err := write(own, Sub+"/go.mod", []byte("module something/else\n")); err != nil {
 		t.Fatal(err)
+	}
+	for _, program := range []string{"binary", "notes"} {
+		if err := write(filepath.Join(dir, program), "go.mod", []byte("module example/program\n")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	binary, notes := filepath.Join(dir, "binary", Sub), filepath.Join(dir, "notes", Sub, "notes")
+	if err := errors.Join(write(filepath.Dir(binary), Sub, []byte("ELF")), write(filepath.Dir(notes), "notes", []byte("mine"))); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{binary, notes} {
+		program := strings.TrimSuffix(strings.TrimSuffix(path, "/notes"), "/"+Sub)
+		if err := Update(gridrun.Source, program); err == nil || !strings.Contains(err.Error(), "is not a copy of gridrun") {
+			t.Errorf("%s: %v", path, err)
+		}
+		if _, err := os.Stat(path); err != nil {
+			t.Error(err)
+		}
 	}
 	for what, err := range map[string]error{
 		"not empty":        Create(gridrun.Source, dir),
