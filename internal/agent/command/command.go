@@ -71,7 +71,7 @@ func Explain(path string, spec *wire.ProcSpec, err error) *Error {
 		path = "--wrap: " + path
 	}
 	if !filepath.IsAbs(full) {
-		full = filepath.Join(dir, path)
+		full = filepath.Join(dir, full)
 	}
 	st, statErr := os.Stat(full)
 	switch {
