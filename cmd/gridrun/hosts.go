@@ -147,17 +147,16 @@ func newStarters(ctx context.Context, flags hostFlags, away, useWarm bool) (s *s
 // newSSH starts agents as the flags say.
 func newSSH(flags hostFlags, notice func(string), progress func(host string, done, total int64)) (*ssh.Starter, error) {
 	config, err := ssh.LoadConfig(flags.SSHConfig)
-	if err != nil && flags.LauncherCommand == "" {
-		return nil, err
-	}
-	command := flags.LauncherCommand
-	if command != "" && flags.SSHConfig != "" {
-		command += " -F " + flags.SSHConfig
+	if err != nil {
+		if flags.LauncherCommand == "" {
+			return nil, err
+		}
+		config = ssh.Unread(flags.SSHConfig)
 	}
 	return ssh.New(ssh.Options{
 		Agent:    ship.Self("gridrun", buildSelf),
 		Config:   config,
-		Command:  command,
+		Command:  flags.LauncherCommand,
 		Notice:   notice,
 		Progress: progress,
 	})

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/kevinburke/ssh_config"
@@ -152,6 +153,9 @@ func LoadConfig(path string) (*Config, error) {
 			c.home = u.HomeDir
 		}
 	}
+	if c.home == "" {
+		c.home = "/nonexistent" // nobody's; not a path from where we happen to be
+	}
 	paths := []string{path}
 	switch path {
 	case "none":
@@ -161,7 +165,7 @@ func LoadConfig(path string) (*Config, error) {
 	}
 	for _, p := range paths {
 		text, err := os.ReadFile(p)
-		if path == "" && errors.Is(err, fs.ErrNotExist) {
+		if path == "" && absent(err) {
 			continue
 		}
 		if err != nil {
@@ -175,6 +179,13 @@ func LoadConfig(path string) (*Config, error) {
 	}
 	return c, nil
 }
+
+// Unread is the configuration in path ("": the user's own) for OpenSSH, which
+// reads it itself and may understand more of it.
+func Unread(path string) *Config { return &Config{path: path} }
+
+// absent says that a file of the user's is not there: a home may be none at all.
+func absent(err error) bool { return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) }
 
 // get is the first value of key for host; files that come first win.
 func (c *Config) get(host, key string) (string, error) {

@@ -180,6 +180,53 @@ var targets = []struct {
 	{"1:2:3", Target{}, false},
 }
 
+// TestHomeless: nothing of the directory where we are is taken for the user's.
+func TestHomeless(t *testing.T) {
+	here := t.TempDir()
+	write(t, filepath.Join(here, ".ssh", "config"), "User somebodyelse\n")
+	t.Chdir(here)
+	t.Setenv("USER", "")
+	for _, home := range []string{"", "/dev/null"} {
+		t.Setenv("HOME", home)
+		c, err := LoadConfig("")
+		if err != nil {
+			t.Errorf("HOME=%s: %v", home, err)
+			continue
+		}
+		route, err := c.Route(Target{Name: "node"})
+		if err != nil || route[0].User == "somebodyelse" {
+			t.Errorf("HOME=%s: %+v, %v", home, route, err)
+			continue
+		}
+		for _, file := range append(route[0].KnownHosts, route[0].Identities...) {
+			if !filepath.IsAbs(file) {
+				t.Errorf("HOME=%s: %s is where we are", home, file)
+			}
+		}
+		if _, err := new(knownFiles).load(route[0]); err != nil {
+			t.Errorf("HOME=%s: %v", home, err)
+		}
+		if k := findKeys(route[0]); len(k.unusable) > 0 && home != "" {
+			t.Errorf("HOME=%s: %q", home, k.unusable)
+		}
+	}
+}
+
+// TestCommand: OpenSSH is given the file that was named, once, whatever its name.
+func TestCommand(t *testing.T) {
+	s, err := New(Options{Agent: agentBinary, Command: "ssh -4", Config: Unread("/a b/config")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"ssh", "-4", "-o", "BatchMode=yes", "-T", "-F", "/a b/config", "-p", "22", "node"}
+	if got := s.opensshCommand(Target{Name: "node", Port: 22}); !reflect.DeepEqual(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+	if _, err := New(Options{Agent: agentBinary, Command: " "}); err == nil || !strings.Contains(err.Error(), "--launcher-command is blank") {
+		t.Error(err)
+	}
+}
+
 func TestParseTarget(t *testing.T) {
 	for _, c := range targets {
 		got, err := ParseTarget(c.text)

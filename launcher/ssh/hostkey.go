@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
@@ -42,7 +41,7 @@ func (k *knownFiles) load(h Hop) (ssh.HostKeyCallback, error) {
 	var files []string
 	for _, name := range h.KnownHosts {
 		info, err := os.Stat(name)
-		if errors.Is(err, fs.ErrNotExist) || err == nil && !info.Mode().IsRegular() {
+		if absent(err) || err == nil && !info.Mode().IsRegular() {
 			continue // /dev/null is a usual way to say none
 		}
 		if err != nil {

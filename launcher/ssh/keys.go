@@ -47,7 +47,7 @@ func findKeys(h Hop) *keys {
 	var names []string
 	for _, name := range h.Identities {
 		signers, public, err := readKey(name)
-		if errors.Is(err, fs.ErrNotExist) && !h.Explicit {
+		if absent(err) && !h.Explicit {
 			continue
 		}
 		// A key that the agent holds is the agent's, also where its file is

@@ -73,8 +73,11 @@ func New(options Options) (*Starter, error) {
 			if options.Command == "" {
 				return nil, err
 			}
-			options.Config = &Config{} // OpenSSH reads its own
+			options.Config = Unread("")
 		}
+	}
+	if options.Command != "" && strings.TrimSpace(options.Command) == "" {
+		return nil, errors.New("--launcher-command is blank; it is a command like `ssh -4`, or left out")
 	}
 	if options.Parallel <= 0 {
 		options.Parallel = 64
