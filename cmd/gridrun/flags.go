@@ -119,8 +119,11 @@ func (s *seconds) UnmarshalText(b []byte) error {
 		}
 		d = time.Duration(f * float64(time.Second))
 	}
-	if d < 0 {
+	switch {
+	case d < 0:
 		return fmt.Errorf("%q is less than no time", b)
+	case d > 1e9*time.Second: // sums of times must not overflow
+		return fmt.Errorf("%q is longer than 1e9 seconds", b)
 	}
 	*s = seconds(d)
 	return nil

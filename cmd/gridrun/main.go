@@ -19,6 +19,7 @@ import (
 	"fmt"
 	"os"
 	"strconv"
+	"strings"
 	"time"
 
 	"gridrun/bench/scale"
@@ -50,7 +51,7 @@ func main() {
 		case "__relay":
 			os.Exit(runRelay(args[1:]))
 		case scale.FleetVerb:
-			if err := scale.Fleet(args[1], os.Stdin, os.Stdout); err != nil {
+			if err := scale.Fleet(strings.Join(args[1:], " "), os.Stdin, os.Stdout); err != nil {
 				fmt.Fprintln(os.Stderr, "gridrun:", err)
 				os.Exit(launcher.CodeRefused)
 			}

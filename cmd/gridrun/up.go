@@ -36,6 +36,9 @@ type upFlags struct {
 // run has the hosts kept by a keeper, which it starts if there is none, and shows
 // all that is up.
 func (f *upFlags) run(ctx context.Context, _ []string) (int, error) {
+	if f.Idle == 0 {
+		return 0, errors.New("--idle 0: the keeper would end before the first job; gridrun down ends it")
+	}
 	client, err := keeper.Find(ctx)
 	switch {
 	case err != nil:

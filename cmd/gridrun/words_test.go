@@ -4,6 +4,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 )
 
 func knownFlags(t testing.TB) []flagSpec {
@@ -128,6 +129,21 @@ func TestSplitWords(t *testing.T) {
 	for _, text := range []string{`'`, `"a`, `a\`, `"\"`} {
 		if got, err := splitWords(text); err == nil {
 			t.Errorf("%q: %q, want an error", text, got)
+		}
+	}
+}
+
+func TestSeconds(t *testing.T) {
+	for text, want := range map[string]time.Duration{"2": 2 * time.Second, "1.5": 1500 * time.Millisecond, "2m": 2 * time.Minute, "0": 0, "1e9": 1e9 * time.Second} {
+		var s seconds
+		if err := s.UnmarshalText([]byte(text)); err != nil || time.Duration(s) != want {
+			t.Errorf("%q: %v, %v", text, time.Duration(s), err)
+		}
+	}
+	for _, text := range []string{"", "x", "-1", "-1s", "NaN", "Inf", "-Inf", "1e10", "2562047h", "300000h"} {
+		var s seconds
+		if err := s.UnmarshalText([]byte(text)); err == nil {
+			t.Errorf("%q: %v, want an error", text, time.Duration(s))
 		}
 	}
 }

@@ -105,3 +105,6 @@ ok gridrun -np 1 echo x
 has kept/rank.0.out '^x$'
 # A home that is no directory has no settings, and keeps nobody from running.
 ok env -u XDG_CONFIG_HOME HOME=/dev/null gridrun -np 1 true
+run gridrun up --idle 0 -H node9
+code 125
+has err '^gridrun: --idle 0: '
