@@ -142,6 +142,10 @@ func (s *storm) settle(ctx context.Context) error {
 	if s.got != [2]int(expected) {
 		return fmt.Errorf("%v came, %v were sent", s.got, expected)
 	}
+	// The credit of what next has received is on its way ahead of this.
+	if _, err := rt.SendRecv(ctx, s.w, s.prev, []int{}, s.next, []int{}, countTag); err != nil {
+		return err
+	}
 	st, found, err := rt.IProbe(s.w, s.prev, stormTag)
 	if found || err != nil {
 		return fmt.Errorf("a message that was taken back is still there: %+v %w", st, err)

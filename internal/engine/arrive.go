@@ -23,13 +23,12 @@ func (p *Proc) Arrived(from int, h *wire.Header, body []byte) {
 	}
 	if h.Credit > 0 {
 		rk.mu.Lock()
-		pe := rk.peer(h.Src)
-		pe.credit = min(pe.credit+int(h.Credit), window)
+		rk.peer(h.Src).repaid(h.Credit)
 		rk.mu.Unlock()
 	}
 	switch h.Kind {
 	case wire.Eager, wire.RTS:
-		rk.envelope(h, body)
+		rk.envelope(h, body, nil)
 	case wire.CTS:
 		rk.clearedToSend(h)
 	case wire.Cancel:
@@ -54,21 +53,22 @@ func (p *Proc) addressee(from int, h *wire.Header) *Rank {
 	return p.ranks[h.Dst]
 }
 
-// envelope matches an Eager or RTS frame.
-func (rk *Rank) envelope(h *wire.Header, body []byte) {
+// envelope matches an Eager or RTS frame. body may be room's; kept says that room is
+// the queue's now.
+func (rk *Rank) envelope(h *wire.Header, body []byte, room *message) (kept bool) {
 	rk.mu.Lock()
 	rv := rk.queues.Take(h.Group, h.Src, h.Tag)
 	if rv == nil {
 		if g := rk.groups[h.Group&^collective]; g != nil && g.revoked != nil {
 			rk.tooLate(h, g.revoked)
-			return
+			return false
 		}
-		call := rk.keep(h, body)
+		call := rk.keep(h, body, room)
 		rk.mu.Unlock()
 		if call != nil {
 			call.clash(h)
 		}
-		return
+		return true
 	}
 	r := rv.Value.(*Request)
 	if h.Kind == wire.Eager {
@@ -76,9 +76,10 @@ func (rk *Rank) envelope(h *wire.Header, body []byte) {
 		rk.mu.Unlock()
 		rk.repay(h.Src, owed)
 		r.take(h, body)
-		return
+		return false
 	}
 	rk.answer(r, h)
+	return false
 }
 
 // answer goes on with a receive that an RTS has matched: it copies the data
@@ -137,14 +138,14 @@ func (rk *Rank) tooLate(h *wire.Header, cause error) {
 	rk.repay(h.Src, owed)
 }
 
-// keep queues an unexpected message and wakes who probes for it. It returns
-// the collective call in progress that the message contradicts, if any.
-// Called with rk.mu held.
-func (rk *Rank) keep(h *wire.Header, body []byte) *Call {
-	m := messages.Get().(*message)
-	m.Msg = match.Msg{Group: h.Group, Src: h.Src, Tag: h.Tag, Value: m}
-	m.header = *h
-	m.body = append(m.body[:0], body...)
+// keep queues an unexpected message, in room if that is not nil, and wakes who probes
+// for it. It returns the collective call in progress that the message contradicts, if
+// any. Called with rk.mu held.
+func (rk *Rank) keep(h *wire.Header, body []byte, m *message) *Call {
+	if m == nil {
+		m = messages.Get().(*message)
+	}
+	m.fill(h, body)
 	rk.queues.Keep(&m.Msg)
 	rk.probes = slices.DeleteFunc(rk.probes, func(r *Request) bool {
 		if rk.queues.Peek(r.recv.Group, r.recv.Src, r.recv.Tag) != &m.Msg {
@@ -168,14 +169,7 @@ func (rk *Rank) keep(h *wire.Header, body []byte) *Call {
 // credit to give back at once, 0 if it can wait for a frame that goes there
 // anyway. Called with rk.mu held.
 func (rk *Rank) consumed(h *wire.Header) uint32 {
-	pe := rk.peer(h.Src)
-	pe.owed += uint32(h.Len) + envelope
-	if pe.owed < window/2 {
-		return 0
-	}
-	owed := pe.owed
-	pe.owed = 0
-	return owed
+	return rk.peer(h.Src).due(h.Len)
 }
 
 func (rk *Rank) repay(peer int32, owed uint32) {
@@ -234,6 +228,9 @@ func (p *Proc) Place(from int, h *wire.Header) []byte {
 	if rk == nil {
 		return nil
 	}
+	if h.Kind == wire.Eager {
+		return rk.place(from, h)
+	}
 	rk.mu.Lock()
 	defer rk.mu.Unlock()
 	r := rk.recvs[h.Recv]
@@ -253,6 +250,10 @@ var nothing = []byte{}
 func (p *Proc) Placed(from int, h *wire.Header) {
 	rk := p.addressee(from, h)
 	if rk == nil {
+		return
+	}
+	if h.Kind == wire.Eager && h.Recv == 0 {
+		rk.placed(from, h)
 		return
 	}
 	rk.mu.Lock()

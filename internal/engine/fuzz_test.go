@@ -37,6 +37,7 @@ func FuzzArrived(f *testing.F) {
 	f.Add(append(header(wire.Header{Kind: wire.Eager, Src: 1, Group: WorldID, Tag: 3, Body: 4, Len: 4}), 1, 2, 3, 4))
 	f.Add(append(header(wire.Header{Kind: wire.RTS, Src: 1, Group: WorldID, Tag: 3, Len: 16, Send: 9}),
 		header(wire.Header{Kind: wire.Data, Src: 1, Recv: 1, Len: 16, Off: 8, Body: 8})...))
+	f.Add(append(header(wire.Header{Kind: wire.Eager, Src: 1, Group: WorldID, Tag: 3, Seq: 1, Recv: 1, Body: 4, Len: 4}), 1, 2, 3, 4))
 	f.Add(header(wire.Header{Kind: wire.Revoke, Src: 2, Group: WorldID, Flags: 3}))
 	f.Add(header(wire.Header{Kind: wire.CTS, Src: 1, Send: 1, Recv: 77}))
 	f.Fuzz(func(t *testing.T, script []byte) {
@@ -72,7 +73,7 @@ func FuzzArrived(f *testing.F) {
 			script = script[len(body):]
 			h.Body = uint32(len(body))
 			from := int(h.Src)%2 + 1
-			if h.Kind == wire.Data {
+			if h.Kind == wire.Data || h.Kind == wire.Eager && h.Seq&1 != 0 && len(body) > 0 {
 				if dst := p.Place(from, &h); dst != nil {
 					copy(dst, body)
 					p.Placed(from, &h)

@@ -47,6 +47,9 @@ type Proc struct {
 	nets   []transport.Network
 	pulls  []transport.Puller // by process; nil: its data must be sent
 	netOf  []transport.Network
+	reach  []reach // by process
+
+	arriving []*message // by process: the long eager message that no receive waited for
 
 	poller    transport.Poller
 	two       *two          // poller, when two networks are polled
@@ -101,6 +104,8 @@ func NewProc(cfg Config) *Proc {
 		routes:   make([]transport.Link, len(cfg.Topology.ProcHost)),
 		pulls:    make([]transport.Puller, len(cfg.Topology.ProcHost)),
 		netOf:    make([]transport.Network, len(cfg.Topology.ProcHost)),
+		reach:    make([]reach, len(cfg.Topology.ProcHost)),
+		arriving: make([]*message, len(cfg.Topology.ProcHost)),
 		gone:     make([]atomic.Pointer[end], n),
 		notes:    make([]atomic.Pointer[end], len(cfg.Topology.ProcHost)),
 		siblings: len(cfg.Ranks) > 1,
@@ -109,6 +114,9 @@ func NewProc(cfg Config) *Proc {
 	}
 	for r := range p.world {
 		p.world[r] = int32(r)
+	}
+	for q := range p.reach {
+		p.reach[q] = near
 	}
 	for _, r := range cfg.Ranks {
 		p.ranks[r] = newRank(p, r)
@@ -125,6 +133,7 @@ func (p *Proc) Use(n transport.Network, procs []int) {
 		p.routes[q] = n.Link(q)
 		p.pulls[q], _ = p.routes[q].(transport.Puller)
 		p.netOf[q] = n
+		p.reach[q] = reachOf(n)
 	}
 	if poller, ok := n.(transport.Poller); ok {
 		if p.poller != nil {
@@ -262,6 +271,7 @@ func (p *Proc) Ended(r int, err error) {
 
 // Down is the network's word: nothing more will come from process q.
 func (p *Proc) Down(q int, err error) {
+	p.arriving[q] = nil
 	e := &end{err: fmt.Errorf("%w: %v", ErrPeerLost, err), finished: errors.Is(err, transport.ErrLeft)}
 	if note := p.notes[q].Load(); note != nil {
 		e = note

@@ -10,18 +10,6 @@ import (
 	"gridrun/internal/wire"
 )
 
-const (
-	// eagerMax is the longest message that travels with its envelope.
-	eagerMax = 8 << 10
-	// window is the eager bytes, envelopes included, that one rank may have on
-	// their way to, or unmatched at, another. What does not fit goes as a
-	// rendezvous, so a rank that does not receive holds at most window bytes a
-	// sender and one envelope for each of the sender's own pending requests.
-	window = 64 << 10
-	// envelope is what an eager message costs beyond its data.
-	envelope = 128
-)
-
 // A Rank is one rank of this process. mu guards matching, the tables of
 // transfers under way and the credits: one lock whatever network is used. It is
 // never held while posting to a network, for a network may call straight back.
@@ -36,8 +24,9 @@ type Rank struct {
 	peers  map[int32]*peer
 	last   *peer // the one looked up last, and whose it is
 	lastOf int32
+	extra  int                 // credit given beyond the first windows
 	sends  map[uint64]*Request // rendezvous announced, not yet asked for
-	recvs  map[uint64]*Request // rendezvous asked for, data on its way
+	recvs  map[uint64]*Request // matched, data on its way
 	probes []*Request
 	nextID uint64
 	groups map[uint64]*groupState
@@ -45,12 +34,6 @@ type Rank struct {
 	agreements map[agreementKey]*agreement
 
 	waiters *waiter // that rest
-}
-
-// A peer is the flow control towards one other rank.
-type peer struct {
-	credit int    // eager bytes we may still send
-	owed   uint32 // eager bytes of its that we have consumed and not yet returned
 }
 
 // A groupState is what a rank knows of a group beyond its messages.
@@ -102,7 +85,7 @@ func (rk *Rank) peer(r int32) *peer {
 	}
 	pe := rk.peers[r]
 	if pe == nil {
-		pe = &peer{credit: window}
+		pe = newPeer(rk.proc.reach[rk.proc.Topology.RankProc[r]])
 		rk.peers[r] = pe
 	}
 	rk.last, rk.lastOf = pe, r

@@ -11,7 +11,7 @@ import (
 
 // How a message travels:
 //
-//	up to eagerMax, with credit     Eager ->
+//	short, with credit (window.go)  Eager ->
 //	else, or SSend                  RTS ->   <- CTS   Data -> (in pieces)
 //	  where the receiver can pull   RTS ->   it copies   <- CTS: done
 //
@@ -98,8 +98,7 @@ func (r *Request) start() {
 	}
 	pe := rk.peer(r.peer)
 	h.Credit, pe.owed = pe.owed, 0
-	if cost := len(r.buf) + envelope; !r.sync && len(r.buf) <= eagerMax && cost <= pe.credit {
-		pe.credit -= cost
+	if !r.sync && pe.affords(len(r.buf)) {
 		rk.mu.Unlock()
 		h.Kind = wire.Eager
 		r.frame.Header, r.frame.Body, r.frame.Owner = h, r.buf, r

@@ -16,8 +16,8 @@ import (
 // ErrLeft is the Down error of a peer that closed its network in good order.
 var ErrLeft = errors.New("the process has left")
 
-// EagerMax bounds the Body of every frame that is not Data: such a body travels
-// in one piece, and a shared-memory ring must have room for it.
+// EagerMax bounds the Body of every frame that is not Data, but see [Placer]: such a
+// body travels in one piece, and a shared-memory ring must have room for it.
 const EagerMax = 16 << 10
 
 // A Frame is one message of the data plane on its way out. Header.Body is
@@ -43,8 +43,9 @@ type Frame struct {
 type Sink interface {
 	// Arrived takes a frame of any kind but Data. body is valid during the call only.
 	Arrived(from int, h *wire.Header, body []byte)
-	// Place returns where the h.Body bytes of this Data piece belong, or nil to
-	// drop them; Placed follows when they are there.
+	// Place returns where the h.Body bytes of this Data piece, or of this long Eager
+	// frame ([Placer]), belong, or nil to drop them; Placed follows with the same h,
+	// which Place may have changed, when they are there.
 	Place(from int, h *wire.Header) []byte
 	Placed(from int, h *wire.Header)
 	// Sent gives f back: its bytes are copied out (err nil) or the link is down.
@@ -67,6 +68,14 @@ type Puller interface {
 	// Pull fills dst from address addr of the process's memory. False: it
 	// cannot, now or ever, or the process has ended; dst may have changed.
 	Pull(dst []byte, addr uint64) bool
+}
+
+// A Placer is a Network that carries longer Eager frames than others, up to
+// EagerMax bytes. The bodies of those that it has not got whole when it sees the
+// header it delivers by Place and Placed instead of Arrived. Between the two comes no
+// other call for that peer but Down.
+type Placer interface {
+	EagerMax() int
 }
 
 // A Network reaches other processes of the job.

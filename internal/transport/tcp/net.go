@@ -116,6 +116,9 @@ func orDefault(d *time.Duration, v time.Duration) {
 // job, or to this one, fails.
 func (n *Net) Link(p int) transport.Link { return n.link(p) }
 
+// EagerMax implements transport.Placer.
+func (n *Net) EagerMax() int { return longEager }
+
 func (n *Net) link(p int) *link {
 	n.mu.Lock()
 	defer n.mu.Unlock()

@@ -15,9 +15,17 @@ var ErrBroken = errors.New("connection broken")
 // farewell is the kind of the header that ends a stream; no frame has it.
 const farewell wire.Kind = 0xff
 
-// firstBuffer is a connection's receive buffer at first, in bytes. It grows to
-// the largest frame that is no Data frame.
-const firstBuffer = 32 << 10
+const (
+	// firstBuffer is a connection's receive buffer at first, in bytes. It grows to
+	// the largest frame that is not placed.
+	firstBuffer = 32 << 10
+	// placedFrom is the shortest body of an Eager frame that is placed when it has
+	// not come whole with its header.
+	placedFrom = 4 << 10
+	// headBytes are read ahead of a frame after one that was placed: what follows
+	// is likely to be placed too, and had better not come into the buffer.
+	headBytes = 512
+)
 
 // A source is where an input reads from.
 type source interface {
@@ -40,9 +48,10 @@ type input struct {
 	r, w int // buf[r:w] is read and not yet used
 
 	h     wire.Header // of the frame being delivered
-	piece bool        // h is a Data frame whose body is under way
+	piece bool        // h is a frame whose body is being placed
 	place []byte      // where the rest of it belongs; nil: dropped
 	left  int         // bytes of it still to come
+	long  bool        // the last frame was placed, from beyond the buffer
 }
 
 func newInput(src source, from int, sink transport.Sink) *input {
@@ -69,8 +78,8 @@ func (in *input) run() (count int, err error) {
 	}
 }
 
-// frame delivers the next frame, or reads some of it. Of a Data frame it takes
-// the header only.
+// frame delivers the next frame, or reads some of it. Of a frame that is to be
+// placed it takes the header only.
 func (in *input) frame() (done bool, err error) {
 	if in.w-in.r < wire.HeaderSize {
 		return false, in.fill(wire.HeaderSize)
@@ -84,11 +93,13 @@ func (in *input) frame() (done bool, err error) {
 		return false, err
 	}
 	n := int(h.Body)
-	if h.Kind != wire.Data {
-		if len(b) < wire.HeaderSize+n {
+	whole := len(b) >= wire.HeaderSize+n
+	if h.Kind != wire.Data && (whole || h.Kind != wire.Eager || n < placedFrom) {
+		if !whole {
 			return false, in.fill(wire.HeaderSize + n)
 		}
 		in.r += wire.HeaderSize + n
+		in.long = false
 		in.sink.Arrived(in.from, h, b[wire.HeaderSize:wire.HeaderSize+n:wire.HeaderSize+n])
 		return true, nil
 	}
@@ -103,8 +114,8 @@ func (in *input) frame() (done bool, err error) {
 	return false, nil
 }
 
-// body brings some of a Data frame's body to where it belongs: what is in the
-// buffer first, the rest past it, together with the header that follows.
+// body brings some of a body to where it belongs: what is in the buffer first, the
+// rest past it, together with the header that follows.
 func (in *input) body() (done bool, err error) {
 	if n := min(in.left, in.w-in.r); n > 0 {
 		if in.place != nil {
@@ -123,6 +134,7 @@ func (in *input) body() (done bool, err error) {
 		return true, nil
 	}
 	in.r, in.w = 0, 0 // nothing is left in it
+	in.long = true
 	if in.place == nil {
 		in.w, err = in.src.read(in.buf[:min(in.left, len(in.buf))], nil)
 		return false, noEOF(err)
@@ -146,7 +158,11 @@ func (in *input) fill(n int) error {
 	if in.r+n > len(in.buf) {
 		in.makeRoom(n)
 	}
-	m, err := in.src.read(in.buf[in.w:], nil)
+	end := len(in.buf)
+	if in.long {
+		end = min(in.r+max(n, headBytes), end)
+	}
+	m, err := in.src.read(in.buf[in.w:end], nil)
 	in.w += m
 	switch {
 	case err == io.EOF && in.w == in.r:

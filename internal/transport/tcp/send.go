@@ -11,6 +11,9 @@ const (
 	// maxBatch frames, or as many as make batchBytes, go in one writev.
 	maxBatch   = 32
 	batchBytes = 1 << 20
+	// longEager is the longest message that is sent without asking for a place: 64 KiB
+	// take 10 us, and asking as long again.
+	longEager = 64 << 10
 	// smallBody is the largest body that is copied behind its header.
 	smallBody = 512
 	// directBytes is the largest body that Post writes itself to a stream; larger ones

@@ -41,6 +41,9 @@ func testSizes(t *testing.T, connect Connect) {
 	j := newJob(t, 2, connect, nil, true)
 	eager := []int{0, 1, 7, 8, 4095, 4096, transport.EagerMax - 1, transport.EagerMax}
 	data := []int{0, 1, 7, 8, 4095, 4096, 8191, 8193, 65537, 1 << 20, 10 << 20}
+	if long, ok := j.nets[0].(transport.Placer); ok {
+		eager = append(eager, 1, long.EagerMax()/2, 0, long.EagerMax()-1, long.EagerMax(), long.EagerMax(), 9)
+	}
 	for src := range 2 {
 		link := j.nets[src].Link(1 - src)
 		number := 0

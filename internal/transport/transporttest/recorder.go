@@ -51,6 +51,7 @@ type Recorder struct {
 }
 
 type part struct {
+	kind wire.Kind
 	from int
 	recv uint64
 }
@@ -116,7 +117,7 @@ func (r *Recorder) Arrived(from int, h *wire.Header, body []byte) {
 // Place implements transport.Sink.
 func (r *Recorder) Place(from int, h *wire.Header) []byte {
 	defer r.enter(from, "Place")()
-	if h.Kind != wire.Data {
+	if h.Kind != wire.Data && h.Kind != wire.Eager {
 		r.t.Errorf("%v in Place", h.Kind)
 	}
 	if h.Off+uint64(h.Body) > h.Len {
@@ -128,7 +129,7 @@ func (r *Recorder) Place(from int, h *wire.Header) []byte {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	key := part{from, h.Recv}
+	key := part{h.Kind, from, h.Recv}
 	e := r.parts[key]
 	if e == nil {
 		e = &Event{From: from, Bytes: make([]byte, h.Len)}
@@ -143,11 +144,11 @@ func (r *Recorder) Placed(from int, h *wire.Header) {
 	defer r.enter(from, "Placed")()
 	r.mu.Lock()
 	r.placed[from] = false
-	key := part{from, h.Recv}
+	key := part{h.Kind, from, h.Recv}
 	e := r.parts[key]
 	r.filled[key] += uint64(h.Body)
 	// A frame may start behind the message's start: h.Tag says where.
-	done := e != nil && r.filled[key]+uint64(uint32(h.Tag)) == h.Len
+	done := e != nil && (h.Kind == wire.Eager || r.filled[key]+uint64(uint32(h.Tag)) == h.Len)
 	if done {
 		delete(r.parts, key)
 		delete(r.filled, key)
