@@ -12,6 +12,7 @@ import (
 	"time"
 
 	. "gridrun/collectives"
+	"gridrun/internal/cost"
 	"gridrun/rt"
 )
 
@@ -46,8 +47,47 @@ func launched(ctx context.Context, w *rt.World) error {
 	if err := half.Close(); err != nil {
 		return err
 	}
+	if err := alike(ctx, w); err != nil {
+		return err
+	}
 	return disagree(ctx, w)
 }
+
+// alike checks that with costs all ranks choose the same algorithms, and that a
+// wish is heard.
+func alike(ctx context.Context, w *rt.World) error {
+	half, err := rt.Split(ctx, w, w.Rank()%2, w.Rank())
+	if err != nil {
+		return err
+	}
+	for _, g := range []rt.Group{w, half} {
+		mine := Chosen(g, []int{0, 8, 1000, 100_000, 10_000_000})
+		if (mine == "") != (os.Getenv(CostsVariable) == "") {
+			return fmt.Errorf("%s is %q and the choices are %q", CostsVariable, os.Getenv(CostsVariable), mine)
+		}
+		all, err := GatherValues(ctx, g, 0, mine)
+		if err != nil {
+			return err
+		}
+		for r, theirs := range all {
+			if theirs != mine {
+				return fmt.Errorf("rank 0 chooses %s\nrank %d %s", mine, r, theirs)
+			}
+		}
+	}
+	return half.Close()
+}
+
+// figures are costs that have no likeness with this machine: messages at 1 us and
+// 1 GB/s, and shared memory that is slow.
+var figures = cost.Costs{
+	Cores: 2, Copy: cost.Curve{{Bytes: 0, Time: 0}, {Bytes: 1 << 20, Time: cost.Microsecond * 1000}}, Fold: cost.Curve{{Bytes: 0, Time: 0}},
+	Meet: cost.Microsecond * 500, Visit: cost.Microsecond * 100, Mem: slow, Shm: slow, TCP: slow,
+}.String()
+
+var slow = cost.Layer{Latency: aMicrosecond, Stream: aMicrosecond, Exchange: aMicrosecond, Crowd: aMicrosecond}
+
+var aMicrosecond = cost.Curve{{Bytes: 0, Time: cost.Microsecond}, {Bytes: 1 << 20, Time: 1000 * cost.Microsecond}}
 
 // reproduced checks that reductions are the loop over the ranks, to the bit,
 // without a call that says so.
@@ -113,6 +153,9 @@ func TestLaunched(t *testing.T) {
 		{"-np", "5", "--transport", "tcp"},
 		{"-np", "8", "--ranks-per-process", "3"},
 		{"-np", "8", "--ranks-per-process", "3", "--transport", "tcp"},
+		{"-np", "5", "-x", CostsVariable + "=" + figures},
+		{"-np", "8", "--ranks-per-process", "3", "--transport", "tcp", "-x", CostsVariable + "=" + figures},
+		{"-np", "5", "--algorithm", "AllReduce=ring,Bcast=scatter-allgather,Barrier=shared,Gather=linear,AllToAll=hierarchical"},
 		{"-np", "5", "--reproducible"},
 		{"-np", "8", "--ranks-per-process", "3", "--transport", "tcp", "--reproducible"},
 	} {

@@ -7,12 +7,13 @@ import (
 	"gridrun/collectives/internal/algo"
 	"gridrun/collectives/internal/onhost"
 	"gridrun/internal/board"
+	"gridrun/internal/cost"
 	"gridrun/internal/engine"
 )
 
 // levelsName is the algorithm for groups that span nodes: within each node on
 // its board, and by messages among one leader a node. A node is a host.
-const levelsName = "hierarchical"
+const levelsName = cost.Hierarchical
 
 var errNoLevels = errors.New("the algorithm hierarchical is for Barrier, Bcast, Reduce and AllReduce without Ordered, on groups of several hosts with several ranks on one")
 
@@ -121,8 +122,7 @@ func (j *job) reduceLevels(ctx context.Context, l *engine.Levels, c algo.Net, ro
 	me := j.g.Rank()
 	work := b
 	if l.Leaders != nil && me != root {
-		words := make([]uint64, (len(b)+7)/8)
-		work = engine.Bytes(words)[:len(b)]
+		work = c.Scratch(len(b))
 		copy(work, b)
 	}
 	if err := j.foldTo(ctx, l.Local, 0, work, f); err != nil {

@@ -13,7 +13,9 @@ import (
 // this rank's plan is noticed and not kept for later.
 type network struct {
 	*engine.Call
-	part part
+	loan
+	part  part
+	board bool // the group has one
 }
 
 const step = 0
@@ -45,6 +47,14 @@ func (n *network) Exchange(out, in []algo.Part) error {
 	var err error
 	for _, r := range reqs {
 		err = n.settle(err, r)
+	}
+	return err
+}
+
+// ended gives back what was borrowed, unless the collective has failed.
+func (n *network) ended(err error) error {
+	if err == nil {
+		n.giveBack()
 	}
 	return err
 }

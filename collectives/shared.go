@@ -5,17 +5,19 @@ import (
 
 	"gridrun/collectives/internal/algo"
 	"gridrun/internal/board"
+	"gridrun/internal/cost"
 	"gridrun/internal/engine"
 )
 
 // sharedName is the algorithm that works in memory which all ranks of the group
 // share, for [Algorithm].
-const sharedName = "shared"
+const sharedName = cost.Shared
 
-// A plan is how a collective works on a board.
+// A plan is how a collective works where ranks share memory.
 type plan struct {
 	total int // bytes that one rank writes for the others
 	piece int // bytes that must fit into a stage: an element, or one for every rank
+	bytes int // as docs/algorithms.md counts them; 0: total
 	run   func(p *board.Party) error
 	// levels is how it works on a group of several nodes, or nil.
 	levels func(l *engine.Levels, c algo.Net) error
@@ -24,46 +26,94 @@ type plan struct {
 // none is for collectives that always go by messages.
 var none plan
 
-// suits tells whether to use the board. Goroutine ranks copy long messages from
-// one to the other at once, so for them a board is for short ones.
-func (s plan) suits(p *board.Party, want algo.Choice) bool {
-	if s.run == nil || s.piece > p.Stage {
-		return false
-	}
-	return want.Name == sharedName || want.Name == "" && (!p.Own || s.total <= p.Stage)
-}
+// count is the bytes that algorithms are chosen by.
+func (s plan) count() int { return max(s.bytes, s.total) }
+
+// fits tells whether the board can have it.
+func (s plan) fits(p *board.Party) bool { return p != nil && s.run != nil && s.piece <= p.Stage }
 
 var errNotShared = errors.New("the algorithm shared is for groups of two ranks and more on one host, operations that have it, and elements that fit")
 
-// perform runs the collective on the group's board where there is one and it
-// suits, and by messages elsewhere.
+// sure is the most bytes for which a board is better than messages everywhere: the
+// costs are not asked.
+const sure = 4 << 10
+
+// way picks one of the ways: sharedName, levelsName, or "" for messages. l are the
+// group's levels if it has any. All ranks come to the same.
+func (j *job) way(call *engine.Call, p *board.Party, l *engine.Levels, on plan) (string, error) {
+	shares, levels := on.fits(p), l != nil && on.levels != nil && !j.want.Ordered
+	switch name := j.want.Name; {
+	case name == sharedName && !shares:
+		return "", errNotShared
+	case name == levelsName && !levels:
+		return "", errNoLevels
+	case name == sharedName || name == levelsName:
+		return name, nil
+	case name != "" || !shares && !levels:
+		return "", nil
+	}
+	op := j.op.String()
+	if name := wishes()[op]; name != "" {
+		switch {
+		case name == sharedName && shares || name == levelsName && levels:
+			return name, nil
+		case cost.Suits(op, name, j.want.Ordered):
+			return "", nil
+		}
+	}
+	if shares && p.Own { // goroutine ranks copy long messages from one to the other at once
+		if on.total <= p.Stage {
+			return sharedName, nil
+		}
+		return "", nil
+	}
+	if k := chooserOf(call.Group(), shares); k != nil {
+		switch best := k.best(question{op: op, ordered: j.want.Ordered, all: true, bytes: on.count()}); {
+		case best == sharedName && shares || best == levelsName && levels:
+			return best, nil
+		case best != "":
+			return "", nil
+		}
+	}
+	if shares {
+		return sharedName, nil
+	}
+	return levelsName, nil
+}
+
+// perform runs the collective the way that is best.
 func (j *job) perform(call *engine.Call, on plan, body func(c algo.Net) error) error {
 	p, err := call.Party()
 	if err != nil {
 		return err
 	}
-	if p != nil && on.suits(p, j.want) {
+	var l *engine.Levels
+	way := sharedName
+	if !on.fits(p) || on.total > min(sure, p.Stage) || j.want.Name != "" || len(wishes()) > 0 { // else there is no question
+		if p == nil {
+			l = call.Levels()
+		}
+		if way, err = j.way(call, p, l, on); err != nil {
+			return err
+		}
+	}
+	if way == sharedName {
 		call.Chose(sharedName, on.total)
 		return on.run(p)
 	}
-	if j.want.Name == sharedName {
-		return errNotShared
-	}
-	if l := call.Levels(); l != nil {
-		if on.levels != nil && !j.want.Ordered && (j.want.Name == "" || j.want.Name == levelsName) {
-			call.Chose(levelsName, on.total)
-			if err := call.List(); err != nil {
-				return err
-			}
-			return on.levels(l, &network{Call: call, part: j.part})
+	n := &network{Call: call, part: j.part, board: p != nil}
+	if way == levelsName {
+		call.Chose(levelsName, on.total)
+		if err := call.List(); err != nil {
+			return err
 		}
+		return n.ended(on.levels(l, n))
+	}
+	if l != nil {
 		// Those of this node who are in another call wait on its board.
 		if err := j.announce(call, l); err != nil {
 			return err
 		}
-	}
-	if j.want.Name == levelsName {
-		return errNoLevels
 	}
 	if err := call.List(); err != nil {
 		return err
@@ -71,5 +121,5 @@ func (j *job) perform(call *engine.Call, on plan, body func(c algo.Net) error) e
 	if err := call.Announce(); err != nil {
 		return err
 	}
-	return body(&network{Call: call, part: j.part})
+	return n.ended(body(n))
 }

@@ -30,26 +30,49 @@ func (t test) isPair() bool { return t.messages > 1 }
 
 func names(which func(test) bool) (all []string) {
 	for _, t := range tests {
-		if which(t) {
+		if which(t) && !t.ours {
 			all = append(all, t.name)
 		}
 	}
 	return all
 }
 
-// find is the test of that name, which Check has seen.
-func find(name string) test {
-	return tests[slices.IndexFunc(tests, func(t test) bool { return t.name == name })]
+// find is the test of that name, which may have an algorithm after a slash.
+func find(name string) (t test, ok bool) {
+	name, algorithm, named := strings.Cut(name, "/")
+	i := slices.IndexFunc(tests, func(t test) bool { return t.name == name })
+	if i < 0 || named && (algorithm == "" || tests[i].isPair() || tests[i].ours) {
+		return t, false
+	}
+	t = tests[i]
+	t.algorithm = algorithm
+	return t, true
+}
+
+func (t test) fullName() string {
+	if t.algorithm == "" {
+		return t.name
+	}
+	return t.name + "/" + t.algorithm
+}
+
+// Ours tells whether one of the tests is gridrun's alone.
+func (t Task) Ours() bool {
+	return slices.ContainsFunc(t.Tests, func(name string) bool {
+		t, _ := find(name)
+		return t.ours || t.algorithm != ""
+	})
 }
 
 // Check refuses what cannot be measured.
 func (t Task) Check() error {
 	for _, name := range t.Tests {
-		i := slices.IndexFunc(tests, func(t test) bool { return t.name == name })
+		test, ok := find(name)
 		switch {
-		case i < 0:
-			return fmt.Errorf("--tests %s: no such test; there are %s", name, strings.Join(append(PairTests(), CollectiveTests()...), ", "))
-		case tests[i].isPair() && t.Ranks < 2:
+		case !ok:
+			return fmt.Errorf("--tests %s: no such test; there are %s, and a collective may have an algorithm, such as allreduce/ring",
+				name, strings.Join(append(PairTests(), CollectiveTests()...), ", "))
+		case test.isPair() && t.Ranks < 2:
 			return fmt.Errorf("-np %d: %s needs at least 2 ranks", t.Ranks, name)
 		}
 	}
@@ -69,7 +92,7 @@ func (t Task) words() []string {
 	words := []string{strconv.FormatFloat(float64(t.Budget)/1e6, 'f', -1, 64)}
 	for _, name := range t.Tests {
 		sizes := t.Sizes
-		if !find(name).sized {
+		if test, _ := find(name); !test.sized {
 			sizes = []int{0}
 		}
 		var list []string
@@ -79,6 +102,11 @@ func (t Task) words() []string {
 		words = append(words, name+":"+strings.Join(list, ","))
 	}
 	return words
+}
+
+// Rows has the contender run the task once.
+func (c Contender) Rows(ctx context.Context, t Task) ([]Row, error) {
+	return c.run(ctx, t.Ranks, t.words(), t.Limit)
 }
 
 // Compare runs the contenders in turn, Rounds times; progress hears of each run.

@@ -3,7 +3,6 @@ package message
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -29,7 +28,11 @@ type test struct {
 	messages int  // that one call stands for
 	parts    bool // buffers hold a part for every rank
 	sized    bool // has a size
+	ours     bool // not part of what is compared with the peers
+	memory   bool // measures the buffers themselves
 	call     func(ctx context.Context, m *rank) error
+
+	algorithm string // "": the best
 }
 
 // A rank is what a test's call works on.
@@ -40,12 +43,13 @@ type rank struct {
 	outF, inF []float64
 	bytes     int // a message, or a part
 	root      int // of the next rooted collective
+	opts      []collectives.Option
 	ack       []byte
 	reqs      []*rt.Request
 }
 
 // Job is a rank of gridrun's own run: BUDGET_MS TEST:SIZE,SIZE ... as for
-// bench/peers/message.c.
+// bench/peers/message.c. TEST/NAME is a collective with the algorithm of that name.
 func Job(ctx context.Context, w *rt.World) error {
 	args := w.Args()
 	if len(args) == 0 {
@@ -57,8 +61,8 @@ func Job(ctx context.Context, w *rt.World) error {
 	}
 	for _, word := range args[1:] {
 		name, list, _ := strings.Cut(word, ":")
-		i := slices.IndexFunc(tests, func(t test) bool { return t.name == name })
-		if i < 0 {
+		t, ok := find(name)
+		if !ok {
 			return fmt.Errorf("no test %q", name)
 		}
 		for _, s := range strings.Split(list, ",") {
@@ -66,7 +70,7 @@ func Job(ctx context.Context, w *rt.World) error {
 			if err != nil {
 				return err
 			}
-			if err := tests[i].measure(ctx, w, bytes, time.Duration(ms*1e6)); err != nil {
+			if err := t.measure(ctx, w, bytes, time.Duration(ms*1e6)); err != nil {
 				return fmt.Errorf("%s of %d bytes: %w", name, bytes, err)
 			}
 		}
@@ -77,6 +81,9 @@ func Job(ctx context.Context, w *rt.World) error {
 // measure runs the test with one size, for about budget, and prints its row.
 func (t test) measure(ctx context.Context, w *rt.World, bytes int, budget time.Duration) error {
 	m := t.prepare(w, bytes)
+	if t.algorithm != "" {
+		m.opts = []collectives.Option{collectives.Algorithm(t.algorithm)}
+	}
 	if _, err := t.run(ctx, m, 2); err != nil { // warms up
 		return err
 	}
@@ -106,7 +113,7 @@ func (t test) measure(ctx context.Context, w *rt.World, bytes int, budget time.D
 	if w.Rank() != 0 {
 		return nil
 	}
-	return rowOf(t.name, bytes, times).write(w.Stdout())
+	return rowOf(t.fullName(), bytes, times).write(w.Stdout())
 }
 
 // prepare makes the buffers.
@@ -115,12 +122,21 @@ func (t test) prepare(w *rt.World, bytes int) *rank {
 	if t.parts {
 		most *= w.Size()
 	}
-	return &rank{
+	m := &rank{
 		w: w, bytes: bytes,
 		out: make([]byte, most), in: make([]byte, most),
 		outF: make([]float64, most/8), inF: make([]float64, most/8),
 		ack: make([]byte, 1), reqs: make([]*rt.Request, 0, 2*window),
 	}
+	if t.memory { // pages never written to would all be the same one
+		for i := range m.out {
+			m.out[i] = 1
+		}
+		for i := range m.outF {
+			m.outF[i] = 1
+		}
+	}
+	return m
 }
 
 // run makes calls in a row after a barrier and returns the time they took.

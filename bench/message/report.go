@@ -78,7 +78,9 @@ func figureOf(name string, runs []Row, ranks int) Figure {
 		medians = append(medians, row.Median)
 	}
 	slices.Sort(medians)
-	u, n := find(runs[0].Test).unit, len(medians)
+	n := len(medians)
+	t, _ := find(runs[0].Test)
+	u := t.unit
 	show := func(ns float64) float64 { return u.show(ns, runs[0].Bytes, ranks) }
 	return Figure{Name: name, Unit: u.String(), Value: show((medians[(n-1)/2] + medians[n/2]) / 2), Best: show(medians[0]), Runs: runs}
 }

@@ -103,7 +103,7 @@ func (f *messageFlags) measure(ctx context.Context, t message.Task) error {
 	defer os.RemoveAll(dir)
 	contenders := []message.Contender{message.Own(self, version(), t.Over, t.Ranks)}
 	var missing []string
-	if !f.Alone && t.Over != message.Goroutines { // which the peers do not have
+	if !f.Alone && !t.Ours() && t.Over != message.Goroutines { // which the peers do not have
 		var peers []message.Contender
 		peers, missing, err = message.Peers(ctx, dir, t.Over, f.Peers)
 		if err != nil {

@@ -44,7 +44,9 @@ type runFlags struct {
 	Wdir   string   `group:"What ranks find" placeholder:"DIR" help:"Directory that ranks start in."`
 	Stage  []string `group:"What ranks find" placeholder:"FILE" help:"Bring FILE to {stage} on every host."`
 
-	Reproducible bool `group:"What ranks find" help:"Fold every reduction in the order of ranks."`
+	Reproducible bool   `group:"What ranks find" help:"Fold every reduction in the order of ranks."`
+	Algorithm    string `group:"What ranks find" placeholder:"OP=NAME,..." help:"Algorithms of collectives: AllReduce=ring."`
+	Costs        string `group:"What ranks find" placeholder:"FILE|none" help:"Figures of gridrun bench calibrate."`
 
 	EnvStyle  []string `group:"What ranks find" placeholder:"STYLE" help:"Also torchrun, openmpi, pmi, slurm names."`
 	Wrap      string   `group:"What ranks find" placeholder:"CMD" help:"Start ranks under CMD: 'strace -o t.{rank}'."`

@@ -30,6 +30,13 @@ func (*runFlags) run(ctx context.Context, words []string) (int, error) {
 	if err != nil {
 		return 0, err
 	}
+	choices, err := flags.choices(func(text string) { fmt.Fprintln(os.Stderr, "gridrun:", text) })
+	if err != nil {
+		return 0, err
+	}
+	for i := range apps {
+		apps[i].Env = append(choices[:len(choices):len(choices)], apps[i].Env...) // -x comes last and wins
+	}
 	spec.Apps, spec.Builtins = apps, jobNames()
 
 	signals := catch()

@@ -122,6 +122,9 @@ func (k *Call) List() error {
 func (k *Call) Levels() *Levels          { return k.comm.Levels() }
 func (k *Call) Context() context.Context { return k.ctx }
 
+// Group is the group that the call is on.
+func (k *Call) Group() *Comm { return k.comm }
+
 func (k *Call) Rank() int { return k.comm.me }
 func (k *Call) Size() int { return k.comm.size }
 

@@ -101,3 +101,28 @@ func (l *Levels) close() {
 		}
 	}
 }
+
+// A Spread is how the members of a group are placed.
+type Spread struct {
+	Hosts, Most    int // how many hosts, and members on the fullest
+	Nodes, Fullest int // the same of nodes; see Levels
+	OneProcess     bool
+}
+
+// Spread tells how the members are placed; it looks at all of them.
+func (c *Comm) Spread() (s Spread) {
+	p := c.rank.proc
+	hosts, procs := map[int]int{}, map[int]int{}
+	for _, w := range c.members {
+		q := p.Topology.RankProc[w]
+		h := p.Topology.ProcHost[q]
+		procs[q]++
+		hosts[h]++
+		s.Most, s.Fullest = max(s.Most, hosts[h]), max(s.Fullest, procs[q])
+	}
+	s.Hosts, s.Nodes, s.OneProcess = len(hosts), len(procs), len(procs) == 1
+	if p.Boards != nil {
+		s.Nodes, s.Fullest = s.Hosts, s.Most
+	}
+	return s
+}

@@ -35,6 +35,7 @@ var layers = []struct {
 	{"internal/proclook", 0},
 	{"internal/lint", 0},
 	{"internal/board", 0},
+	{"internal/cost", 0},
 	{"internal/packet", 1},
 	{"internal/transport", 1},
 	{"internal/engine", 2},

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"gridrun/internal/cost"
 )
 
 // add is a sum of bytes; elements have 3 of them to catch cuts in the middle.
@@ -287,21 +289,21 @@ func TestChoose(t *testing.T) {
 			t.Errorf("%+v, %d ranks, %d bytes: %s, want %s", c.want, c.p, c.n, got, c.is)
 		}
 	}
-	_, err := choose(nil, scans, Choice{Name: "fast", Ordered: true}, 4, 8)
+	_, err := choose(nil, "Scan", scans, Choice{Name: "fast", Ordered: true}, 4, 8)
 	if err == nil || !strings.Contains(err.Error(), `"fast"`) || !strings.HasSuffix(err.Error(), "there are: chain") {
 		t.Errorf("unknown name: %v", err)
 	}
 	for _, p := range []int{1, 2, 3, 93, 1024} { // every size finds a row
 		for n := 0; n < 1<<31; n = 3*n + 1 {
 			for _, ordered := range []bool{false, true} {
-				_, e1 := choose(nil, reduces, Choice{Ordered: ordered}, p, n)
-				_, e2 := choose(nil, allReduces, Choice{Ordered: ordered}, p, n)
-				_, e3 := choose(nil, reduceScatters, Choice{Ordered: ordered}, p, n)
-				_, e4 := choose(nil, scans, Choice{Ordered: ordered}, p, n)
-				_, e5 := choose(nil, exScans, Choice{Ordered: ordered}, p, n)
-				_, e6 := choose(nil, bcasts, Choice{}, p, n)
-				_, e7 := choose(nil, allGathers, Choice{}, p, n)
-				_, e8 := choose(nil, allToAlls, Choice{}, p, n)
+				_, e1 := choose(nil, "Reduce", reduces, Choice{Ordered: ordered}, p, n)
+				_, e2 := choose(nil, "AllReduce", allReduces, Choice{Ordered: ordered}, p, n)
+				_, e3 := choose(nil, "ReduceScatter", reduceScatters, Choice{Ordered: ordered}, p, n)
+				_, e4 := choose(nil, "Scan", scans, Choice{Ordered: ordered}, p, n)
+				_, e5 := choose(nil, "ExScan", exScans, Choice{Ordered: ordered}, p, n)
+				_, e6 := choose(nil, "Bcast", bcasts, Choice{}, p, n)
+				_, e7 := choose(nil, "AllGather", allGathers, Choice{}, p, n)
+				_, e8 := choose(nil, "AllToAll", allToAlls, Choice{}, p, n)
 				if err := errors.Join(e1, e2, e3, e4, e5, e6, e7, e8); err != nil {
 					t.Fatalf("%d ranks, %d bytes, ordered %v: %v", p, n, ordered, err)
 				}
@@ -324,6 +326,36 @@ func TestCuts(t *testing.T) {
 					}
 				}
 			}
+		}
+	}
+}
+
+// TestEveryAlgorithmIsPredicted: the cost model knows those of the tables, and no
+// others, in the tables' order, and which of them keep the order of the ranks.
+func TestEveryAlgorithmIsPredicted(t *testing.T) {
+	check(t, "Barrier", barriers)
+	check(t, "Bcast", bcasts)
+	check(t, "Reduce", reduces)
+	check(t, "AllReduce", allReduces)
+	check(t, "ReduceScatter", reduceScatters)
+	check(t, "Gather", gathers)
+	check(t, "Scatter", scatters)
+	check(t, "AllGather", allGathers)
+	check(t, "AllToAll", allToAlls)
+	check(t, "Scan", scans)
+	check(t, "ExScan", exScans)
+}
+
+func check[F any](t *testing.T, op string, table []row[F]) {
+	for _, ordered := range []bool{false, true} {
+		var names []string
+		for _, r := range table {
+			if r.order == inOrder || !ordered {
+				names = append(names, r.name)
+			}
+		}
+		if known := cost.Names(op, ordered); !slices.Equal(known, names) {
+			t.Errorf("%s, ordered %v: the model knows %q, the table has %q", op, ordered, known, names)
 		}
 	}
 }

@@ -11,7 +11,7 @@ package algo
 func allGatherBruck(c Net, x, all []byte, off []int) error {
 	r, p := c.Rank(), c.Size()
 	turned := rotate(off, r)
-	tmp := scratch(turned[p])
+	tmp := c.Scratch(turned[p])
 	copy(tmp, x)
 	for have := 1; have < p; have *= 2 {
 		n := min(have, p-have)

@@ -7,7 +7,7 @@ package algo
 // signed zeros, ties). n*log2 p bytes a rank.
 func allReduceDoubling(c Net, x []byte, f Fold) error {
 	k := coreOf(c)
-	mine, got := x, scratch(len(x))
+	mine, got := x, c.Scratch(len(x))
 	if err := k.enter(c, mine, got, f); err != nil {
 		return err
 	}
@@ -37,7 +37,7 @@ func allReduceDoubling(c Net, x []byte, f Fold) error {
 // Rabenseifner, "Optimization of collective reduction operations", 2004.
 func allReduceRabenseifner(c Net, x []byte, f Fold) error {
 	k := coreOf(c)
-	tmp := scratch(len(x))
+	tmp := c.Scratch(len(x))
 	if err := k.enter(c, x, tmp, f); err != nil {
 		return err
 	}
@@ -64,7 +64,7 @@ func allReduceRing(c Net, x []byte, f Fold) error {
 		i = (i + 2*p) % p
 		return x[off[i]:off[i+1]]
 	}
-	tmp := scratch(len(x)/p + f.Elem)
+	tmp := c.Scratch(len(x)/p + f.Elem)
 	next, prev := (r+1)%p, (r-1+p)%p
 	for s := range p - 1 {
 		into := part(r - 2 - s)

@@ -6,10 +6,10 @@ package algo
 func allToAllBruck(c Net, out, in []byte, off []int) error {
 	r, p := c.Rank(), c.Size()
 	n := off[1]
-	tmp := scratch(len(out))
+	tmp := c.Scratch(len(out))
 	m := copy(tmp, out[off[r]:])
 	copy(tmp[m:], out[:off[r]])
-	send, recv := scratch(len(out)), scratch(len(out))
+	send, recv := c.Scratch(len(out)), c.Scratch(len(out))
 	for d := 1; d < p; d *= 2 {
 		m = 0
 		for j := d; j < p; j++ {

@@ -6,10 +6,10 @@ package algo
 func chain(c Net, x []byte, f Fold, visit func(lo int, before, upto []byte)) error {
 	r, last := c.Rank(), c.Size()-1
 	size := min(len(x), max(segment, f.Elem))
-	upto := scratch(size)
+	upto := c.Scratch(size)
 	var before []byte
 	if r > 0 {
-		before = scratch(size)
+		before = c.Scratch(size)
 	}
 	var passing []Part // the piece before, on its way to the next rank
 	err := pieces(len(x), f.Elem, func(lo, hi int) error {

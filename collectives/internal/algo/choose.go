@@ -35,9 +35,10 @@ const (
 
 func always(int, int) bool { return true }
 
-// The switch points were measured between goroutine ranks on two cores, with 8,
-// 16 and 93 ranks; where one host tells too little about bandwidth between
-// hosts, large buffers go to the algorithm that sends the fewest bytes.
+// These switch points hold on machines that have not been calibrated. They were
+// measured between goroutine ranks on two cores, with 8, 16 and 93 ranks; where one
+// host tells too little about bandwidth between hosts, large buffers go to the
+// algorithm that sends the fewest bytes. Where costs are known, a [Chooser] decides.
 //
 // In the tables n is: the whole buffer for Bcast, Reduce, AllReduce and the
 // scans; one rank's block for Gather and Scatter; all blocks together for
@@ -111,8 +112,18 @@ type Listener interface {
 	Chose(algorithm string, bytes int)
 }
 
-// choose returns the algorithm of a table for p ranks and n bytes, and tells c.
-func choose[F any](c Net, table []row[F], want Choice, p, n int) (F, error) {
+// A Chooser is a Net that knows better than the tables which algorithm is fastest.
+type Chooser interface {
+	// Best names an algorithm of the operation; "" leaves it to the table.
+	Best(op string, ordered bool, bytes int) string
+}
+
+// choose returns the algorithm of an operation's table for p ranks and n bytes, and
+// tells c.
+func choose[F any](c Net, op string, table []row[F], want Choice, p, n int) (F, error) {
+	if k, ok := c.(Chooser); ok && want.Name == "" {
+		want.Name = k.Best(op, want.Ordered, n)
+	}
 	var names []string
 	for _, r := range table {
 		if want.Ordered && r.order == anyOrder {

@@ -2,7 +2,7 @@ package algo
 
 // Barrier returns when every rank has called it.
 func Barrier(c Net, want Choice) error {
-	run, err := choose(c, barriers, want, c.Size(), 0)
+	run, err := choose(c, "Barrier", barriers, want, c.Size(), 0)
 	if err != nil {
 		return err
 	}
@@ -11,7 +11,7 @@ func Barrier(c Net, want Choice) error {
 
 // Bcast copies root's x into everybody's.
 func Bcast(c Net, want Choice, root int, x []byte) error {
-	run, err := choose(c, bcasts, want, c.Size(), len(x))
+	run, err := choose(c, "Bcast", bcasts, want, c.Size(), len(x))
 	if err != nil {
 		return err
 	}
@@ -20,7 +20,7 @@ func Bcast(c Net, want Choice, root int, x []byte) error {
 
 // Reduce leaves the fold of all x in root's; the others' stay.
 func Reduce(c Net, want Choice, root int, x []byte, f Fold) error {
-	run, err := choose(c, reduces, want, c.Size(), len(x))
+	run, err := choose(c, "Reduce", reduces, want, c.Size(), len(x))
 	if err != nil {
 		return err
 	}
@@ -29,7 +29,7 @@ func Reduce(c Net, want Choice, root int, x []byte, f Fold) error {
 
 // AllReduce leaves the fold of all x in everybody's, the same to the bit.
 func AllReduce(c Net, want Choice, x []byte, f Fold) error {
-	run, err := choose(c, allReduces, want, c.Size(), len(x))
+	run, err := choose(c, "AllReduce", allReduces, want, c.Size(), len(x))
 	if err != nil {
 		return err
 	}
@@ -39,7 +39,7 @@ func AllReduce(c Net, want Choice, x []byte, f Fold) error {
 // ReduceScatter leaves this rank's block of the fold of all x in part; x, p
 // times as long, stays.
 func ReduceScatter(c Net, want Choice, x, part []byte, f Fold) error {
-	run, err := choose(c, reduceScatters, want, c.Size(), len(x))
+	run, err := choose(c, "ReduceScatter", reduceScatters, want, c.Size(), len(x))
 	if err != nil {
 		return err
 	}
@@ -48,7 +48,7 @@ func ReduceScatter(c Net, want Choice, x, part []byte, f Fold) error {
 
 // Gather fills root's all with the blocks of all ranks, of len(x) bytes each.
 func Gather(c Net, want Choice, root int, x, all []byte) error {
-	run, err := choose(c, gathers, want, c.Size(), len(x))
+	run, err := choose(c, "Gather", gathers, want, c.Size(), len(x))
 	if err != nil {
 		return err
 	}
@@ -59,7 +59,7 @@ func Gather(c Net, want Choice, root int, x, all []byte) error {
 // choice is binomial and root alone otherwise.
 func GatherV(c Net, want Choice, root int, x, all []byte, off []int) error {
 	want.Name = orLinear(want.Name)
-	run, err := choose(c, gathers, want, c.Size(), 0)
+	run, err := choose(c, "Gather", gathers, want, c.Size(), 0)
 	if err != nil {
 		return err
 	}
@@ -68,7 +68,7 @@ func GatherV(c Net, want Choice, root int, x, all []byte, off []int) error {
 
 // AllGather fills everybody's all with the blocks bounded by off.
 func AllGather(c Net, want Choice, x, all []byte, off []int) error {
-	run, err := choose(c, allGathers, want, c.Size(), off[c.Size()])
+	run, err := choose(c, "AllGather", allGathers, want, c.Size(), off[c.Size()])
 	if err != nil {
 		return err
 	}
@@ -77,7 +77,7 @@ func AllGather(c Net, want Choice, x, all []byte, off []int) error {
 
 // Scatter fills everybody's x with its block of root's all.
 func Scatter(c Net, want Choice, root int, all, x []byte) error {
-	run, err := choose(c, scatters, want, c.Size(), len(x))
+	run, err := choose(c, "Scatter", scatters, want, c.Size(), len(x))
 	if err != nil {
 		return err
 	}
@@ -87,7 +87,7 @@ func Scatter(c Net, want Choice, root int, all, x []byte) error {
 // ScatterV is Scatter for blocks bounded by off, known as for GatherV.
 func ScatterV(c Net, want Choice, root int, all []byte, off []int, x []byte) error {
 	want.Name = orLinear(want.Name)
-	run, err := choose(c, scatters, want, c.Size(), 0)
+	run, err := choose(c, "Scatter", scatters, want, c.Size(), 0)
 	if err != nil {
 		return err
 	}
@@ -106,7 +106,7 @@ func orLinear(name string) string {
 // AllToAll sends block r of out to rank r and fills block r of in from it; all
 // blocks are equal, bounded by off.
 func AllToAll(c Net, want Choice, out, in []byte, off []int) error {
-	run, err := choose(c, allToAlls, want, c.Size(), len(out))
+	run, err := choose(c, "AllToAll", allToAlls, want, c.Size(), len(out))
 	if err != nil {
 		return err
 	}
@@ -115,7 +115,7 @@ func AllToAll(c Net, want Choice, out, in []byte, off []int) error {
 
 // Scan leaves in x the fold of ranks 0 to this one.
 func Scan(c Net, want Choice, x []byte, f Fold) error {
-	run, err := choose(c, scans, want, c.Size(), len(x))
+	run, err := choose(c, "Scan", scans, want, c.Size(), len(x))
 	if err != nil {
 		return err
 	}
@@ -124,7 +124,7 @@ func Scan(c Net, want Choice, x []byte, f Fold) error {
 
 // ExScan leaves in x the fold of the ranks below this one; rank 0's x stays.
 func ExScan(c Net, want Choice, x []byte, f Fold) error {
-	run, err := choose(c, exScans, want, c.Size(), len(x))
+	run, err := choose(c, "ExScan", exScans, want, c.Size(), len(x))
 	if err != nil {
 		return err
 	}

@@ -16,7 +16,7 @@ func gatherBinomial(c Net, root int, x, all []byte, off []int) error {
 		have = all
 		copy(have, x)
 	case len(kids) > 0:
-		have = scratch(turned[t.end] - base)
+		have = c.Scratch(turned[t.end] - base)
 		copy(have, x)
 	}
 	for _, k := range kids {
@@ -88,12 +88,12 @@ func scatterBinomial(c Net, root int, all []byte, off []int, x []byte) error {
 	case t.isRoot():
 		have = all
 		if root != 0 {
-			have = scratch(off[t.p])
+			have = c.Scratch(off[t.p])
 			n := copy(have, all[off[root]:off[t.p]]) // all may be longer than the blocks
 			copy(have[n:], all[:off[root]])
 		}
 	case len(kids) > 0:
-		have = scratch(turned[t.end] - base)
+		have = c.Scratch(turned[t.end] - base)
 	}
 	if !t.isRoot() {
 		if err := c.Recv(t.parent(), have); err != nil {

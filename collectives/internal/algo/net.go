@@ -1,7 +1,5 @@
 package algo
 
-import "unsafe"
-
 // A Net connects this rank with the others of its group for one collective.
 // Messages from one rank to another arrive in the order they were sent, and
 // every receive but RecvBytes fails when the message has another length than
@@ -18,6 +16,9 @@ type Net interface {
 	Exchange(out, in []Part) error
 	// RecvBytes receives a message whose length only the sender knows.
 	RecvBytes(src int) ([]byte, error)
+	// Scratch lends n bytes, of any content, aligned for elements of any type, until
+	// the collective ends.
+	Scratch(n int) []byte
 }
 
 // A Part is what goes to, or comes from, one rank.
@@ -42,15 +43,6 @@ const (
 	// deals with all the others.
 	window = 16
 )
-
-// scratch returns n bytes aligned for elements of any type.
-func scratch(n int) []byte {
-	if n == 0 {
-		return nil
-	}
-	words := make([]uint64, (n+7)/8)
-	return unsafe.Slice((*byte)(unsafe.Pointer(&words[0])), n)
-}
 
 // cuts returns the parts+1 byte offsets that divide n bytes into nearly equal
 // parts at boundaries of elements of elem bytes.

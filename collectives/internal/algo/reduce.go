@@ -11,7 +11,7 @@ func reduceBinomial(c Net, root int, x []byte, f Fold) error {
 		sum := x[lo:hi]
 		if len(kids) > 0 {
 			if got == nil {
-				acc, got = scratch(hi-lo), scratch(hi-lo)
+				acc, got = c.Scratch(hi-lo), c.Scratch(hi-lo)
 			}
 			if !t.isRoot() {
 				sum = acc[:copy(acc, sum)]
@@ -41,9 +41,9 @@ func reduceHalving(c Net, root int, x []byte, f Fold) error {
 		return err
 	}
 	k := coreOf(c)
-	sum, tmp := x, scratch(len(x))
+	sum, tmp := x, c.Scratch(len(x))
 	if k.r != root {
-		sum = scratch(len(x))
+		sum = c.Scratch(len(x))
 		copy(sum, x)
 	}
 	off := cuts(len(x), f.Elem, k.n)
@@ -75,7 +75,7 @@ func reduceGather(c Net, root int, x []byte, f Fold) error {
 	p, n := c.Size(), len(x)
 	var all []byte
 	if c.Rank() == root {
-		all = scratch(p * n)
+		all = c.Scratch(p * n)
 	}
 	if err := gatherBinomial(c, root, x, all, Even(n, p)); err != nil || all == nil {
 		return err
@@ -110,7 +110,7 @@ func chainTo(c Net, root int, x []byte, f Fold) error {
 	r, last := c.Rank(), c.Size()-1
 	result := x
 	if r == last && r != root {
-		result = scratch(len(x))
+		result = c.Scratch(len(x))
 	}
 	err := chain(c, x, f, func(lo int, _, upto []byte) {
 		if r == last {

@@ -4,7 +4,7 @@ package algo
 // for the blocks of those they cover: log2 p rounds, about n bytes a rank.
 func reduceScatterHalving(c Net, x, part []byte, f Fold) error {
 	k, n := coreOf(c), len(part)
-	sum, tmp := scratch(len(x)), scratch(len(x))
+	sum, tmp := c.Scratch(len(x)), c.Scratch(len(x))
 	copy(sum, x)
 	if err := k.enter(c, sum, tmp, f); err != nil {
 		return err
@@ -32,7 +32,7 @@ func reduceScatterHalving(c Net, x, part []byte, f Fold) error {
 func reduceScatterPairwise(c Net, x, part []byte, f Fold) error {
 	r, p, n := c.Rank(), c.Size(), len(part)
 	copy(part, x[r*n:])
-	tmp := scratch(n)
+	tmp := c.Scratch(n)
 	for i := 1; i < p; i++ {
 		dst, src := (r+i)%p, (r-i+p)%p
 		if err := c.SendRecv(dst, x[dst*n:(dst+1)*n], src, tmp); err != nil {
@@ -49,7 +49,7 @@ func reduceScatterPairwise(c Net, x, part []byte, f Fold) error {
 // in rank order: the bytes of pairwise, and p blocks of memory.
 func reduceScatterAllToAll(c Net, x, part []byte, f Fold) error {
 	off := Even(len(part), c.Size())
-	all := scratch(len(x))
+	all := c.Scratch(len(x))
 	if err := AllToAll(c, Choice{}, x, all, off); err != nil {
 		return err
 	}

@@ -10,7 +10,7 @@ func scanDoubling(c Net, x []byte, f Fold) error {
 
 // exScanDoubling carries a second fold along, of the lower ranks without this one.
 func exScanDoubling(c Net, x []byte, f Fold) error {
-	upto, before := scratch(len(x)), scratch(len(x))
+	upto, before := c.Scratch(len(x)), c.Scratch(len(x))
 	copy(upto, x)
 	some, err := prefixes(c, upto, f, before)
 	if err == nil && some {
@@ -23,7 +23,7 @@ func exScanDoubling(c Net, x []byte, f Fold) error {
 // before that of ranks 0..r-1; some says whether there are any.
 func prefixes(c Net, upto []byte, f Fold, before []byte) (some bool, err error) {
 	r, p := c.Rank(), c.Size()
-	lower, tmp := scratch(len(upto)), scratch(len(upto))
+	lower, tmp := c.Scratch(len(upto)), c.Scratch(len(upto))
 	for d := 1; d < p; d *= 2 {
 		var out, in []Part
 		if r+d < p {
