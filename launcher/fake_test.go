@@ -213,7 +213,7 @@ func TestRunOutputAndPlan(t *testing.T) {
 		a.say(&wire.Output{Proc: 1, Data: []byte("half ")}, &wire.Output{Proc: 0, Data: []byte("zero\n")},
 			&wire.Output{Proc: 1, Data: []byte("one\nrest")}, &wire.Output{Proc: 2, Stderr: true, Data: []byte("oops\n")})
 		a.finish(wire.Exit{})
-	}}, nil)
+	}}, func(io *IO) { io.Stdin = devNull(t) })
 	if got.code != 0 || got.out != "[0] zero\n[1] half one\n[1] rest\n" || got.errOut != "[2]<stderr> oops\n" {
 		t.Errorf("%+v", got)
 	}

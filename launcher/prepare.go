@@ -38,6 +38,7 @@ type Job struct {
 	running  atomic.Pointer[run]
 
 	stdinRank int       // who gets standard input, unless --stdin says all or none
+	noInput   bool      // there is none, or an earlier start has read it: nobody gets it
 	attempt   int       // how often it has been started again
 	began     time.Time // when it was started first
 }

@@ -40,6 +40,7 @@ type IO struct {
 func (j *Job) Run(ctx context.Context, starter agents.Starter, io IO) int {
 	j.began = time.Now()
 	for {
+		j.noInput = io.Stdin == nil
 		r := &run{
 			job:    j,
 			io:     io,
@@ -155,6 +156,13 @@ func (r *run) main(ctx context.Context, starter agents.Starter) int {
 // refuse ends a run that cannot begin.
 func (r *run) refuse(err error) int {
 	r.say(err.Error())
+	if r.input != nil {
+		r.input.Close()
+	}
+	if files := r.outlets.files; files != nil {
+		files.Close()
+		<-files.Done()
+	}
 	r.stdout.Close()
 	r.stderr.Close()
 	<-r.stdout.Done()

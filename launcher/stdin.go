@@ -8,6 +8,9 @@ import (
 
 // feedsProc says whether a process gets standard input: --stdin.
 func (j *Job) feedsProc(proc int) bool {
+	if j.noInput {
+		return false
+	}
 	switch j.spec.Stdin {
 	case "all":
 		return true
@@ -25,7 +28,7 @@ func (r *run) openInput() error {
 			sinks = append(sinks, &stdin.Sink{Proc: p, Send: r.hosts[proc.Host].link.send})
 		}
 	}
-	if r.io.Stdin == nil || sinks == nil {
+	if sinks == nil {
 		return nil
 	}
 	var err error

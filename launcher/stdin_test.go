@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"io"
 	"os"
+	"strings"
 	"testing"
 
 	"gridrun/internal/wire"
@@ -17,6 +18,43 @@ func (a *fakeAgent) input() (m *wire.Input, ok bool) {
 	}
 	m, ok = next.(*wire.Input)
 	return m, ok
+}
+
+func devNull(t *testing.T) *os.File {
+	t.Helper()
+	f, err := os.Open(os.DevNull)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { f.Close() })
+	return f
+}
+
+// TestRunWithoutInput: nobody waits for input that will never come, as after a
+// restart; and a run that cannot begin leaves the input alone.
+func TestRunWithoutInput(t *testing.T) {
+	runFake(t, jobOf(t, 2, nil), &fake{play: func(a *fakeAgent) {
+		if a.start.Procs[0].Stdin {
+			t.Error("rank 0 gets an input that there is not")
+		}
+		a.ready()
+		a.finish(wire.Exit{})
+	}}, nil)
+
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	defer w.Close()
+	dir := t.TempDir()
+	got := runFake(t, jobOf(t, 2, func(s *Spec) {
+		s.OutputDir = dir
+		s.Observe.StatsFile = dir // a directory
+	}), &fake{}, func(io *IO) { io.Stdin = r })
+	if got.code != CodeRefused || !strings.Contains(got.errOut, "--stats-file: ") {
+		t.Errorf("%+v", got)
+	}
 }
 
 func TestRunInput(t *testing.T) {

@@ -33,3 +33,6 @@ for f in t.json t.restart.1.json s s.restart.1 p.pb.gz p.pb.restart.1.gz; do [ -
 # With --on-failure continue, what the survivors end with decides.
 ok gridrun --restarts 1 --on-failure continue -np 2 sh -c '[ $GRIDRUN_RANK = 0 ] || kill -9 $$; sleep 0.1'
 hasnt err 'restart'
+# Standard input is not repeated: there is none.
+ok sh -c 'echo given | gridrun --restarts 1 -np 1 sh -c "cat; exit \$((1 - GRIDRUN_RESTART))"'
+has out '^given$'
