@@ -454,3 +454,32 @@ func TestRunLease(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 }
+
+// TestRunAwakes: a launcher that has not run for longer than the lease (Ctrl-Z, a
+// suspended machine) listens before it takes agents for dead.
+func TestRunAwakes(t *testing.T) {
+	const lease = 200 * time.Millisecond
+	j := jobOf(t, 1, func(s *Spec) { s.Lease = lease })
+	got := runFake(t, j, &fake{play: func(a *fakeAgent) {
+		a.ready()
+		asleep := make(chan struct{})
+		r := j.running.Load()
+		r.post(func() {
+			close(asleep)
+			time.Sleep(3 * lease)
+		})
+		<-asleep
+		for heard := 0; heard < 3; heard++ {
+			if _, ok := a.hear().(*wire.Beat); !ok {
+				t.Error("no beat of the launcher")
+				return
+			}
+			time.Sleep(lease / 4) // a busy host
+			a.say(&wire.Beat{})
+		}
+		a.finish(wire.Exit{})
+	}}, nil)
+	if got.code != 0 {
+		t.Errorf("%+v", got)
+	}
+}

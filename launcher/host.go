@@ -191,7 +191,7 @@ func (h *hostRun) talk(agent agents.Agent, began time.Time) (done bool, err erro
 		if err != nil {
 			return done, h.fault("reading from the agent", err)
 		}
-		h.link.heard.Store(time.Now().UnixNano())
+		h.link.hears()
 		h.live.Store(true)
 		switch m := m.(type) {
 		case *wire.Ready:

@@ -17,16 +17,27 @@ type link struct {
 	busy   bool
 	closed bool
 
-	owed  atomic.Int64 // output written whose credit has not gone back yet
-	heard atomic.Int64 // when the agent last said something, Unix nanoseconds
+	owed atomic.Int64 // output written whose credit has not gone back yet
+
+	began time.Time
+	heard atomic.Int64 // when the agent last said something: nanoseconds since began
+	quiet atomic.Int32 // looks since then
 }
 
 func newLink() *link {
-	l := &link{}
+	l := &link{began: time.Now()}
 	l.more.L = &l.mu
-	l.heard.Store(time.Now().UnixNano())
 	return l
 }
+
+// hears notes that the agent has said something.
+func (l *link) hears() {
+	l.heard.Store(int64(time.Since(l.began)))
+	l.quiet.Store(0)
+}
+
+// silence is how long the agent has said nothing, whatever becomes of the time of day.
+func (l *link) silence() time.Duration { return time.Since(l.began) - time.Duration(l.heard.Load()) }
 
 func (l *link) send(m wire.Message) {
 	l.mu.Lock()

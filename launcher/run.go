@@ -193,8 +193,8 @@ func (r *run) loop(ctx context.Context) {
 		case <-cancelled:
 			cancelled = nil
 			r.do(r.machine.Step(job.Interrupted{Signal: int(syscall.SIGTERM)}))
-		case now := <-beat:
-			r.beat(now)
+		case <-beat:
+			r.beat()
 		}
 	}
 }
@@ -365,16 +365,18 @@ func (r *run) broadcast(m wire.Message) {
 }
 
 // beat shows agents that we live, and gives up those that have shown nothing
-// for the lease.
-func (r *run) beat(now time.Time) {
+// for the lease. Looks are counted, as agents count them: a launcher that has not
+// run for a while (Ctrl-Z, a suspended machine) finds one tick waiting, and what
+// agents have said behind it.
+func (r *run) beat() {
 	if r.beats%looksPerBeat == 0 {
 		r.broadcast(&wire.Beat{})
 	}
 	r.beats++
 	for h, host := range r.hosts {
-		if silence := now.Sub(time.Unix(0, host.link.heard.Load())); host.live.Load() && silence > r.job.spec.Lease {
+		if host.live.Load() && host.link.quiet.Add(1) > looks {
 			host.kill()
-			why := fmt.Sprintf("no sign of life for %v", silence.Round(time.Millisecond))
+			why := fmt.Sprintf("no sign of life for %v", host.link.silence().Round(time.Millisecond))
 			if way := host.way(); way != "" {
 				why += ", nor perhaps of " + way + ", through which it is reached"
 			}

@@ -68,6 +68,7 @@ type agent struct {
 	grace    <-chan time.Time // SIGKILL then
 	killing  *time.Ticker     // looks for descendants that escaped the last SIGKILL
 	silence  int              // beats sent since the launcher was heard
+	resting  bool             // the user has stopped the launcher, which is silent for that
 	lost     *loss
 }
 
@@ -193,7 +194,7 @@ const leaseBeats = 4
 // not run for a while (a suspended or overloaded host) finds one tick waiting and
 // the launcher's messages behind it.
 func (a *agent) beat() {
-	if a.silence++; a.silence > leaseBeats {
+	if a.silence++; a.silence > leaseBeats && !a.resting {
 		a.lost = &loss{"lease", fmt.Errorf("nothing heard from the launcher for %v", time.Duration(a.start.Lease))}
 		return
 	}
@@ -205,6 +206,7 @@ func (a *agent) handle(m wire.Message) {
 	a.silence = 0
 	switch m := m.(type) {
 	case *wire.Beat:
+		a.resting = false
 	case *wire.Input:
 		if p := a.byProc[m.Proc]; p != nil && p.spec.Stdin {
 			p.input(m.Data)
@@ -216,8 +218,12 @@ func (a *agent) handle(m wire.Message) {
 	case *wire.Grant:
 		a.credit.Give(m.N)
 	case *wire.Signal:
+		// Ctrl-Z: the launcher stops ranks and then itself. Other messages that were
+		// on their way may still follow; its next beat or signal says that it goes on.
+		a.resting = syscall.Signal(m.Signal) == syscall.SIGSTOP
 		a.signalGroups(syscall.Signal(m.Signal))
 	case *wire.Stop:
+		a.resting = false
 		a.stop(m)
 	case *wire.Gone:
 		if m.Lost > 0 {

@@ -240,6 +240,29 @@ func TestLease(t *testing.T) {
 	}
 }
 
+// TestLeaseRests: a launcher that the user has stopped (Ctrl-Z) is silent as
+// long as it likes, and the lease counts again when it goes on.
+func TestLeaseRests(t *testing.T) {
+	t.Parallel()
+	s := job(shell("trap 'echo on' CONT; echo up; while :; do sleep 0.01; done"))
+	s.Lease = int64(time.Second / 2)
+	h := startHost(t, s)
+	h.awaitOutput(0, "up")
+	h.send(&wire.Signal{Signal: int(syscall.SIGSTOP)})
+	h.send(&wire.Grant{N: 1}) // was on its way
+	n := 0
+	h.until("silence for three leases", func(log []wire.Message) bool {
+		n = beats(log)
+		return n > 3*leaseBeats
+	})
+	h.send(&wire.Signal{Signal: int(syscall.SIGCONT)})
+	h.awaitOutput(0, "on")
+	if trouble := await(h, anyOf[*wire.Trouble]); trouble.Stage != "lease" {
+		t.Errorf("%+v", trouble)
+	}
+	h.awaitExit()
+}
+
 func beats(log []wire.Message) (n int) {
 	for _, m := range log {
 		if _, ok := m.(*wire.Beat); ok {
