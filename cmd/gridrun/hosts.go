@@ -34,7 +34,7 @@ type starters struct {
 }
 
 func (s *starters) Start(ctx context.Context, host place.Host) (agents.Agent, error) {
-	if j := s.job.Load(); j != nil && j.Alone() {
+	if j := s.job.Load(); j != nil && j.Alone() && guard.Childless() {
 		return startOwn()
 	}
 	if host.Local() {

@@ -12,7 +12,8 @@
 //	                                  `- host service (gridrun __hostd), when asked for
 //
 // Where a job is on the launcher's machine alone, the launcher is the guard
-// ([guard.StartOwn]): launcher --stdin/stdout--> agent.
+// ([guard.StartOwn]): launcher --stdin/stdout--> agent; unless it has children
+// that are not of the job.
 //
 // The parts: guard (what outlives the agent), command and environ (what a process
 // is started with), procio (what flows between agent and process), checkup (a look

@@ -23,9 +23,16 @@ type Own struct {
 	guard     *os.File // the guard's end of the socket between them
 }
 
+// Childless says that this process has no children. A shell that becomes gridrun
+// (`worker & exec gridrun ...`) leaves it its own, which are no part of the job.
+func Childless() bool {
+	err := unix.Waitid(unix.P_ALL, 0, nil, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT, nil)
+	return errors.Is(err, unix.ECHILD)
+}
+
 // StartOwn starts `gridrun __agent` in a session of its own; stderr takes what it
 // says beside the protocol. Until Wait has returned, this process must have no
-// other children: Wait ends all of them.
+// other children ([Childless]): Wait ends all of them.
 func StartOwn(stderr io.Writer) (*Own, error) {
 	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
 		return nil, fmt.Errorf("becoming a subreaper: %w", err)

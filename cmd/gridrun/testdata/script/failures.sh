@@ -17,3 +17,8 @@ has err 'gridrun: not finished after 300ms (--timeout); 2 ranks stopped$'
 ok timeout 20 gridrun -np 1 sh -c 'sleep 1000 & echo started'
 has out started
 
+# Whom the shell had started that became gridrun is not of the job, however that ends.
+for job in true 'sleep 0.1; kill -9 $$'; do
+  run sh -c 'sleep 100 >/dev/null 2>&1 & echo $! >before; exec gridrun -np 2 sh -c "$1"' - "$job"
+  kill "$(cat before)" || fail "what was there before the job is gone"
+done
