@@ -2,6 +2,7 @@ package timeline
 
 import (
 	"bufio"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -36,9 +37,9 @@ func Create(path string, begin int64) (*Writer, error) {
 	case err == nil && st.IsDir():
 		return nil, &fs.PathError{Op: "create", Path: path, Err: errors.New("it is a directory")}
 	case w.whole:
-		if w.file, err = os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*"); err == nil {
-			err = w.file.Chmod(0o644)
-		}
+		// Not CreateTemp, whose files are the user's alone: the umask says who reads it.
+		beside := filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+"."+rand.Text()[:8])
+		w.file, err = os.OpenFile(beside, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
 		var at *fs.PathError
 		if errors.As(err, &at) { // the name that the user has given says more
 			err = &fs.PathError{Op: "create", Path: path, Err: at.Err}

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"syscall"
 	"testing"
 
 	"gridrun/internal/engine"
@@ -142,6 +143,25 @@ func TestWriter(t *testing.T) {
 	left, _ := filepath.Glob(filepath.Join(filepath.Dir(path), ".*"))
 	if len(left) != 0 {
 		t.Errorf("left behind: %v", left)
+	}
+}
+
+// TestMode: who may read a timeline is the umask's word, as with every file.
+func TestMode(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "t.json")
+	for mask, want := range map[int]os.FileMode{0o077: 0o600, 0o022: 0o644, 0o002: 0o664} {
+		before := syscall.Umask(mask)
+		w, err := Create(path, 0)
+		syscall.Umask(before)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Close(nil); err != nil {
+			t.Fatal(err)
+		}
+		if st, err := os.Stat(path); err != nil || st.Mode().Perm() != want {
+			t.Errorf("umask %03o: %v, %v, want %v", mask, st.Mode(), err, want)
+		}
 	}
 }
 
