@@ -40,18 +40,9 @@ func (rk *Rank) lost(w int, e *end) {
 	}
 	// A rendezvous with it cannot go on. But data that is on its way from a
 	// process that lives arrives, and nobody else may have the buffer meanwhile.
-	tables := []map[uint64]*Request{rk.sends, rk.recvs}
-	if e.survived {
-		tables = tables[:1]
-	}
-	for _, table := range tables {
-		for id, r := range table {
-			if r.peer == int32(w) || r.peer < 0 && r.comm.groupRank(w) == r.status.Source {
-				delete(table, id)
-				r.err = rk.proc.lostError(w)
-				ended = append(ended, r)
-			}
-		}
+	ended = append(ended, rk.giveUp(rk.sends, w)...)
+	if !e.survived {
+		ended = append(ended, rk.giveUp(rk.recvs, w)...)
 	}
 	for _, m := range rk.queues.Msgs(func(m *match.Msg) bool {
 		return m.Src == int32(w) && m.Value.(*message).header.Kind == wire.RTS
@@ -64,6 +55,30 @@ func (rk *Rank) lost(w int, e *end) {
 		r.finish(r.err)
 	}
 	told.carryOut()
+}
+
+// giveUp takes the transfers with world rank w out of a table, for the caller to
+// finish. Called with rk.mu held.
+func (rk *Rank) giveUp(table map[uint64]*Request, w int) (ended []*Request) {
+	for id, r := range table {
+		if r.peer == int32(w) || r.peer < 0 && r.comm.groupRank(w) == r.status.Source {
+			delete(table, id)
+			r.err = rk.proc.lostError(w)
+			ended = append(ended, r)
+		}
+	}
+	return ended
+}
+
+// orphaned ends the receives whose data a rank's process would still have sent
+// after the rank's end: now the process has ended, too.
+func (rk *Rank) orphaned(w int) {
+	rk.mu.Lock()
+	ended := rk.giveUp(rk.recvs, w)
+	rk.mu.Unlock()
+	for _, r := range ended {
+		r.finish(r.err)
+	}
 }
 
 // Revoke ends every pending and later operation on the group, at every member,

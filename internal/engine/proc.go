@@ -277,15 +277,20 @@ func (p *Proc) Down(q int, err error) {
 		e = note
 	}
 	for r, rq := range p.Topology.RankProc {
-		if rq == q {
-			p.markGone(r, e)
+		if rq == q && !p.markGone(r, e) {
+			for _, rk := range p.ranks {
+				if rk != nil {
+					rk.orphaned(r)
+				}
+			}
 		}
 	}
 }
 
-func (p *Proc) markGone(r int, e *end) {
+// markGone notes how rank r has ended; false if that was known.
+func (p *Proc) markGone(r int, e *end) bool {
 	if !p.gone[r].CompareAndSwap(nil, e) {
-		return
+		return false
 	}
 	p.goneN.Add(1)
 	for _, rk := range p.ranks {
@@ -294,6 +299,7 @@ func (p *Proc) markGone(r int, e *end) {
 		}
 	}
 	p.sleeping.rouse(true)
+	return true
 }
 
 // lostError is what an operation with a rank that has ended returns.
