@@ -59,15 +59,15 @@ func (n *network) ended(err error) error {
 	return err
 }
 
-// settle waits for r and returns the first error. On an error the call is given
-// up at once: otherwise the remaining transfers might wait for peers that wait
-// for this rank.
+// settle waits for r and returns the first error. On an error the call
+// fails for all at once: otherwise the remaining transfers might wait for peers
+// that wait for this rank.
 func (n *network) settle(before error, r *engine.Request) error {
 	err := n.explain(n.Wait(r))
 	if before != nil || err == nil {
 		return before
 	}
-	return n.End(err)
+	return n.Fail(err)
 }
 
 // explain adds what this rank has brought to an error about ranks that differ.

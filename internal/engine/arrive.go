@@ -63,10 +63,10 @@ func (rk *Rank) envelope(h *wire.Header, body []byte, room *message) (kept bool)
 			rk.tooLate(h, g.revoked)
 			return false
 		}
-		call := rk.keep(h, body, room)
+		group, clash := rk.keep(h, body, room)
 		rk.mu.Unlock()
-		if call != nil {
-			call.clash(h)
+		if clash != nil {
+			group.Revoke(clash)
 		}
 		return true
 	}
@@ -139,9 +139,10 @@ func (rk *Rank) tooLate(h *wire.Header, cause error) {
 }
 
 // keep queues an unexpected message, in room if that is not nil, and wakes who probes
-// for it. It returns the collective call in progress that the message contradicts, if
-// any. Called with rk.mu held.
-func (rk *Rank) keep(h *wire.Header, body []byte, m *message) *Call {
+// for it. If a collective call is in progress that the message contradicts, it returns
+// that and the group. Called with rk.mu held: when a call is over, its memory may
+// serve the next one.
+func (rk *Rank) keep(h *wire.Header, body []byte, m *message) (*Comm, error) {
 	if m == nil {
 		m = messages.Get().(*message)
 	}
@@ -158,11 +159,11 @@ func (rk *Rank) keep(h *wire.Header, body []byte, m *message) *Call {
 	if h.Group&collective != 0 {
 		if g := rk.groups[h.Group&^collective]; g != nil {
 			if k := g.calls[h.Seq]; k != nil && !k.agrees(h) {
-				return k
+				return k.comm, k.contradiction(h)
 			}
 		}
 	}
-	return nil
+	return nil, nil
 }
 
 // consumed accounts for an eager message that has been matched and returns the

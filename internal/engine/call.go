@@ -154,9 +154,6 @@ func (k *Call) differs(peer int, op Op, flags uint16, elem Signature) error {
 	return fmt.Errorf("%w or %w: ranks %d and %d call %v with different lengths, options or element types", ErrMismatch, ErrType, k.comm.me, peer, k.op)
 }
 
-// clash fails the call from outside: a message has come that contradicts it.
-func (k *Call) clash(h *wire.Header) { k.comm.Revoke(k.contradiction(h)) }
-
 func (k *Call) request(kind requestKind, peer, step int, x []byte) *Request {
 	r := requests.Get().(*Request)
 	*r = Request{rank: k.comm.rank, comm: k.comm, kind: kind, op: k.op, call: k,
@@ -227,6 +224,19 @@ func (k *Call) End(err error) error {
 		}
 		err = k.told(err)
 	}
+	return k.over(err)
+}
+
+// Fail ends the call for the other members, as End does with an error, while this
+// rank still waits for what it has started. The caller goes on to End.
+func (k *Call) Fail(err error) error {
+	if k.seated {
+		err = k.told(err)
+	}
+	return k.over(err)
+}
+
+func (k *Call) over(err error) error {
 	rk := k.comm.rank
 	rk.mu.Lock()
 	if g := rk.groups[k.comm.id]; g != nil {
