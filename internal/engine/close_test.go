@@ -81,3 +81,47 @@ func TestCloseWhileSomebodyWaits(t *testing.T) {
 	cancel()
 	wg.Wait()
 }
+
+// While a waiter has the poll token from the start, the background poller does not
+// sleep in the doorbell, which takes a thread; when the token is free it does.
+func TestBackgroundPollerBeginsWhenItIsNeeded(t *testing.T) {
+	p := NewProc(Config{Topology: topology(0, 1), Ranks: []int{0}})
+	d := newDozer(p)
+	p.Use(d, []int{1})
+	if !p.takeToken() {
+		t.Fatal("the token of a new process is taken")
+	}
+	if err := p.Start(); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-d.asleep[1]:
+		t.Error("the background poller sleeps in the doorbell although somebody polls")
+	case <-time.After(5 * idleTime):
+	}
+	p.releaseToken()
+	select {
+	case <-d.asleep[1]:
+	case <-time.After(20 * time.Second):
+		t.Error("nobody polls, and the background poller does not sleep in the doorbell")
+	}
+	if err := p.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// A process that ends before the background poller was needed does not wait for it.
+func TestCloseBeforeTheBackgroundPollerIsNeeded(t *testing.T) {
+	p := NewProc(Config{Topology: topology(0, 1), Ranks: []int{0}})
+	d := newDozer(p)
+	p.Use(d, []int{1})
+	if err := p.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if p.takeToken() {
+		p.releaseToken()
+	}
+	if err := p.Close(); err != nil {
+		t.Error(err)
+	}
+}

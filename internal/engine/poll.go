@@ -22,6 +22,8 @@ import (
 const (
 	// tick is how often an attentive background poller looks.
 	tick = time.Millisecond
+	// idleTime is how long nobody polls before the background poller begins.
+	idleTime = 2 * time.Millisecond
 	// lingerLooks are the background poller's looks after the last frame: the
 	// next piece of a transfer finds it there.
 	lingerLooks = 200
@@ -42,6 +44,9 @@ func (p *Proc) takeToken() bool {
 // it is armed. Frames that came between the last look and the arming are
 // fetched here: no sender has rung for them.
 func (p *Proc) releaseToken() {
+	if !p.used.Load() && p.used.CompareAndSwap(false, true) {
+		close(p.first)
+	}
 	for !p.attentive.Load() && p.poller.Watch(false) {
 		p.poller.Watch(true)
 		p.poller.Poll()
@@ -70,13 +75,42 @@ func (p *Proc) pollOnce() {
 	}
 }
 
+// needed returns when nobody has polled for a moment for the first time, or false
+// at the end. A process that only ever waits, as one that says hello and ends
+// does, is spared the thread that sleeps in the doorbell.
+func (p *Proc) needed(timer *time.Timer) bool {
+	for waits := timer.C; ; {
+		select {
+		case <-waits:
+			if p.token.TryLock() {
+				p.releaseToken()
+				return true
+			}
+			waits = nil // until the holder gives it up
+		case <-p.first:
+			timer.Reset(idleTime)
+			select {
+			case <-timer.C:
+				return true
+			case <-p.quit:
+				return false
+			}
+		case <-p.quit:
+			return false
+		}
+	}
+}
+
 // background fetches while no waiter does.
 func (p *Proc) background() {
 	defer p.joined.Done()
 	// A timer, not the doorbell's timeout: the runtime's monitor would wake up
 	// every 20 us to look after a thread that blocks so often.
-	timer := time.NewTimer(p.tick)
+	timer := time.NewTimer(idleTime)
 	defer timer.Stop()
+	if !p.needed(timer) {
+		return
+	}
 	for {
 		p.poller.Sleep(1, 0)
 		if p.closing.Load() {

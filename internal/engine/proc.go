@@ -61,6 +61,8 @@ type Proc struct {
 	wanted    atomic.Int32  // waiters that want it from the background poller
 	sleepers  atomic.Int32  // waiters asleep without the token
 	baton     chan struct{} // capacity 1: to a sleeper, that the token is free
+	used      atomic.Bool   // the token has been given up once
+	first     chan struct{} // closed then
 
 	looks    int           // polls of a waiter before it yields
 	shared   atomic.Int32  // waits that are to yield early; set under the token
@@ -111,6 +113,7 @@ func NewProc(cfg Config) *Proc {
 		siblings: len(cfg.Ranks) > 1,
 		baton:    make(chan struct{}, 1),
 		quit:     make(chan struct{}),
+		first:    make(chan struct{}),
 	}
 	for r := range p.world {
 		p.world[r] = int32(r)

@@ -1,6 +1,7 @@
 // Package spin has what a loop that waits for another processor does between
 // two looks: Pause for looks a few nanoseconds apart, Yield when whoever is
-// waited for may need this very processor.
+// waited for may need this very processor, Block when it is to sleep in a system
+// call.
 package spin
 
 // Pause tells the processor that this is a waiting loop (PAUSE, YIELD): the

@@ -6,6 +6,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"gridrun/internal/spin"
 )
 
 // createFile returns size bytes of zeroed memory as a file that can neither
@@ -79,7 +81,7 @@ func futexWait(w *uint32, old uint32, timeout int64) {
 		t := unix.NsecToTimespec(timeout)
 		ts = &t
 	}
-	syscall.Syscall6(unix.SYS_FUTEX, uintptr(unsafe.Pointer(w)), futexWaitOp, uintptr(old), uintptr(unsafe.Pointer(ts)), 0, 0)
+	spin.Block(unix.SYS_FUTEX, uintptr(unsafe.Pointer(w)), futexWaitOp, uintptr(old), uintptr(unsafe.Pointer(ts)), 0, 0)
 }
 
 // futexWake wakes who waits at w; it never blocks.

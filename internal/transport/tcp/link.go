@@ -283,11 +283,12 @@ func (l *link) kill(err error) {
 	}
 }
 
-// leave begins the link's part of Close.
-func (l *link) leave() {
+// leave begins the link's part of Close; open says that there is more to it.
+func (l *link) leave() (open bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.leaving = true
+	open = l.state == dialing || l.state == up
 	switch l.state {
 	case idle:
 		l.state, l.err = down, ErrClosed
@@ -302,6 +303,7 @@ func (l *link) leave() {
 			l.startWriter()
 		}
 	}
+	return open
 }
 
 // abort ends the link's part of Close when its time is over. It returns false

@@ -220,11 +220,19 @@ func (n *Net) close() error {
 	}
 	n.mu.Unlock()
 
-	if n.polled != nil {
+	if n.polled != nil && n.polled.begun.Load() {
 		defer n.polled.drive()()
 	}
+	open := false
 	for _, l := range n.links {
-		l.leave()
+		open = l.leave() || open
+	}
+	switch {
+	case n.polled == nil || n.polled.closing.Load():
+	case open: // the first connections are just coming up
+		defer n.polled.drive()()
+	default:
+		n.polled.shut()
 	}
 	ctx, cancel := context.WithTimeout(n.ctx, n.cfg.Close)
 	defer cancel()

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"gridrun/internal/spin"
 	"gridrun/internal/transport"
 )
 
@@ -27,11 +28,19 @@ import (
 //
 // Watch(false) arms outer[1]; the first thing to come disarms it. So a process
 // that polls again and again is rung once at most.
+//
+// All that comes into being with the first socket: most processes of a job never
+// have one, and until then who sleeps takes no thread.
 type Polled struct {
 	*Net
-	sockets int    // epoll
-	outer   [2]int // epoll
-	bell    [2]int // eventfd
+	begin   sync.Once   // makes what follows
+	begun   atomic.Bool // it is there
+	failed  error       // why it is not; of begin
+	sockets int         // epoll
+	outer   [2]int      // epoll
+	bell    [2]int      // eventfd
+
+	early [2]chan struct{} // capacity 1: wakes who sleeps before begin
 
 	polling sync.Mutex // held by who serves sockets
 	events  [16]unix.EpollEvent
@@ -54,26 +63,41 @@ type Polled struct {
 var _ transport.Poller = (*Polled)(nil)
 
 // Polled has the connections of n polled by the caller from now on, before the
-// first of them. Where that is not possible it returns n.
+// first of them.
 func (n *Net) Polled() transport.Network {
 	if n.cfg.Seal != nil {
 		return n
 	}
-	p := &Polled{Net: n}
-	if err := p.open(); err != nil {
-		p.shut()
-		return n
+	p := &Polled{Net: n, sockets: -1, outer: [2]int{-1, -1}, bell: [2]int{-1, -1}}
+	for which := range p.early {
+		p.early[which] = make(chan struct{}, 1)
 	}
 	p.links.Store(new([]*link))
 	n.polled = p
 	return p
 }
 
+// ready makes what sockets are polled with, for the first of them.
+func (p *Polled) ready() error {
+	p.begin.Do(func() {
+		p.life.RLock()
+		defer p.life.RUnlock()
+		if p.closed {
+			p.failed = ErrClosed
+			return
+		}
+		if p.failed = p.open(); p.failed == nil {
+			p.begun.Store(true)
+		}
+	})
+	if p.failed == nil {
+		p.Wake() // who has slept before sleeps on in outer
+	}
+	return p.failed
+}
+
 func (p *Polled) open() (err error) {
 	fds := []*int{&p.sockets, &p.outer[0], &p.outer[1], &p.bell[0], &p.bell[1]}
-	for _, fd := range fds {
-		*fd = -1
-	}
 	for _, fd := range fds[:3] {
 		if *fd, err = unix.EpollCreate1(unix.EPOLL_CLOEXEC); err != nil {
 			return err
@@ -152,6 +176,9 @@ func (p *Polled) poll() (count int) {
 			count += l.serve(0)
 		}
 	}
+	if !p.begun.Load() {
+		return count
+	}
 	if l := p.hot.next(); l != nil {
 		n := l.serve(unix.EPOLLIN)
 		if n > 0 {
@@ -188,24 +215,45 @@ func (p *Polled) sleep(which int, timeout int64) {
 	if p.closed || p.seen[which].Swap(cur) != cur {
 		return
 	}
+	// Whoever wakes advances the count and then looks who is asleep.
+	p.asleep[which].Store(true)
+	if p.wakes.Load() == cur {
+		p.doze(which, timeout)
+	}
+	p.asleep[which].Store(false)
+	p.seen[which].Store(p.wakes.Load())
+}
+
+// doze sleeps until something comes, a Wake or the timeout.
+func (p *Polled) doze(which int, timeout int64) {
+	if !p.begun.Load() {
+		var late <-chan time.Time
+		if timeout > 0 {
+			timer := time.NewTimer(time.Duration(timeout))
+			defer timer.Stop()
+			late = timer.C
+		}
+		select {
+		case <-p.early[which]:
+		case <-late:
+		}
+		return
+	}
 	ms := -1
 	if timeout > 0 {
 		ms = int((timeout + 999999) / 1000000)
 	}
-	// Whoever wakes advances the count and then looks who is asleep.
-	p.asleep[which].Store(true)
-	if p.wakes.Load() == cur {
-		var events [2]unix.EpollEvent
-		n, _ := unix.EpollWait(p.outer[which], events[:], ms)
-		for _, e := range events[:max(n, 0)] {
-			if int(e.Fd) == p.bell[which] {
-				var b [8]byte
-				unix.Read(p.bell[which], b[:])
-			}
+	var events [2]unix.EpollEvent
+	n, no := spin.Block(unix.SYS_EPOLL_PWAIT, uintptr(p.outer[which]), uintptr(unsafe.Pointer(&events)), uintptr(len(events)), uintptr(ms), 0, 0)
+	if no != 0 {
+		return
+	}
+	for _, e := range events[:n] {
+		if int(e.Fd) == p.bell[which] {
+			var b [8]byte
+			unix.Read(p.bell[which], b[:])
 		}
 	}
-	p.asleep[which].Store(false)
-	p.seen[which].Store(p.wakes.Load())
 }
 
 // Wake implements transport.Poller.
@@ -213,9 +261,19 @@ func (p *Polled) Wake() {
 	p.life.RLock()
 	defer p.life.RUnlock()
 	p.wakes.Add(1)
-	for which, fd := range p.bell {
-		if p.asleep[which].Load() && !p.closed {
-			unix.Write(fd, []byte{1, 0, 0, 0, 0, 0, 0, 0})
+	if p.closed {
+		return
+	}
+	for which, early := range p.early {
+		if !p.asleep[which].Load() {
+			continue
+		}
+		select {
+		case early <- struct{}{}:
+		default:
+		}
+		if p.begun.Load() {
+			unix.Write(p.bell[which], []byte{1, 0, 0, 0, 0, 0, 0, 0})
 		}
 	}
 }
@@ -227,7 +285,7 @@ func (p *Polled) Watch(on bool) bool {
 	}
 	p.life.RLock()
 	defer p.life.RUnlock()
-	if !p.closed {
+	if !p.closed && p.begun.Load() {
 		e := unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLONESHOT, Fd: int32(p.sockets)}
 		unix.EpollCtl(p.outer[1], unix.EPOLL_CTL_MOD, p.sockets, &e)
 	}
@@ -258,7 +316,7 @@ func (p *Polled) takeChores() []*link {
 
 // carry makes c the carrier of l's frames.
 func (n *Net) carry(l *link, c net.Conn) *conn {
-	if t, ok := c.(*net.TCPConn); ok && n.polled != nil {
+	if t, ok := c.(*net.TCPConn); ok && n.polled != nil && n.polled.ready() == nil {
 		if s, err := newSocket(l, t); err == nil {
 			return &conn{carrier: s, polled: true, in: newInput(s, l.peer, n.sink)}
 		}

@@ -2,7 +2,10 @@ package tcp
 
 import (
 	"os"
+	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"gridrun/internal/transport"
 	"gridrun/internal/transport/transporttest"
@@ -47,6 +50,59 @@ func TestPolledLeavesNoDescriptor(t *testing.T) {
 		}
 	}
 	eventually(t, "descriptors to be closed", func() bool { return descriptors(t) <= before })
+}
+
+// Before the first connection there is no descriptor, and who sleeps wakes up when
+// woken and when that connection brings something.
+func TestPolledBeginsWithTheFirstSocket(t *testing.T) {
+	noGoroutineStays(t)
+	recs, sinks := recorders(t, 2)
+	before := descriptors(t)
+	m := newMesh(t, sinks, func(m *mesh, _ *Config) { m.undriven = true })
+	if now := descriptors(t); now > before+2 { // the listener, and the runtime's own epoll set
+		t.Errorf("%d descriptors more for networks without a connection", now-before)
+	}
+	p := m.polled[1].(*Polled)
+	if p.Poll() != 0 || p.Watch(false) {
+		t.Error("a network without a connection delivers")
+	}
+	for which := range 2 {
+		p.Wake()
+		p.Sleep(which, 0) // returns at once: it has been woken since
+		woken := make(chan struct{})
+		go func() {
+			p.Sleep(which, 0)
+			close(woken)
+		}()
+		eventually(t, "a sleeper to sleep", p.asleep[which].Load)
+		p.Wake()
+		<-woken
+	}
+	p.Sleep(0, int64(time.Millisecond)) // returns
+
+	var joined sync.WaitGroup
+	var over atomic.Bool
+	for i, n := range m.polled {
+		joined.Go(func() {
+			for q := n.(*Polled); !over.Load(); {
+				q.Poll()
+				q.Watch(false)
+				q.Sleep(i, 0) // one as the holder of the token, one as the background poller
+			}
+		})
+	}
+	m.nets[0].Link(1).Post(eager(0, pattern(0, 100)))
+	recs[1].UntilArrived(1)
+	over.Store(true)
+	for _, n := range m.polled {
+		n.(*Polled).Wake()
+	}
+	joined.Wait()
+	for _, err := range m.close() {
+		if err != nil {
+			t.Error(err)
+		}
+	}
 }
 
 // After Close all methods of a Poller return at once and do nothing.

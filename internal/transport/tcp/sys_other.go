@@ -4,6 +4,7 @@ package tcp
 
 import (
 	"net"
+	"sync/atomic"
 
 	"gridrun/internal/transport"
 )
@@ -22,12 +23,13 @@ func overdue(int) bool { return false }
 func hurry(*net.TCPConn) {}
 
 // Polled exists on Linux only; elsewhere goroutines read every connection.
-type Polled struct{}
+type Polled struct{ begun, closing atomic.Bool }
 
 // Polled returns n: nobody needs to poll it.
 func (n *Net) Polled() transport.Network { return n }
 
 func (p *Polled) drive() func()                { return func() {} }
+func (p *Polled) shut()                        {}
 func (n *Net) attend(*link)                    {}
 func (n *Net) watchFor(*link)                  {}
 func (n *Net) carry(_ *link, c net.Conn) *conn { return &conn{carrier: newStream(c)} }
