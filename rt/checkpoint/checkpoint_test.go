@@ -106,6 +106,26 @@ func TestSaveAndLoad(t *testing.T) {
 	}
 }
 
+// What has just been saved is there, whatever greater steps are: when the newest
+// is damaged, the job goes on from the one before.
+func TestSaveBehindDamage(t *testing.T) {
+	s := Store{Dir: t.TempDir(), Keep: 1}
+	save(t, s, 2, 40)
+	dirs, err := s.stepDirs()
+	if err != nil || len(dirs) != 1 {
+		t.Fatal(dirs, err)
+	}
+	if err := os.WriteFile(partPath(dirs[0], 1), []byte("damaged"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, step := range []int64{35, 36} {
+		save(t, s, 2, step)
+		if got, err := load(t, s, 2); err != nil || got != step {
+			t.Fatalf("%d, %v, want %d", got, err, step)
+		}
+	}
+}
+
 // Another number of ranks is told so, and reads by part.
 func TestOtherNumberOfRanks(t *testing.T) {
 	s := Store{Dir: t.TempDir()}

@@ -107,8 +107,9 @@ func (s Store) stepDirs() (dirs []string, err error) {
 const abandoned = time.Hour
 
 // prune removes what is older than the newest Keep complete steps, and what was
-// never completed.
-func (s Store) prune() error {
+// never completed. The step that has just been saved stays also behind greater
+// ones: those may be damaged, or of a run that was given up.
+func (s Store) prune(saved string) error {
 	dirs, err := s.stepDirs()
 	if err != nil {
 		return err
@@ -121,7 +122,7 @@ func (s Store) prune() error {
 	if len(all) < keep {
 		return nil
 	}
-	kept := map[string]bool{}
+	kept := map[string]bool{saved: true}
 	for _, snap := range all[:keep] {
 		kept[snap.dir] = true
 	}

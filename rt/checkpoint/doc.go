@@ -21,7 +21,7 @@
 //	    `complete` in the same way. That is the commit: before it the step does not
 //	    exist, after it it does.
 //	 4. All ranks hear how it went, and rank 0 removes what is older than the
-//	    newest Keep steps.
+//	    newest Keep steps, but not this one.
 //
 // Load takes the newest complete step whose parts all have their sizes and
 // checksums, on every rank the same one; a damaged one is told to Store.Warn and

@@ -90,7 +90,7 @@ func (s Store) Save(ctx context.Context, g rt.Group, step int64, vars ...Var) er
 		return fmt.Errorf("checkpoint: saving step %d: %s", step, end.Error)
 	}
 	if g.Rank() == 0 {
-		s.warn(s.prune())
+		s.warn(s.prune(begun.Dir))
 	}
 	return nil
 }
