@@ -101,13 +101,18 @@ func (k *Keeper) Serve(ctx context.Context, l *net.UnixListener) error {
 	k.all.Go(k.watchIdle)
 	for {
 		c, err := l.AcceptUnix()
-		if err != nil {
-			if k.ctx.Err() == nil {
-				k.cancel()
-				k.all.Wait()
-				return err
+		if k.ctx.Err() != nil || errors.Is(err, net.ErrClosed) {
+			if err == nil {
+				c.Close()
 			}
 			break
+		}
+		if err != nil { // no descriptors left: jobs go on, and later there may be some
+			select {
+			case <-time.After(acceptPause):
+			case <-k.ctx.Done():
+			}
+			continue
 		}
 		if !ours(c) {
 			c.Close()
@@ -126,6 +131,10 @@ func (k *Keeper) Serve(ctx context.Context, l *net.UnixListener) error {
 	}
 	return nil
 }
+
+// acceptPause is how long a keeper that has no descriptor left waits before it
+// takes the next connection.
+const acceptPause = 50 * time.Millisecond
 
 // ours says whether the peer is this user.
 func ours(c *net.UnixConn) bool {

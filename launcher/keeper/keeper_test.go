@@ -13,6 +13,8 @@ import (
 
 	"gridrun/internal/wire"
 	"gridrun/launcher/agents"
+
+	"golang.org/x/sys/unix"
 )
 
 // work runs a job on an agent: its answer, and how it ended.
@@ -296,6 +298,37 @@ func TestOtherBuild(t *testing.T) {
 	var other *OtherBuild
 	if !errors.As(err, &other) || c == nil || !strings.Contains(err.Error(), "pid 42") {
 		t.Errorf("%v, %v", c, err)
+	}
+}
+
+// A keeper without descriptors, and its jobs with it, lives until there are some.
+func TestNoDescriptors(t *testing.T) {
+	r := newRig(t, time.Hour)
+	r.up(t, "a")
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var was unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &was); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: 3, Max: was.Max}); err != nil {
+		t.Fatal(err)
+	}
+	err = unix.Connect(fd, &unix.SockaddrUnix{Name: r.path})
+	select {
+	case <-r.ended:
+	case <-time.After(3 * acceptPause):
+	}
+	if err := errors.Join(err, unix.Setrlimit(unix.RLIMIT_NOFILE, &was), unix.Close(fd)); err != nil {
+		t.Fatal(err)
+	}
+	if says, a, _ := work(t, r.client(t), "a", "short"); says != "short on a" {
+		t.Error(says)
+	} else {
+		io.Copy(io.Discard, a)
+		a.Wait()
 	}
 }
 
