@@ -79,7 +79,7 @@ var perProgram = []string{"np", "export", "wdir"}
 
 // aliases are other spellings that mpirun's users have in their fingers.
 var aliases = map[string]string{
-	"machinefile": "hostfile", "hosts": "host", "wd": "wdir", "x": "export",
+	"n": "np", "machinefile": "hostfile", "hosts": "host", "wd": "wdir", "x": "export",
 	"output-filename": "output-dir", "label": "tag-output", "chdir": "wdir",
 }
 

@@ -126,6 +126,9 @@ func findFlag(word string, known []flagSpec) (f flagSpec, value string, given, o
 
 func unknownFlag(word string, known []flagSpec) error {
 	name, _, _ := strings.Cut(strings.TrimLeft(word, "-"), "=")
+	if ours := foreign[name]; ours != "" {
+		return fmt.Errorf("unknown flag %s; gridrun has %s", word, ours)
+	}
 	var names []string
 	for _, f := range known {
 		if !f.hidden {

@@ -21,7 +21,7 @@ func TestSplit(t *testing.T) {
 	for line, want := range map[string][]section{
 		"prog -np 3":                    {{command: []string{"prog", "-np", "3"}}},
 		"-np 3 prog":                    {{[]string{"--np=3"}, []string{"np"}, []string{"prog"}}},
-		"-np=3 -n3 -n 3 --np 3 prog":    {{[]string{"--np=3", "--np=3", "--np=3", "--np=3"}, []string{"np", "np", "np", "np"}, []string{"prog"}}},
+		"-np=3 -n3 -n 3 --np 3 --n=3 p": {{[]string{"--np=3", "--np=3", "--np=3", "--np=3", "--np=3"}, []string{"np", "np", "np", "np", "np"}, []string{"p"}}},
 		"-tag-output -v -x A=-n p":      {{[]string{"--tag-output", "--verbose", "--export=A=-n"}, []string{"tag-output", "verbose", "export"}, []string{"p"}}},
 		"--no-tag-output -no-verbose p": {{[]string{"--tag-output=false", "--verbose=false"}, []string{"tag-output", "verbose"}, []string{"p"}}},
 		"--tag-output=false p":          {{[]string{"--tag-output=false"}, []string{"tag-output"}, []string{"p"}}},
@@ -50,6 +50,8 @@ func TestSplit(t *testing.T) {
 		"-nope p":       "unknown flag -nope",
 		"-vx p":         "unknown flag -vx",
 		"--dryrun p":    "did you mean --dry-run?",
+		"-ppn 2 p":      "unknown flag -ppn; gridrun has --map-by ppr:N",
+		"--ntasks=2 p":  "unknown flag --ntasks=2; gridrun has -np N",
 		"-np":           "-np needs a value",
 		": b":           "no program before the colon",
 		"a : : b":       "no program before the colon",
@@ -57,6 +59,23 @@ func TestSplit(t *testing.T) {
 	} {
 		if got, err := split(strings.Fields(line), known); err == nil || !strings.Contains(err.Error(), part) {
 			t.Errorf("%q: %+v, %v, want %q", line, got, err, part)
+		}
+	}
+}
+
+// TestForeign: what is advised is there, and what is there is not called foreign.
+func TestForeign(t *testing.T) {
+	known := knownFlags(t)
+	for name, ours := range foreign {
+		for _, dashes := range []string{"-", "--"} {
+			if f, _, _, ok := findFlag(dashes+name, known); ok {
+				t.Errorf("%s%s is --%s", dashes, name, f.name)
+			}
+		}
+		for word := range strings.FieldsSeq(ours) {
+			if _, _, _, ok := findFlag(strings.Trim(word, ",;`"), known); strings.HasPrefix(word, "-") && !ok {
+				t.Errorf("%s: there is no %s", name, word)
+			}
 		}
 	}
 }
