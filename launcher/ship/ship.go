@@ -156,6 +156,9 @@ func put(ctx context.Context, client *sftp.Client, f File, name string, count *c
 	if err != nil {
 		return err
 	}
+	if err := f.unchanged(in); err != nil {
+		return err
+	}
 	info, err := client.Lstat(part)
 	if err != nil {
 		return err

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"time"
 )
 
 // A File is content that is to be on a host.
@@ -21,6 +22,8 @@ type File struct {
 	Hash       string // SHA-256 of the content, hexadecimal
 	Size       int64  // bytes
 	Executable bool
+
+	modified time.Time // when Hash was computed; zero: not known
 }
 
 // ReadFile describes the file at path, which it reads once for the hash.
@@ -41,6 +44,7 @@ func ReadFile(path, name string) (File, error) {
 	if !info.Mode().IsRegular() {
 		return f, fmt.Errorf("%s is no regular file, only those can be shipped", path)
 	}
+	f.modified = info.ModTime()
 	sum := sha256.New()
 	if f.Size, err = io.Copy(sum, in); err != nil {
 		return f, fmt.Errorf("reading %s: %w", path, err)
@@ -48,6 +52,26 @@ func ReadFile(path, name string) (File, error) {
 	f.Hash = hex.EncodeToString(sum.Sum(nil))
 	f.Executable = info.Mode()&0o111 != 0
 	return f, nil
+}
+
+// unchanged says whether in, which has been sent, is the file that was hashed:
+// other bytes would be taken for it as long as they are in the cache. A file of
+// the same time is; one that another job has put there anew is read again.
+func (f File) unchanged(in *os.File) error {
+	if info, err := in.Stat(); err != nil || f.modified.IsZero() || info.ModTime().Equal(f.modified) {
+		return err
+	}
+	sum := sha256.New()
+	if _, err := in.Seek(0, io.SeekStart); err != nil {
+		return err
+	}
+	if _, err := io.Copy(sum, in); err != nil {
+		return err
+	}
+	if hex.EncodeToString(sum.Sum(nil)) != f.Hash {
+		return errors.New("the file changed while it was being brought; start again when it is complete")
+	}
+	return nil
 }
 
 // A Source gives the file that hosts of a platform need. It may be asked by
