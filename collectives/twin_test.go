@@ -32,7 +32,7 @@ func tryRun(t *testing.T, n int, body rt.Body) error {
 	defer cancel()
 	err := rt.Run(ctx, n, body)
 	cancel()
-	for deadline := time.Now().Add(5 * time.Second); runtime.NumGoroutine() > before; time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); runtime.NumGoroutine() > before; time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("%d goroutines before, %d after:\n%s", before, runtime.NumGoroutine(), stacks())
 		}

@@ -175,7 +175,7 @@ func runFake(t *testing.T, job *Job, f *fake, change func(*IO)) result {
 // settled waits until no more goroutines run than before.
 func settled(t *testing.T, before int) {
 	t.Helper()
-	for deadline := time.Now().Add(5 * time.Second); runtime.NumGoroutine() > before; {
+	for deadline := time.Now().Add(time.Minute); runtime.NumGoroutine() > before; {
 		if time.Now().After(deadline) {
 			buf := make([]byte, 1<<20)
 			t.Fatalf("goroutines left behind:\n%s", buf[:runtime.Stack(buf, true)])

@@ -46,7 +46,7 @@ func (j *Job) Run(ctx context.Context, starter agents.Starter, io IO) int {
 			io:     io,
 			events: make(chan any, 64),
 			ended:  make(chan struct{}),
-			timers: map[job.Timer]*time.Timer{},
+			timers: map[job.Timer]*timer{},
 			screen: &output.Screen{Terminal: io.Stderr, Columns: io.Columns},
 			askers: map[int]chan<- picture{},
 			began:  time.Now(),
@@ -73,7 +73,7 @@ type run struct {
 	machine   *job.Machine
 	events    chan any // job.Event or func()
 	ended     chan struct{}
-	timers    map[job.Timer]*time.Timer
+	timers    map[job.Timer]*timer
 	hosts     []*hostRun
 	directory *gather.Directory
 	notices   *gather.Notices
@@ -208,7 +208,7 @@ func (r *run) finish(cancel context.CancelFunc) int {
 		r.server.Close()
 	}
 	for _, t := range r.timers {
-		t.Stop()
+		t.stop()
 	}
 	if r.input != nil {
 		r.input.Close()
@@ -302,9 +302,9 @@ func (r *run) do(actions []job.Action) {
 			r.hosts[a.Host].link.send(a.Message)
 		case job.Arm:
 			if old := r.timers[a.Timer]; old != nil {
-				old.Stop()
+				old.stop()
 			}
-			r.timers[a.Timer] = time.AfterFunc(a.After, func() { r.post(job.Rang{Timer: a.Timer}) })
+			r.timers[a.Timer] = after(a.After, func() { r.post(job.Rang{Timer: a.Timer}) })
 		case job.Answer:
 			for _, who := range a.To {
 				r.answer(who, a.Job)

@@ -139,7 +139,7 @@ func noLeaks(t *testing.T) {
 	}
 	goroutines, files := runtime.NumGoroutine(), descriptors()
 	t.Cleanup(func() {
-		for deadline := time.Now().Add(5 * time.Second); ; runtime.Gosched() {
+		for deadline := time.Now().Add(time.Minute); ; runtime.Gosched() {
 			maps, _ := os.ReadFile("/proc/self/maps")
 			mapped := strings.Contains(string(maps), "gridrun-lram")
 			if runtime.NumGoroutine() <= goroutines && descriptors() <= files && !mapped {

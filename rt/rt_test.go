@@ -44,7 +44,7 @@ func leakFree(t *testing.T, f func() error) error {
 	t.Helper()
 	before := runtime.NumGoroutine()
 	err := f()
-	deadline := time.Now().Add(10 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	for runtime.NumGoroutine() > before {
 		if time.Now().After(deadline) {
 			buf := make([]byte, 1<<16)

@@ -224,12 +224,14 @@ func TestLease(t *testing.T) {
 	s := job(familyEnding("sleep 1005"))
 	s.Lease = int64(time.Second)
 	h := startHost(t, s)
-	h.awaitOutput(0, "family is there")
 	// Answered for longer than a lease, the agent goes on.
-	for n := 1; n <= leaseBeats+2; n++ {
-		h.until("a beat", func(log []wire.Message) bool { return beats(log) >= n })
-		h.send(new(wire.Beat))
-	}
+	answered := 0
+	h.until("the family, and some beats", func(log []wire.Message) bool {
+		for ; answered < beats(log); answered++ {
+			h.send(new(wire.Beat))
+		}
+		return answered >= leaseBeats+2 && strings.Contains(output(log, 0, false), "family is there")
+	})
 	trouble := await(h, anyOf[*wire.Trouble])
 	if trouble.Stage != "lease" || !strings.Contains(trouble.Text, "1s") {
 		t.Errorf("%+v", trouble)

@@ -45,7 +45,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-const patient = 20 * time.Second
+const patient = time.Minute
 
 // markName is set in the environment of every process of a test's job.
 const markName = "GRIDRUN_AGENT_TEST"

@@ -118,7 +118,7 @@ func start(t *testing.T) (a *agent, log *bytes.Buffer, stop func() error) {
 		mine.Close()
 		select {
 		case err := <-done:
-			for deadline := time.Now().Add(5 * time.Second); runtime.NumGoroutine() > before; runtime.Gosched() {
+			for deadline := time.Now().Add(time.Minute); runtime.NumGoroutine() > before; runtime.Gosched() {
 				if time.Now().After(deadline) {
 					t.Errorf("%d goroutines, %d before", runtime.NumGoroutine(), before)
 					break

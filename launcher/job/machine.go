@@ -33,7 +33,7 @@ type Config struct {
 }
 
 // DefaultStart is how long agents may take to answer on this machine.
-const DefaultStart = 10 * time.Second
+const DefaultStart = 30 * time.Second
 
 // Deadlines of the phases, beyond the user's own.
 const (
@@ -42,7 +42,7 @@ const (
 	settleLimit  = time.Second
 	inspectLimit = 4 * time.Second  // above what an agent takes at most
 	stopLimit    = 10 * time.Second // after the grace period
-	drainLimit   = 10 * time.Second
+	drainLimit   = 30 * time.Second
 )
 
 func (m *Machine) drain() time.Duration { return cmp.Or(m.cfg.Drain, drainLimit) }

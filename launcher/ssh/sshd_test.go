@@ -191,7 +191,7 @@ func knownLine(host string, port int, key ssh.PublicKey) string {
 // answers waits until the server shows its key: another test's may have taken
 // the port just before, and then this one ends.
 func (s *sshd) answers(ended chan struct{}) bool {
-	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); {
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); {
 		select {
 		case <-ended:
 			return false
@@ -278,7 +278,7 @@ func quiet(t *testing.T) {
 	t.Helper()
 	before := runtime.NumGoroutine()
 	t.Cleanup(func() {
-		for deadline := time.Now().Add(5 * time.Second); runtime.NumGoroutine() > before; time.Sleep(time.Millisecond) {
+		for deadline := time.Now().Add(time.Minute); runtime.NumGoroutine() > before; time.Sleep(time.Millisecond) {
 			if time.Now().After(deadline) {
 				buf := make([]byte, 1<<17)
 				t.Errorf("%d goroutines, %d before:\n%s", runtime.NumGoroutine(), before, buf[:runtime.Stack(buf, true)])
@@ -322,7 +322,7 @@ func (n *notices) String() string {
 // gone waits for the end of a process.
 func gone(t testing.TB, pid string) {
 	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(5 * time.Millisecond) {
 		if _, err := os.Stat(filepath.Join("/proc", pid)); os.IsNotExist(err) {
 			return
 		}

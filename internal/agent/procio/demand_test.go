@@ -79,7 +79,7 @@ func TestAwaited(t *testing.T) {
 				}
 				return
 			}
-			for deadline := time.Now().Add(20 * time.Second); !look(); {
+			for deadline := time.Now().Add(time.Minute); !look(); {
 				if time.Now().After(deadline) {
 					t.Fatal("it reads, and is not found")
 				}

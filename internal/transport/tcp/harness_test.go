@@ -160,7 +160,7 @@ func (m *mesh) refusals(t testing.TB, n int) []error {
 
 func eventually(t testing.TB, what string, cond func() bool) {
 	t.Helper()
-	for end := time.Now().Add(20 * time.Second); !cond(); time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(time.Minute); !cond(); time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatalf("still waiting for: %s\n%s", what, ourGoroutines())
 		}

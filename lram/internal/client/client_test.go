@@ -68,7 +68,7 @@ var welcome = &proto.Welcome{Version: proto.Version, Server: "s", Memory: 64 << 
 func checkGoroutines(t testing.TB) {
 	before := runtime.NumGoroutine()
 	t.Cleanup(func() {
-		for deadline := time.Now().Add(5 * time.Second); runtime.NumGoroutine() > before; runtime.Gosched() {
+		for deadline := time.Now().Add(time.Minute); runtime.NumGoroutine() > before; runtime.Gosched() {
 			if time.Now().After(deadline) {
 				t.Fatalf("%d goroutines, %d before", runtime.NumGoroutine(), before)
 			}
