@@ -384,7 +384,7 @@ func TestSlowReceiverStopsSender(t *testing.T) {
 			x := make([]byte, 1024)
 			sent := 0
 			for {
-				short, cancel := context.WithTimeout(ctx, 50*time.Millisecond)
+				short, cancel := context.WithTimeout(ctx, time.Second)
 				err := rt.Send(short, w, 1, 0, x)
 				cancel()
 				if err != nil {

@@ -14,6 +14,7 @@ import (
 // TestHostsCheck: hosts that are well, one without sshd, one that refuses our key,
 // and two that do not reach each other. Nothing of it is left anywhere.
 func TestHostsCheck(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t, testnet.Config{Hosts: 5})
 	ask := func(t *testing.T, flags ...string) (int, string) {
 		t.Helper()

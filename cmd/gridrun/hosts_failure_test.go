@@ -190,6 +190,7 @@ var failures = []row{
 }
 
 func TestHostFailures(t *testing.T) {
+	t.Parallel()
 	nets := newClusters(t, 2, 4)
 	for _, r := range failures {
 		for i, m := range moments {
@@ -263,5 +264,7 @@ func (c *cluster) mend(t *testing.T, r row) {
 			t.Error(fmt.Errorf("mending node2: %w", err))
 		}
 	}
+	c.down(t) // when the test has failed before
+	c.spares = false
 	c.clean(t, nil, nil)
 }

@@ -25,6 +25,7 @@ var (
 // exit code must be one that the row has for some moment. GRIDRUN_KILL_SEED
 // repeats a run, as far as the machine does.
 func TestHostKills(t *testing.T) {
+	t.Parallel()
 	nets := newClusters(t, 2, 4)
 	rows := slices.DeleteFunc(slices.Clone(failures), func(r row) bool { return r.dead })
 	first := number("GRIDRUN_KILL_SEED", int(time.Now().Unix()))
@@ -44,7 +45,7 @@ func TestHostKills(t *testing.T) {
 // random lets the row happen when a job has run for a time.
 func (r row) random(t *testing.T, c *cluster, mode string, after time.Duration) {
 	defer c.mend(t, r)
-	l := c.launch(t, "", append([]string{"--timeout", "60"}, jobArgs(c, mode)...)...)
+	l := c.launch(t, "", append([]string{"--timeout", "300"}, jobArgs(c, mode)...)...)
 	if r.cut {
 		// Before that, other times hold: docs/failures.md.
 		poll(t, "a rank runs on node2", func() bool { return len(c.find(t, struck, "rank")) > 0 })

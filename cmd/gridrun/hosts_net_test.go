@@ -38,6 +38,7 @@ import (
 //	busy      ranks meet until they are stopped; each has children and the host service
 //	stubborn  the same, but only SIGKILL ends it
 //	survive   ranks meet until some have died, and then go on without them
+//	outlast   ranks meet, whoever dies, until they are sent SIGUSR1
 //	read      ranks read an array until a host is lost, and then from a cache without it
 //	work      see hosts_stranger_test.go
 func tester(ctx context.Context, w *rt.World) error {
@@ -53,7 +54,13 @@ func tester(ctx context.Context, w *rt.World) error {
 		return work(ctx, w)
 	}
 	if mode == "survive" {
-		return survivor(ctx, w)
+		return survivor(ctx, w, nil)
+	}
+	if mode == "outlast" {
+		enough := make(chan os.Signal, 1)
+		signal.Notify(enough, syscall.SIGUSR1)
+		fmt.Fprintf(w.Stdout(), "up %d\n", w.Rank())
+		return survivor(ctx, w, enough)
 	}
 	if mode == "read" {
 		return reader(ctx, w)
@@ -105,6 +112,7 @@ type cluster struct {
 	dir    string // on this machine; hosts do not see it
 	before map[string]map[string]bool
 	kept   bool // a keeper holds the hosts
+	spares bool // or has held them: agents of no job may wait there
 }
 
 // newCluster makes a net of hosts. Its directory holds the commands gridrun and tester.
@@ -207,7 +215,7 @@ func (c *cluster) launchWith(t *testing.T, env []string, stdin string, args ...s
 	l.cmd.Env = append(l.cmd.Env, env...)
 	l.cmd.Stdin = strings.NewReader(stdin)
 	l.cmd.Stdout, l.cmd.Stderr = l.out, l.errOut
-	l.cmd.WaitDelay = time.Second
+	l.cmd.WaitDelay = patient
 	l.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if err := l.cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -360,7 +368,8 @@ func (c *cluster) sockets(i int) (found []string) {
 }
 
 // left says what is still there of jobs on host i; alone: the host is cut off,
-// so sshd cannot know that its connection has ended.
+// so sshd cannot know that its connection has ended, nor can an agent that a keeper
+// has waiting there: it has no lease, and leaves after two minutes.
 func (c *cluster) left(t *testing.T, i int, alone bool) (found []string) {
 	t.Helper()
 	h := c.Host(i)
@@ -368,8 +377,13 @@ func (c *cluster) left(t *testing.T, i int, alone bool) (found []string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	spare := map[string]bool{"guard": alone && c.spares, "agent": alone && c.spares}
 	for _, p := range all {
 		if alone && parts["sshd"](p) {
+			continue
+		}
+		if part := spareOf(p); spare[part] {
+			spare[part] = false
 			continue
 		}
 		found = append(found, fmt.Sprintf("%s: process %d %s %q", h.Name, p.PID, p.Name, p.Args))
@@ -384,6 +398,16 @@ func (c *cluster) left(t *testing.T, i int, alone bool) (found []string) {
 	}
 	slices.Sort(found)
 	return found
+}
+
+// spareOf is the part of a waiting agent that a process could be.
+func spareOf(p testnet.Process) string {
+	for _, part := range []string{"guard", "agent"} {
+		if parts[part](p) {
+			return part
+		}
+	}
+	return ""
 }
 
 // clean waits until nothing of any job is left anywhere, and returns how long

@@ -42,7 +42,7 @@ var hostRuns = map[string]func(t *testing.T, c *cluster){
 		if code != 42 {
 			t.Errorf("code %d", code)
 		}
-		has(t, errOut, "rank 5 (host node3, pid ", "exited with code 42; 7 other ranks stopped")
+		has(t, errOut, "rank 5 (host node3, pid ", " exited with code 42") // others may not have started
 	},
 	"input reaches rank 0": func(t *testing.T, c *cluster) {
 		l := c.launch(t, strings.Repeat("a line\n", 50000), "-H", c.hosts(1), "--wdir", "/", "wc", "-l")
@@ -187,6 +187,7 @@ func (c *cluster) hello(t *testing.T, flags ...string) (errOut string) {
 }
 
 func TestHostRuns(t *testing.T) {
+	t.Parallel()
 	nets := newClusters(t, 2, 4)
 	for name, f := range hostRuns {
 		t.Run(name, func(t *testing.T) {
@@ -202,6 +203,7 @@ func TestHostRuns(t *testing.T) {
 // TestHostsThatRefuse: each host that cannot take part is named, in one message
 // and with exit code 125, before any rank runs.
 func TestHostsThatRefuse(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t, testnet.Config{Hosts: 4})
 	config := func(t *testing.T, change func(text string) string) string {
 		t.Helper()
@@ -307,6 +309,7 @@ func TestPoorHomes(t *testing.T) {
 
 // TestWindshearOnHosts: what windshear prints does not depend on the number of hosts.
 func TestWindshearOnHosts(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t, testnet.Config{Hosts: 16})
 	var want string
 	for _, hosts := range []int{1, 4, 16} {
@@ -314,7 +317,7 @@ func TestWindshearOnHosts(t *testing.T) {
 		for i := range hosts {
 			list = append(list, fmt.Sprintf("%s:%d", c.Host(i).Name, 16/hosts))
 		}
-		code, out, errOut := c.run(t, "-H", strings.Join(list, ","), "--wdir", "/", "--timeout", "60", "windshear")
+		code, out, errOut := c.run(t, "-H", strings.Join(list, ","), "--wdir", "/", "--timeout", "300", "windshear")
 		if code != 0 {
 			t.Fatalf("%d hosts: code %d: %s", hosts, code, errOut)
 		}

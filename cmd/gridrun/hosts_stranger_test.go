@@ -74,13 +74,13 @@ var strangerWords = [][]byte{
 // job from before it is there until its end, floods it, says what it likes and
 // repeats what it has heard from the ranks. The job's results are right, the port
 // answers nobody else, and the agents stay small.
-func TestStrangers(t *testing.T) {
+func TestStrangers(t *testing.T) { // not in parallel: strangers take what CPU there is
 	c := newCluster(t, testnet.Config{Hosts: 2})
 	for _, flags := range [][]string{nil, {"--encrypt"}} {
 		t.Run("with"+strings.Join(flags, ""), func(t *testing.T) {
 			heard := listenIn(t, c)
 			stop, connected := flood(t, c)
-			args := append(flags, "-H", c.hosts(3), "--wdir", "/", "--port", strangerPort, "--timeout", "60", filepath.Join(c.dir, "tester"), "work")
+			args := append(flags, "-H", c.hosts(3), "--wdir", "/", "--port", strangerPort, "--timeout", "300", filepath.Join(c.dir, "tester"), "work")
 			l := c.launch(t, "", args...)
 			l.await(t, 6, "up")
 			seen := connected.Load()

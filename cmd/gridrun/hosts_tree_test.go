@@ -17,6 +17,7 @@ import (
 // node6 through node2, node7 through node3. The hosts have no keys, and only the
 // front knows theirs.
 func TestHostTree(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t, testnet.Config{Hosts: 7})
 	t.Run("hello", func(t *testing.T) { treeHello(t, c, 3) })
 	t.Run("again, nothing to ship", func(t *testing.T) { treeHello(t, c, 2) })

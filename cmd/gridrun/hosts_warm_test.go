@@ -25,7 +25,7 @@ func (c *cluster) up(t *testing.T, flags ...string) (keeper int) {
 	if _, err := fmt.Sscan(after, &keeper); err != nil {
 		t.Fatalf("%v: %q", err, out)
 	}
-	c.kept = true
+	c.kept, c.spares = true, true
 	t.Cleanup(func() { // down has ended it if all went well
 		if line, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", keeper)); err == nil && strings.Contains(string(line), "__keeper") {
 			syscall.Kill(keeper, syscall.SIGKILL)
@@ -75,12 +75,11 @@ func TestWarm(t *testing.T) {
 	if !c.warmly(t) {
 		t.Error("not every host was warm")
 	}
-	for name, f := range hostRuns {
-		switch name {
-		case "system's ssh", "start-up files that print", "a Go package":
-			continue // these are about another connection
-		}
-		t.Run(name, func(t *testing.T) { f(t, c) })
+	for _, name := range []string{ // what the keeper carries
+		"every rank's output is whole", "input reaches rank 0", "signals", "a rank's exit code and host",
+		"programs are brought, once", "only named variables travel", "two jobs at once",
+	} {
+		t.Run(name, func(t *testing.T) { hostRuns[name](t, c) })
 	}
 	code, out, errOut := c.run(t, "-H", c.hosts(1), "--wdir", "/", "--stage", filepath.Join(c.dir, "input"), "cat", "{stage}/input")
 	if code != 0 || out != strings.Repeat("staged\n", 4) {
@@ -164,6 +163,7 @@ func TestWarmHostGoes(t *testing.T) {
 // TestWarmFailures is a part of the table of failures with hosts that are kept.
 // What fails says the same and leaves as little.
 func TestWarmFailures(t *testing.T) {
+	t.Parallel()
 	nets := newClusters(t, 2, 4)
 	for _, r := range failures {
 		for i, m := range moments {

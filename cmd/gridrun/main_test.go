@@ -2,9 +2,12 @@ package main
 
 import (
 	"context"
+	"flag"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -26,6 +29,13 @@ func TestMain(m *testing.M) {
 		rt.Main(observed)
 	case "tester":
 		rt.Main(tester)
+	}
+	// Most tests wait for others' processes more than they compute.
+	flag.Parse()
+	asked := false
+	flag.Visit(func(f *flag.Flag) { asked = asked || f.Name == "test.parallel" })
+	if !asked {
+		flag.Set("test.parallel", strconv.Itoa(2*runtime.GOMAXPROCS(0)))
 	}
 	// A process under the race detector would wait a second for others' reports at its exit.
 	os.Setenv("GORACE", "atexit_sleep_ms=0 "+os.Getenv("GORACE"))
@@ -64,7 +74,7 @@ func shell(t *testing.T, script string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 4*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "sh", "-eu", "-c", prelude+script)
 	cmd.Dir = t.TempDir()
@@ -97,7 +107,7 @@ has() { grep -q -e "$2" "$1" || fail "no '$2' in $1"; }
 hasnt() { ! grep -q -e "$2" "$1" || fail "'$2' in $1"; }
 count() { [ "$(grep -c -e "$3" "$2")" = "$1" ] || fail "not $1 lines '$3' in $2"; }
 same() { cmp "$1" "$2" || fail "$1 and $2 differ"; }
-await() { n=0; until [ -s "$1" ]; do n=$((n+1)); [ $n -lt 500 ] || { code=; fail "no $1"; }; sleep 0.02; done; }
+await() { n=0; until [ -s "$1" ]; do n=$((n+1)); [ $n -lt 3000 ] || { code=; fail "no $1"; }; sleep 0.02; done; }
 # unfold prints a line "RANK TEXT" for each rank of lines "[RANKS] TEXT".
 unfold() { awk '{ set = substr($1, 2, length($1) - 2); text = substr($0, length($1) + 2); n = split(set, parts, ","); for (i = 1; i <= n; i++) { m = split(parts[i], ends, "-"); for (r = ends[1] + 0; r <= ends[m] + 0; r++) print r, text } }'; }
 ended() { code=0; wait "$1" || code=$?; }

@@ -72,7 +72,7 @@ func terminal(t *testing.T, script string, typings []typing) string {
 			}
 		}
 	}()
-	deadline := time.AfterFunc(30*time.Second, func() { cmd.Process.Kill() })
+	deadline := time.AfterFunc(time.Minute, func() { cmd.Process.Kill() })
 	defer deadline.Stop()
 	if err := cmd.Wait(); err != nil {
 		t.Errorf("%s: %v", script, err)

@@ -10,7 +10,7 @@ has err 'gridrun: ended by SIGTERM; 2 ranks stopped'
 hasnt out tidy
 rm ready
 
-gridrun -np 2 sh -c 'trap "echo tidy; exit 3" TERM;'"$loop" >out 2>err & job=$!
+gridrun -np 2 --grace 60 sh -c 'trap "echo tidy; exit 3" TERM;'"$loop" >out 2>err & job=$!
 await ready
 until [ "$(wc -l <ready)" = 2 ]; do sleep 0.02; done
 kill -TERM $job
