@@ -111,14 +111,14 @@ func (j *Job) name() {
 }
 
 // place puts every rank on a host; hosts without ranks are left out.
-func (spec *Spec) place() (place.Plan, error) {
+func (s *Spec) place() (place.Plan, error) {
 	request := place.Request{
-		Policy:          spec.MapBy,
-		Oversubscribe:   spec.Oversubscribe,
-		RanksPerProcess: spec.RanksPerProcess,
+		Policy:          s.MapBy,
+		Oversubscribe:   s.Oversubscribe,
+		RanksPerProcess: s.RanksPerProcess,
 	}
 	cpus := place.CPUs()
-	for _, h := range spec.Hosts {
+	for _, h := range s.Hosts {
 		switch {
 		case h.Slots > 0:
 		case h.Local():
@@ -128,7 +128,7 @@ func (spec *Spec) place() (place.Plan, error) {
 		}
 		request.Hosts = append(request.Hosts, h)
 	}
-	if len(request.Hosts) == 0 && spec.MapBy.Kind != place.ByRankfile {
+	if len(request.Hosts) == 0 && s.MapBy.Kind != place.ByRankfile {
 		name, err := os.Hostname()
 		if err != nil {
 			name = "localhost"
@@ -136,7 +136,7 @@ func (spec *Spec) place() (place.Plan, error) {
 		request.Hosts = []place.Host{{Name: name, Slots: cpus}}
 		request.Oversubscribe = true
 	}
-	for _, a := range spec.Apps {
+	for _, a := range s.Apps {
 		request.Apps = append(request.Apps, a.NP)
 	}
 	plan, err := place.Place(request)

@@ -159,8 +159,10 @@ func complete(s *wire.Start) {
 func (h *host) read() {
 	err := h.stream.Open()
 	for err == nil {
-		h.deaf.Lock() // wait while it is locked
-		h.deaf.Unlock()
+		func() {
+			h.deaf.Lock() // wait while it is locked
+			defer h.deaf.Unlock()
+		}()
 		var m wire.Message
 		if m, err = h.stream.Receive(); err == nil {
 			h.note(m, nil)

@@ -128,7 +128,7 @@ func (a *agent) first(stream *wire.Stream) (wire.Message, error) {
 			a.link.send(facts)
 		case *wire.Try:
 			if check == nil {
-				return nil, errors.New("Try without Survey")
+				return nil, errors.New("a Try without a Survey")
 			}
 			a.link.send(check.Try(m))
 		case *wire.Stage:

@@ -295,7 +295,7 @@ func (rk *Rank) cancelled(h *wire.Header) {
 // knows of it, for the group was revoked there (Recv).
 func (rk *Rank) takenBack(h *wire.Header) {
 	rk.mu.Lock()
-	r, err := rk.sends[h.Send], error(ErrRevoked)
+	r, err := rk.sends[h.Send], ErrRevoked
 	switch {
 	case h.Recv != 0:
 		if r = rk.recvs[h.Recv]; r != nil && r.status.Source != r.comm.groupRank(int(h.Src)) {

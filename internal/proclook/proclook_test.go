@@ -125,11 +125,12 @@ func TestLook(t *testing.T) {
 				cmd.Wait()
 			}()
 			look := func() Sight { return Look(Tree(Processes(), cmd.Process.Pid)) }
-			before, got := look(), State{}
+			before := look()
 			for deadline := time.Now().Add(time.Minute); ; {
 				time.Sleep(20 * time.Millisecond)
 				now := look()
-				if got = now.Since(before); c.want(got) {
+				got := now.Since(before)
+				if c.want(got) {
 					return
 				}
 				if before = now; time.Now().After(deadline) {
