@@ -9,6 +9,7 @@ import (
 	"path"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
@@ -149,6 +150,35 @@ func TestImportsPointDown(t *testing.T) {
 				if inRoom(pkg, other) {
 					t.Errorf("%s imports %s: %s must not know %s; wire it in cmd", s.path, pkg, room, other)
 				}
+			}
+		}
+	}
+}
+
+// A rank program that `gridrun new` makes is built from what the command carries.
+func TestWhatRanksImportIsCarried(t *testing.T) {
+	text, err := os.ReadFile("../../source.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var rooms []string
+	for _, line := range regexp.MustCompile(`(?m)^//go:embed (.*)$`).FindAllStringSubmatch(string(text), -1) {
+		rooms = append(rooms, strings.Fields(line[1])...)
+	}
+	carried := func(pkg string) bool {
+		return slices.ContainsFunc(rooms, func(room string) bool { return inRoom(pkg, room) })
+	}
+	for _, s := range sources(t) {
+		if !carried(s.pkg) || strings.HasSuffix(s.path, "_test.go") {
+			continue
+		}
+		for _, im := range s.file.Imports {
+			name, err := strconv.Unquote(im.Path.Value)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if pkg, ours := strings.CutPrefix(name, "gridrun/"); ours && !carried(pkg) {
+				t.Errorf("%s imports %s, which source.go does not carry: programs of `gridrun new` cannot be built", s.path, pkg)
 			}
 		}
 	}
