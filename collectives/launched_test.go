@@ -31,11 +31,28 @@ func launched(ctx context.Context, w *rt.World) error {
 	}
 	ints := kind[int32]{small[int32], Sum[int32]}
 	floats := kind[float64]{small[float64], Sum[float64]}
-	for _, n := range []int{0, 1, 7, 1000, 20_011} {
+	lengths := []int{0, 1, 7, 1000, 20_011}
+	if w.Size() > 16 {
+		lengths = []int{0, 5, 300}
+	}
+	for _, n := range lengths {
 		root := n % w.Size()
 		if err := errors.Join(ints.everything(ctx, w, n, root), floats.everything(ctx, w, n, root)); err != nil {
 			return fmt.Errorf("%d elements: %w", n, err)
 		}
+	}
+	if w.Size() > 16 {
+		return nil
+	}
+	mixed, err := rt.Split(ctx, w, 0, w.Rank()*5%w.Size()) // nodes are no runs of ranks
+	if err != nil {
+		return err
+	}
+	if err := ints.everything(ctx, mixed, 77, 1); err != nil {
+		return fmt.Errorf("in another order: %w", err)
+	}
+	if err := mixed.Close(); err != nil {
+		return err
 	}
 	half, err := rt.Split(ctx, w, w.Rank()%2, -w.Rank())
 	if err != nil {
@@ -152,14 +169,17 @@ func TestLaunched(t *testing.T) {
 		{"-np", "2"}, {"-np", "5"}, {"-np", "8"},
 		{"-np", "5", "--transport", "tcp"},
 		{"-np", "8", "--ranks-per-process", "3"},
-		{"-np", "8", "--ranks-per-process", "3", "--transport", "tcp"},
+		{"-np", "8", "--ranks-per-process", "3", "--transport", "tcp", "-x", spansNodes + "=1"},
+		{"-np", "3", "--ranks-per-process", "2", "--transport", "tcp"},
+		{"-np", "93", "--ranks-per-process", "13", "--transport", "tcp"},
 		{"-np", "5", "-x", CostsVariable + "=" + figures},
 		{"-np", "8", "--ranks-per-process", "3", "--transport", "tcp", "-x", CostsVariable + "=" + figures},
 		{"-np", "5", "--algorithm", "AllReduce=ring,Bcast=scatter-allgather,Barrier=shared,Gather=linear,AllToAll=hierarchical"},
 		{"-np", "5", "--reproducible"},
 		{"-np", "8", "--ranks-per-process", "3", "--transport", "tcp", "--reproducible"},
 	} {
-		t.Run(fmt.Sprint(flags), func(t *testing.T) {
+		name := fmt.Sprint(flags)
+		t.Run(name[:min(len(name), 70)], func(t *testing.T) {
 			ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 			defer cancel()
 			out, err := exec.CommandContext(ctx, gridrun, append(flags, "--timeout", "100", os.Args[0])...).CombinedOutput()

@@ -15,7 +15,7 @@ import (
 // its board, and by messages among one leader a node. A node is a host.
 const levelsName = cost.Hierarchical
 
-var errNoLevels = errors.New("the algorithm hierarchical is for Barrier, Bcast, Reduce and AllReduce without Ordered, on groups of several hosts with several ranks on one")
+var errNoLevels = errors.New("the algorithm hierarchical is for groups of several hosts with several ranks on one, operations that have it, without Ordered, and up to 256 MiB in the memory of a host's first rank")
 
 // on runs a part of the call on one of the group's levels. root is a rank of that
 // level, -1: none.
@@ -55,12 +55,12 @@ func (j *job) levelSignature() engine.Signature {
 
 // foldTo leaves the fold of a level's x in its root's, bcast copies it from there.
 func (j *job) foldTo(ctx context.Context, level *engine.Comm, root int, b []byte, f algo.Fold) error {
-	on := plan{total: len(b), piece: f.Elem, run: func(p *board.Party) error { return onhost.Reduce(p, root, b, f, false) }}
+	on := plan{as: "Reduce", total: len(b), piece: f.Elem, run: func(p *board.Party) error { return onhost.Reduce(p, root, b, f, false) }}
 	return j.on(ctx, level, root, on, func(c algo.Net) error { return algo.Reduce(c, algo.Choice{}, root, b, f) })
 }
 
 func (j *job) copyFrom(ctx context.Context, level *engine.Comm, root int, b []byte) error {
-	on := plan{total: len(b), run: func(p *board.Party) error { return onhost.Bcast(p, root, b) }}
+	on := plan{as: "Bcast", total: len(b), run: func(p *board.Party) error { return onhost.Bcast(p, root, b) }}
 	return j.on(ctx, level, root, on, func(c algo.Net) error { return algo.Bcast(c, algo.Choice{}, root, b) })
 }
 

@@ -15,12 +15,17 @@ const sharedName = cost.Shared
 
 // A plan is how a collective works where ranks share memory.
 type plan struct {
-	total int // bytes that one rank writes for the others
-	piece int // bytes that must fit into a stage: an element, or one for every rank
-	bytes int // as docs/algorithms.md counts them; 0: total
+	total int    // bytes that one rank writes for the others
+	piece int    // bytes that must fit into a stage: an element, or one for every rank
+	bytes int    // as docs/algorithms.md counts them; 0: total
+	as    string // the operation, where that is only a part of the call's
 	run   func(p *board.Party) error
-	// levels is how it works on a group of several nodes, or nil.
+	// levels is how it works on a group of several nodes, or nil. Where no costs are
+	// known it is taken up to some bytes, with 0 always; leader is what it takes of
+	// its leader's memory for each rank of the leader's node.
 	levels func(l *engine.Levels, c algo.Net) error
+	upTo   int
+	leader int
 }
 
 // none is for collectives that always go by messages.
@@ -28,6 +33,23 @@ var none plan
 
 // count is the bytes that algorithms are chosen by.
 func (s plan) count() int { return max(s.bytes, s.total) }
+
+// maxLeader bounds the memory that a node's leader needs for others.
+const maxLeader = 256 << 20
+
+// climbs tells whether a call can go by levels: on all ranks, so the fullest node
+// decides.
+func (s plan) climbs(l *engine.Levels) bool {
+	if l == nil || s.levels == nil {
+		return false
+	}
+	for k := range l.Nodes() {
+		if s.leader > maxLeader/len(l.Members(k)) {
+			return false
+		}
+	}
+	return true
+}
 
 // fits tells whether the board can have it.
 func (s plan) fits(p *board.Party) bool { return p != nil && s.run != nil && s.piece <= p.Stage }
@@ -41,7 +63,7 @@ const sure = 4 << 10
 // way picks one of the ways: sharedName, levelsName, or "" for messages. l are the
 // group's levels if it has any. All ranks come to the same.
 func (j *job) way(call *engine.Call, p *board.Party, l *engine.Levels, on plan) (string, error) {
-	shares, levels := on.fits(p), l != nil && on.levels != nil && !j.want.Ordered
+	shares, levels := on.fits(p), !j.want.Ordered && on.climbs(l)
 	switch name := j.want.Name; {
 	case name == sharedName && !shares:
 		return "", errNotShared
@@ -52,7 +74,10 @@ func (j *job) way(call *engine.Call, p *board.Party, l *engine.Levels, on plan) 
 	case name != "" || !shares && !levels:
 		return "", nil
 	}
-	op := j.op.String()
+	op := on.as
+	if op == "" {
+		op = j.op.String()
+	}
 	if name := wishes()[op]; name != "" {
 		switch {
 		case name == sharedName && shares || name == levelsName && levels:
@@ -75,10 +100,13 @@ func (j *job) way(call *engine.Call, p *board.Party, l *engine.Levels, on plan) 
 			return "", nil
 		}
 	}
-	if shares {
+	switch {
+	case shares:
 		return sharedName, nil
+	case on.upTo == 0 || on.count() <= on.upTo:
+		return levelsName, nil
 	}
-	return levelsName, nil
+	return "", nil
 }
 
 // perform runs the collective the way that is best.

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"runtime"
+	"strings"
 	"testing"
 	"time"
 
@@ -109,11 +111,17 @@ func options(op string, p int) [][]Option {
 	if p > 16 {
 		return all
 	}
-	for _, name := range algorithms[op] {
+	for _, name := range algorithms[strings.TrimSuffix(op, "V")] {
 		all = append(all, []Option{Algorithm(name)})
+	}
+	if os.Getenv(spansNodes) != "" && op != "Scan" && op != "ExScan" && !strings.HasSuffix(op, "V") {
+		all = append(all, []Option{Algorithm("hierarchical")})
 	}
 	return all
 }
+
+// spansNodes is set for launched ranks whose groups span nodes of several ranks.
+const spansNodes = "COLLECTIVES_SPAN_NODES"
 
 // everything runs all operations over this type with n elements a rank.
 func (k kind[T]) everything(ctx context.Context, g rt.Group, n, root int) error {
@@ -223,7 +231,7 @@ func (k kind[T]) vectors(ctx context.Context, g rt.Group, n, root int) (errs []e
 			errs = append(errs, fmt.Errorf("%s: %w", what, err))
 		}
 	}
-	for i, o := range options("Gather", p) {
+	for i, o := range options("GatherV", p) {
 		var got, want []T
 		if r == root {
 			got, want = make([]T, len(all)), all
@@ -234,7 +242,7 @@ func (k kind[T]) vectors(ctx context.Context, g rt.Group, n, root int) (errs []e
 		}
 		check(fmt.Sprint("GatherV ", i), GatherV(ctx, g, root, k.data(r, count(r)), got, mine, o...), got, want)
 	}
-	for i, o := range options("Scatter", p) {
+	for i, o := range options("ScatterV", p) {
 		var from []T
 		if r == root {
 			from = all
@@ -242,7 +250,7 @@ func (k kind[T]) vectors(ctx context.Context, g rt.Group, n, root int) (errs []e
 		x := make([]T, count(r))
 		check(fmt.Sprint("ScatterV ", i), ScatterV(ctx, g, root, from, counts, x, o...), x, k.data(r, count(r)))
 	}
-	for i, o := range options("AllGather", p) {
+	for i, o := range options("AllGatherV", p) {
 		got := make([]T, len(all))
 		check(fmt.Sprint("AllGatherV ", i), AllGatherV(ctx, g, k.data(r, count(r)), got, counts, o...), got, all)
 	}

@@ -4,6 +4,10 @@
 //
 //	gridrun bench p2p --json >p2p.json
 //	go run ./bench/plot -out pictures p2p.json ...
+//	go run ./bench/plot -merge a.json b.json >both.json
+//
+// A report may come in pieces: -merge puts those of the same ranks together, tests
+// beside tests and rounds to rounds. -only names the pictures that are wanted.
 //
 // Plotting is a program of its own so that its library and fonts are no part of
 // gridrun, which is also every rank of a built-in job.
@@ -14,15 +18,21 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"image"
 	"image/color"
+	"image/draw"
+	"image/png"
 	"io"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/plotter"
 	"gonum.org/v1/plot/vg"
+	vgdraw "gonum.org/v1/plot/vg/draw"
+	"gonum.org/v1/plot/vg/vgimg"
 
 	"gridrun/bench/message"
 )
@@ -30,19 +40,26 @@ import (
 func main() {
 	out := flag.String("out", ".", "directory for the pictures")
 	text := flag.Bool("text", false, "print the reports as tables instead")
+	together := flag.Bool("merge", false, "print the reports as one, in JSON, instead")
+	only := flag.String("only", "", "draw only these pictures: allreduce-shm-8,...")
 	flag.Parse()
-	do := func() error { return run(*out, flag.Args()) }
-	if *text {
-		do = func() error { return tables(os.Stdout, flag.Args()) }
+	var err error
+	switch {
+	case *text:
+		err = tables(os.Stdout, flag.Args())
+	case *together:
+		err = merge(os.Stdout, flag.Args())
+	default:
+		err = run(*out, *only, flag.Args())
 	}
-	if err := do(); err != nil {
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "plot:", err)
 		os.Exit(1)
 	}
 }
 
-// run draws every test of every report that has several sizes.
-func run(dir string, reports []string) error {
+// run draws every test of every report that has several sizes, or those named only.
+func run(dir, only string, reports []string) error {
 	if len(reports) == 0 {
 		return errors.New("no report; name files that gridrun bench p2p --json or collectives --json has written")
 	}
@@ -52,21 +69,72 @@ func run(dir string, reports []string) error {
 			return err
 		}
 		for _, test := range testsOf(r) {
-			p, err := draw(r, test)
+			title := fmt.Sprintf("%s-%s-%d", test, r.Over, r.Ranks)
+			if only != "" && !slices.Contains(strings.Split(only, ","), title) {
+				continue
+			}
+			p, err := chart(r, test)
 			if err != nil {
 				return fmt.Errorf("%s: %s: %w", path, test, err)
 			}
 			if p == nil {
 				continue
 			}
-			name := filepath.Join(dir, fmt.Sprintf("%s-%s-%d.png", test, r.Over, r.Ranks))
-			if err := p.Save(14*vg.Centimeter, 9*vg.Centimeter, name); err != nil {
+			name := filepath.Join(dir, title+".png")
+			if err := save(p, name); err != nil {
 				return err
 			}
 			fmt.Println(name)
 		}
 	}
 	return nil
+}
+
+// save writes a picture with a palette: a quarter of the bytes of one without.
+func save(p *plot.Plot, name string) error {
+	canvas := vgimg.New(14*vg.Centimeter, 9*vg.Centimeter)
+	p.Draw(vgdraw.New(canvas))
+	full := canvas.Image()
+	small := image.NewPaletted(full.Bounds(), palette())
+	draw.Draw(small, small.Bounds(), full, full.Bounds().Min, draw.Src)
+	f, err := os.Create(name)
+	if err != nil {
+		return err
+	}
+	e := png.Encoder{CompressionLevel: png.BestCompression}
+	return errors.Join(e.Encode(f, small), f.Close())
+}
+
+// palette has the colours and what lies between each and white, for smooth edges.
+func palette() (p color.Palette) {
+	const shades = 12
+	for _, c := range append([]color.Color{color.Black}, colours...) {
+		r, g, b, _ := c.RGBA()
+		for i := range shades {
+			mix := func(v uint32) uint8 { return uint8((int(v>>8)*(shades-i) + 255*i) / shades) }
+			p = append(p, color.RGBA{mix(r), mix(g), mix(b), 255})
+		}
+	}
+	return append(p, color.White)
+}
+
+// merge prints the reports as one.
+func merge(w io.Writer, reports []string) error {
+	var all []message.Report
+	for _, path := range reports {
+		r, err := read(path)
+		if err != nil {
+			return err
+		}
+		all = append(all, r)
+	}
+	r, err := message.Merge(all)
+	if err != nil {
+		return err
+	}
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	return e.Encode(r)
 }
 
 // tables prints every report as gridrun bench would have without --json.
@@ -108,8 +176,8 @@ var (
 	dashes  = [][]vg.Length{nil, {vg.Points(6), vg.Points(3)}, {vg.Points(2), vg.Points(2)}}
 )
 
-// draw makes the picture of a test, or nil when there is no line to draw.
-func draw(r message.Report, test string) (*plot.Plot, error) {
+// chart makes the picture of a test, or nil when there is no line to draw.
+func chart(r message.Report, test string) (*plot.Plot, error) {
 	p := plot.New()
 	p.Title.Text = fmt.Sprintf("%s, %d ranks over %s", test, r.Ranks, r.Over)
 	p.X.Label.Text = "bytes"

@@ -33,7 +33,7 @@ func TestRun(t *testing.T) {
 	if err := os.WriteFile(report, text, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := run(dir, []string{report}); err != nil {
+	if err := run(dir, "", []string{report}); err != nil {
 		t.Fatal(err)
 	}
 	pictures, _ := filepath.Glob(filepath.Join(dir, "*.png"))
@@ -48,13 +48,67 @@ func TestRun(t *testing.T) {
 	if p, err := png.Decode(f); err != nil || p.Bounds().Dx() < 400 {
 		t.Errorf("%v, %v", p.Bounds(), err)
 	}
+	if info, err := f.Stat(); err != nil || info.Size() > 30<<10 {
+		t.Errorf("a picture of %d bytes, %v", info.Size(), err)
+	}
+	other := t.TempDir()
+	if err := run(other, "bcast-shm-8,latency-shm-2", []string{report}); err != nil {
+		t.Error(err)
+	}
+	if left, _ := os.ReadDir(other); len(left) != 0 {
+		t.Errorf("pictures that nobody wanted: %v", left)
+	}
 	var table strings.Builder
 	if err := tables(&table, []string{report}); err != nil || !strings.Contains(table.String(), "5 ranks over shm") {
 		t.Errorf("%s, %v", &table, err)
 	}
 	for _, reports := range [][]string{nil, {filepath.Join(dir, "missing")}, {pictures[0]}} {
-		if err := run(dir, reports); err == nil {
+		if err := run(dir, "", reports); err == nil {
 			t.Errorf("%q: no error", reports)
+		}
+	}
+}
+
+// TestMerge: the pieces of a report make the one that would have been measured at
+// once; reports of other runs are refused.
+func TestMerge(t *testing.T) {
+	piece := func(test string, medians ...float64) message.Report {
+		r := message.Report{Over: "shm", Ranks: 2, Names: []string{"gridrun", "other"}, Busy: []float64{0.5}}
+		c := message.Case{Test: test, Bytes: 8}
+		for i, m := range medians {
+			c.Figures = append(c.Figures, message.Figure{Name: r.Names[i], Runs: []message.Row{{Test: test, Bytes: 8, Median: m}}})
+		}
+		r.Cases = []message.Case{c}
+		return r
+	}
+	write := func(r message.Report) string {
+		text, err := json.Marshal(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		path := filepath.Join(t.TempDir(), "r.json")
+		if err := os.WriteFile(path, text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	var b strings.Builder
+	err := merge(&b, []string{write(piece("bcast", 1000, 2000)), write(piece("scan", 500, 100)), write(piece("bcast", 3000, 6000)), write(piece("bcast", 2000, 5000))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var r message.Report
+	if err := json.Unmarshal([]byte(b.String()), &r); err != nil {
+		t.Fatal(err)
+	}
+	if len(r.Cases) != 2 || r.Rounds != 3 || len(r.Busy) != 4 || r.Cases[0].Figures[0].Value != 2 || r.Cases[0].Figures[1].Ratio != 2.5 || r.Cases[1].Figures[1].Ratio != 0.2 {
+		t.Errorf("%+v", r)
+	}
+	alien := piece("bcast", 1, 2)
+	alien.Ranks = 3
+	for _, reports := range [][]string{nil, {write(piece("bcast", 1, 2)), write(alien)}, {write(piece("bcast", 1))}} {
+		if err := merge(&b, reports); err == nil {
+			t.Errorf("%q are one report", reports)
 		}
 	}
 }

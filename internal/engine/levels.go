@@ -9,13 +9,18 @@ type Levels struct {
 	// Leaders has the first member of every node; nil on other ranks.
 	Leaders *Comm
 
-	node, place []int // by group rank
+	node, place []int   // by group rank
+	members     [][]int // group ranks by node, ascending
 }
 
 // Node tells which node a rank of the group belongs to, which is the rank of its
 // leader among Leaders, and Place its rank within that node.
 func (l *Levels) Node(r int) int  { return l.node[r] }
 func (l *Levels) Place(r int) int { return l.place[r] }
+
+// Nodes is how many nodes there are, Members are the ranks of one, ascending.
+func (l *Levels) Nodes() int             { return len(l.members) }
+func (l *Levels) Members(node int) []int { return l.members[node] }
 
 // Levels returns the group's levels, nil if it has only one: all its ranks are of
 // one node, or each is of another.
@@ -45,9 +50,11 @@ func (c *Comm) findLevels() *Levels {
 		if !ok {
 			i = len(nodes)
 			index[at], nodes = i, append(nodes, nil)
+			l.members = append(l.members, nil)
 		}
 		l.node[r], l.place[r] = i, len(nodes[i])
 		nodes[i] = append(nodes[i], w)
+		l.members[i] = append(l.members[i], r)
 	}
 	if len(nodes) == 1 || len(nodes) == c.size {
 		return nil

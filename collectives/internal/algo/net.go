@@ -88,6 +88,9 @@ func pieces(n, elem int, do func(lo, hi int) error) error {
 	}
 }
 
+// Transfer does any number of transfers, some at a time.
+func Transfer(c Net, out, in []Part) error { return windows(c, out, in) }
+
 // windows does the transfers a window at a time, out[i] together with in[i].
 func windows(c Net, out, in []Part) error {
 	for len(out)+len(in) > 0 {

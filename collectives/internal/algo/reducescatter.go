@@ -55,3 +55,21 @@ func reduceScatterAllToAll(c Net, x, part []byte, f Fold) error {
 	}
 	return foldBlocks(part, all, f)
 }
+
+// ReduceScatterV is pairwise for blocks of any lengths, bounded by off: it leaves
+// the fold of block r in rank r's x. The rest of x stays.
+func ReduceScatterV(c Net, x []byte, off []int, f Fold) error {
+	r, p := c.Rank(), c.Size()
+	mine := x[off[r]:off[r+1]]
+	tmp := c.Scratch(len(mine))
+	for i := 1; i < p; i++ {
+		dst, src := (r+i)%p, (r-i+p)%p
+		if err := c.SendRecv(dst, x[off[dst]:off[dst+1]], src, tmp); err != nil {
+			return err
+		}
+		if err := f.Into(mine, tmp); err != nil {
+			return err
+		}
+	}
+	return nil
+}
