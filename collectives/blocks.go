@@ -13,11 +13,12 @@ import (
 // its ranks have for another node, so that one message goes from node to node where
 // there would be one for each pair of ranks.
 
+// Up to which block operations go by levels where no costs are known; measured
+// with 32 ranks on 4 hosts (docs/benchmarks.md).
 const (
-	// gatherByLevels is up to which block Gather and Scatter go by levels where no
-	// costs are known, allToAllByLevels the same of AllToAll.
-	gatherByLevels   = 64 << 10
-	allToAllByLevels = 8 << 10
+	gatherByLevels   = 32 << 10
+	scatterByLevels  = 256 << 10
+	allToAllByLevels = 64 << 10
 )
 
 // gatherAt leaves the blocks of a level's ranks in all of its root.
@@ -26,7 +27,7 @@ func (j *job) gatherAt(ctx context.Context, level *engine.Comm, root int, x, all
 		copy(all, x)
 		return nil
 	}
-	on := plan{as: "Gather", total: len(x), run: func(p *board.Party) error { return onhost.Gather(p, root, x, all) }}
+	on := plan{as: engine.OpGather, total: len(x), run: func(p *board.Party) error { return onhost.Gather(p, root, x, all) }}
 	return j.on(ctx, level, root, on, func(c algo.Net) error { return algo.Gather(c, algo.Choice{}, root, x, all) })
 }
 
@@ -36,7 +37,7 @@ func (j *job) scatterAt(ctx context.Context, level *engine.Comm, root int, all, 
 		copy(x, all)
 		return nil
 	}
-	on := plan{as: "Scatter", total: len(x), run: func(p *board.Party) error { return onhost.Scatter(p, root, all, x) }}
+	on := plan{as: engine.OpScatter, total: len(x), run: func(p *board.Party) error { return onhost.Scatter(p, root, all, x) }}
 	return j.on(ctx, level, root, on, func(c algo.Net) error { return algo.Scatter(c, algo.Choice{}, root, all, x) })
 }
 

@@ -15,10 +15,10 @@ const sharedName = cost.Shared
 
 // A plan is how a collective works where ranks share memory.
 type plan struct {
-	total int    // bytes that one rank writes for the others
-	piece int    // bytes that must fit into a stage: an element, or one for every rank
-	bytes int    // as docs/algorithms.md counts them; 0: total
-	as    string // the operation, where that is only a part of the call's
+	total int       // bytes that one rank writes for the others
+	piece int       // bytes that must fit into a stage: an element, or one for every rank
+	bytes int       // as docs/algorithms.md counts them; 0: total
+	as    engine.Op // the operation, where that is only a part of the call's
 	run   func(p *board.Party) error
 	// levels is how it works on a group of several nodes, or nil. Where no costs are
 	// known it is taken up to some bytes, with 0 always; leader is what it takes of
@@ -74,9 +74,9 @@ func (j *job) way(call *engine.Call, p *board.Party, l *engine.Levels, on plan) 
 	case name != "" || !shares && !levels:
 		return "", nil
 	}
-	op := on.as
-	if op == "" {
-		op = j.op.String()
+	op := j.op.String()
+	if on.as != engine.OpNone {
+		op = on.as.String()
 	}
 	if name := wishes()[op]; name != "" {
 		switch {
