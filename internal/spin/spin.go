@@ -1,7 +1,7 @@
 // Package spin has what a loop that waits for another processor does between
 // two looks: Pause for looks a few nanoseconds apart, Yield when whoever is
 // waited for may need this very processor, Block when it is to sleep in a system
-// call.
+// call. Store is the cheapest way to show such a loop something.
 package spin
 
 // Pause tells the processor that this is a waiting loop (PAUSE, YIELD): the
@@ -12,3 +12,8 @@ func Pause() { pause() }
 // Yield lets other processes run (sched_yield). It never blocks, so it needs no
 // hand-over of this thread's processor to Go's scheduler.
 func Yield() { yield() }
+
+// Store sets *p after all stores before it (a release). Unlike those of
+// sync/atomic it does not wait until other processors see it: a load that follows
+// may come first.
+func Store(p *uint64, v uint64) { store(p, v) }

@@ -11,7 +11,7 @@
 //	wait tables for each rank (see waittable): the agent reads them
 //	directory   [from][to] -> number of a ring, 0: the two have not talked
 //	pool        rings, handed out one after another:
-//	            | tail | head, waiting | 32 KiB of records                     |
+//	            | head, waiting | 32 KiB of records                            |
 //	boards      64 boards for groups' collectives (see board), the first the world's
 //
 // Every ordered pair has its place in the pool, but a page of it comes into
@@ -24,17 +24,25 @@
 //  1. Link.Post locks the sender's half of the pair. The first frame takes a ring
 //     from the pool and enters it in the directory.
 //  2. With nothing queued before it, the frame is copied into the ring: a record
-//     is the encoded header and the body, padded to 8 bytes. Data goes in pieces
-//     of at most 8 KiB, so that the receiver copies one while the next is written.
-//     What does not fit is queued, with a word in the ring that asks to be told.
-//  3. The sender publishes the ring's tail, sets its bit in the receiver's ready
-//     word unless it is set, and looks at the receiver's mode: someone is polling,
-//     or someone is armed and gets a futex wake-up.
+//     (record.go) is the header and the body in whole cache lines; an Eager frame
+//     of up to 24 bytes takes one. Data goes in pieces of at most 8 KiB, so that
+//     the receiver copies one while the next is written. What does not fit is
+//     queued, with a word in the ring that asks to be told. [peer.Push] is the same
+//     for a frame that is given up rather than queued.
+//  3. The sender writes the record's first word, which publishes it, sets its bit
+//     in the receiver's ready word unless it is set, and looks at the receiver's
+//     mode: someone is polling, or someone is armed and gets a futex wake-up.
 //  4. Poll takes the ready words, and for each bit delivers the records of that
-//     peer: bodies are handed to Sink.Arrived where they lie, Data is copied to
-//     where Sink.Place says. It gives the room back by advancing the ring's head,
-//     and signals a sender that asked, by the same bits and bells.
+//     peer: bodies are handed to Sink.Arrived where they lie, short ones several
+//     at a time, Data is copied to where Sink.Place says. It gives the room back
+//     by advancing the ring's head, and signals a sender that asked, by the same
+//     bits and bells.
 //  5. The bit may also mean room: Poll then moves on what is queued to that peer.
+//
+// Up to 16 processes look at the rings themselves, at every Poll, and leave the
+// bits set. Where each has a processor and membarrier(2) works, senders that have
+// sent a lot do without the memory fence in step 3. A short message then is one
+// cache line that goes from the sender's processor to the receiver's.
 //
 // # Long messages
 //
@@ -57,5 +65,6 @@
 // left, which its peers' Close respects. The wait tables live on until
 // [Segment.Close].
 //
-// The package starts no goroutines: the engine's call Poll and Sleep.
+// The engine's goroutines call Poll and Sleep. The package starts one of its own,
+// once, for the milliseconds that registering with membarrier takes; Close joins it.
 package shm

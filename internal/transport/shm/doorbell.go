@@ -1,6 +1,7 @@
 package shm
 
 import (
+	"math/bits"
 	"sync/atomic"
 	"unsafe"
 )
@@ -45,6 +46,19 @@ import (
 // end of the Sleep before makes the next Sleep return at once, so a Wake that
 // comes between a look at a condition and Sleep is not lost either.
 //
+// Watched peers: where few processes share the segment, R looks at the rings of
+// those that have sent, and leaves their ready bits set. S2 then finds its bit
+// set for ever, and R3 looks for S1 itself, so the same holds with S1 in place of
+// S2. The bit is set before R looks at the ring for the first time and cleared
+// never.
+//
+// Lax receivers: a full fence between S1 and S2 costs a short message a third of
+// its time. A receiver that is lax has membarrier(2) put that fence into every
+// running sender's program between R2 and R3, wherever it is there: before S3,
+// which then sees R armed, or after S1, which R3 then sees. It reaches those
+// processes only that have registered, so the others fence (Net.fenced), and a
+// process registers, which takes milliseconds, when it has sent a lot.
+//
 // A sender that is killed between taking the armed bits and moving the bells on
 // leaves a sleeper that nobody rings. So its death rouses without looking at mode:
 // Kill and MarkDead do.
@@ -63,6 +77,7 @@ const (
 	armed0  = 1 << 0 // the token holder is asleep, or about to be
 	armed1  = 1 << 1 // nobody polls: ring the background poller
 	polling = 1 << 2 // a goroutine polls
+	lax     = 1 << 3 // who arms here fences all others: senders need not
 )
 
 const (
@@ -129,6 +144,7 @@ func (n *Net) sleep(which int, timeout int64) {
 	// nothing: Watch(false) arms it.
 	if which == 0 || atomic.LoadUint32(&s.mode)&polling == 0 {
 		atomic.OrUint32(&s.mode, armed0<<which)
+		n.fence()
 		if n.any() {
 			atomic.AndUint32(&s.mode, ^uint32(armed0<<which))
 			return
@@ -168,21 +184,52 @@ func (n *Net) Watch(on bool) bool {
 	}
 	if on {
 		// Only this process sets armed bits: without them there is nothing to change.
-		if atomic.LoadUint32(&n.own.mode) != polling {
-			atomic.SwapUint32(&n.own.mode, polling)
+		if atomic.LoadUint32(&n.own.mode) != n.base|polling {
+			atomic.SwapUint32(&n.own.mode, n.base|polling)
 		}
 		return false
 	}
-	atomic.SwapUint32(&n.own.mode, armed1)
+	atomic.SwapUint32(&n.own.mode, n.base|armed1)
+	n.fence()
 	return n.any()
 }
 
-// any tells whether a ready bit is set.
+// any tells whether there is something to serve: a ready bit, or a watched peer's.
 func (n *Net) any() bool {
-	for i := range n.ready {
+	watched := n.watched.Load()
+	for w := watched; w != 0; w &= w - 1 {
+		if n.peers[bits.TrailingZeros64(w)].Load().pending() {
+			return true
+		}
+	}
+	if atomic.LoadUint64(&n.ready[0])&^watched != 0 {
+		return true
+	}
+	for i := 1; i < len(n.ready); i++ {
 		if atomic.LoadUint64(&n.ready[i]) != 0 {
 			return true
 		}
 	}
 	return false
+}
+
+// fence is what the senders of this process, having armed it, leave to it.
+func (n *Net) fence() {
+	if n.base&lax != 0 {
+		fenceOthers()
+	}
+}
+
+// lazy tells whether frames for slot s may be published without a fence.
+func (n *Net) lazy(s *slot) bool {
+	return n.fenced.Load() && atomic.LoadUint32(&s.mode)&lax != 0
+}
+
+// beFenced, once, makes this process one that may be lazy, some milliseconds later.
+func (n *Net) beFenced() {
+	n.asked.Do(func() {
+		if n.base&lax != 0 {
+			n.joined.Go(func() { n.fenced.Store(beFenced()) })
+		}
+	})
 }

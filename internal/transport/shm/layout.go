@@ -11,7 +11,7 @@ import (
 const (
 	// magic and version open a segment; both ends must have the same.
 	magic   = 0x316d687364697267 // "gridshm1"
-	version = 2
+	version = 3
 
 	// MaxProcs bounds the processes of one host: 32 GiB of (sparse) rings.
 	MaxProcs = 1024
@@ -74,7 +74,8 @@ type header struct {
 	ranks    uint32
 	ringSize uint32
 	total    uint64
-	_        [line - 32]byte
+	cpus     uint32 // processors of the host, as its agent sees them
+	_        [line - 36]byte
 	rings    uint32 // rings handed out so far; atomic, on its own cache line
 }
 

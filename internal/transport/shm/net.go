@@ -34,12 +34,21 @@ type Net struct {
 	mu     sync.Mutex             // makes peers
 	closed bool                   // under mu: new peers are born closed
 
-	poller  sync.Mutex // held by the poller while there is something to do, and by Close
 	closing atomic.Bool
 	seen    [2]atomic.Uint32 // bell at the end of the last Sleep
 	asleep  [2]atomic.Bool
 
-	h wire.Header // of the record being delivered; the poller's
+	// Of the records being delivered; the poller's.
+	h      wire.Header
+	batch  transport.BatchSink // nil: the sink is none
+	heads  [batchMax]wire.Header
+	bodies [batchMax][]byte
+
+	watched atomic.Uint64 // peers at whose rings Poll looks, ready bit or not: bits as in ready[0]
+	base    uint32        // of own.mode: lax or 0
+	fenced  atomic.Bool   // others' fenceOthers reach this process
+	asked   sync.Once     // for that
+	joined  sync.WaitGroup
 
 	nonce *uint64 // who can read this word can pull
 }
@@ -55,7 +64,12 @@ func Open(seg *Segment, proc int, sink transport.Sink) (*Net, error) {
 	if !atomic.CompareAndSwapUint32(&n.own.state, unborn, alive) {
 		return nil, fmt.Errorf("process %d is attached to the shared segment already", proc)
 	}
+	n.batch, _ = sink.(transport.BatchSink)
 	n.ready = n.own.words((seg.procs + 63) / 64)
+	if seg.procs <= min(maxWatched, seg.CPUs()) && canFence() {
+		n.base = lax
+		atomic.SwapUint32(&n.own.mode, n.base)
+	}
 	if err := n.offer(); err != nil {
 		return nil, err
 	}
@@ -110,7 +124,7 @@ func (n *Net) Kill(proc int, err error) {
 		return
 	}
 	p.err = err
-	n.own.signal(i)
+	p.call()
 	n.own.rouse()
 }
 
@@ -130,8 +144,7 @@ func (n *Net) Close() error {
 		return nil
 	}
 	n.wake()
-	n.poller.Lock()
-	defer n.poller.Unlock()
+	n.joined.Wait()
 	deadline := time.Now().Add(flushTime)
 	for n.work(); n.pending(); n.work() {
 		left := time.Until(deadline)

@@ -18,6 +18,8 @@ const (
 	// burst is about how many bytes one Post or Poll writes to a peer that reads
 	// as fast: then others have their turn.
 	burst = 2 * ringSize
+	// many is how many records to one peer make it worth to do without fences.
+	many = 5000
 )
 
 // peer is another process of the host: the transport.Link to it and what comes
@@ -35,10 +37,20 @@ type peer struct {
 	reach atomic.Uint32 // what is known of Pull
 
 	killed atomic.Pointer[error] // Kill has been called, or the pair is broken; Poll finishes it
+	alert  atomic.Bool           // Poll is to serve this peer, whatever its ring holds
 
+	sent int // records, until they are many
 	// The receiving half belongs to the poller.
 	in   reader // in.ctl is nil before the peer has sent anything
 	down bool
+	// at is in.head as those see it who look without polling.
+	at uint64
+}
+
+// call has the next Poll serve p.
+func (p *peer) call() {
+	p.alert.Store(true)
+	p.net.own.signal(p.local)
 }
 
 // Post implements transport.Link.
@@ -64,7 +76,7 @@ func (p *peer) Post(f *transport.Frame) {
 			// A peer that has left rings once, when it leaves: either it sees
 			// the ring that f waits for, or this sees its state.
 			if p.gone() {
-				p.net.own.signal(p.local)
+				p.call()
 			}
 		}
 	}
@@ -72,6 +84,24 @@ func (p *peer) Post(f *transport.Frame) {
 	if sent || err != nil {
 		p.net.sink.Sent(f, err)
 	}
+}
+
+// Push implements transport.Pusher.
+func (p *peer) Push(h *wire.Header, body []byte) bool {
+	p.mu.Lock()
+	if p.err != nil || p.first != nil || p.out.ctl == nil {
+		p.mu.Unlock()
+		return false
+	}
+	ok, err := p.record(h, body)
+	if err != nil {
+		p.spoilt(err)
+	}
+	if !ok {
+		p.settled() // nothing is queued
+	}
+	p.mu.Unlock()
+	return ok
 }
 
 // gone tells whether the process has closed its end, or has ended.
@@ -166,7 +196,7 @@ func (p *peer) write(f *transport.Frame, limit uint64) (bool, error) {
 	for {
 		left := len(f.Body) - f.Done
 		size := min(left, pieceMax)
-		if rest := p.out.rest() - wire.HeaderSize; rest >= pieceMin {
+		if rest := p.out.rest() - longHeader; rest >= pieceMin {
 			size = min(size, rest)
 		}
 		h.Off = f.Off + uint64(f.Done)
@@ -193,23 +223,26 @@ func (p *peer) settled() {
 // later leaves the rest to the next Poll, though there may be room.
 func (p *peer) later() (bool, error) {
 	p.out.blocked.Store(true)
-	p.net.own.signal(p.local)
+	p.call()
 	return false, nil
 }
 
 // record writes one record and signals the receiver; false when there is no room.
 func (p *peer) record(h *wire.Header, body []byte) (bool, error) {
 	before := p.out.tail
-	size := padded(len(body))
-	b, err := p.out.reserve(size)
+	size := sizeOf(h, len(body))
+	to := p.net.seg.slot(p.local)
+	lazily := p.net.lazy(to)
+	b, err := p.out.reserve(size, lazily)
 	if b != nil {
 		h.Body = uint32(len(body))
-		h.Encode(b)
-		copy(b[wire.HeaderSize:], body)
-		p.out.publish(size)
+		p.out.publish(size, encode(b, h, body), lazily)
+		if p.sent++; p.sent == many {
+			p.net.beFenced()
+		}
 	}
 	if p.out.tail != before {
-		p.net.seg.slot(p.local).signal(p.net.self)
+		to.signal(p.net.self)
 	}
 	return b != nil, err
 }
@@ -218,5 +251,5 @@ func (p *peer) record(h *wire.Header, body []byte) (bool, error) {
 func (p *peer) spoilt(err error) {
 	err = fmt.Errorf("process %d: %w", p.proc, err)
 	p.killed.CompareAndSwap(nil, &err)
-	p.net.own.signal(p.local)
+	p.call()
 }

@@ -5,19 +5,19 @@ import (
 	"math/bits"
 	"sync/atomic"
 
-	"gridrun/internal/transport"
+	"gridrun/internal/spin"
 	"gridrun/internal/wire"
 )
 
+// maxWatched is how many processes of a host look at one another's rings, all of
+// them at every Poll; more look at their ready words only.
+const maxWatched = 16
+
 // Poll implements transport.Poller. It serves each peer whose ready bit is set
-// once, so its work is bounded by a ring a peer.
+// once, and each watched one that has sent, so its work is bounded by a ring a
+// peer.
 func (n *Net) Poll() int {
 	if n.closing.Load() || !n.any() {
-		return 0
-	}
-	n.poller.Lock()
-	defer n.poller.Unlock()
-	if n.closing.Load() {
 		return 0
 	}
 	return n.work()
@@ -25,11 +25,21 @@ func (n *Net) Poll() int {
 
 func (n *Net) work() int {
 	count := 0
+	watched := n.watched.Load()
+	for w := watched; w != 0; w &= w - 1 {
+		if p := n.peers[bits.TrailingZeros64(w)].Load(); p.pending() {
+			count += n.serve(p)
+		}
+	}
 	for i := range n.ready {
-		if atomic.LoadUint64(&n.ready[i]) == 0 {
+		w := atomic.LoadUint64(&n.ready[i])
+		if i == 0 {
+			w &^= watched
+		}
+		if w == 0 {
 			continue
 		}
-		for w := atomic.SwapUint64(&n.ready[i], 0); w != 0; w &= w - 1 {
+		for atomic.AndUint64(&n.ready[i], ^w); w != 0; w &= w - 1 {
 			if j := 64*i + bits.TrailingZeros64(w); j < n.seg.procs {
 				count += n.serve(n.peer(j))
 			}
@@ -38,11 +48,35 @@ func (n *Net) work() int {
 	return count
 }
 
+// watch has Poll look at p's ring from now on. The ready bit stays set: p need not
+// signal any more, only ring those armed.
+func (n *Net) watch(p *peer) {
+	if n.seg.procs <= maxWatched {
+		atomic.OrUint64(&n.ready[0], 1<<p.local)
+		n.watched.Or(1 << p.local)
+	}
+}
+
+// pending tells whether a watched peer has sent something, or there is room to
+// send it what is queued, or p.call was.
+func (p *peer) pending() bool {
+	switch {
+	case p.in.first(atomic.LoadUint64(&p.at)) != 0, p.alert.Load():
+		return true
+	case p.out.blocked.Load():
+		return atomic.LoadUint32(&p.out.ctl.waiting) == 0 || p.gone()
+	}
+	return false
+}
+
 // serve takes in what p had published by now, and moves on what is queued for
 // it. Whatever p publishes later sets the ready bit anew.
 func (n *Net) serve(p *peer) int {
 	if p.down {
 		return 0
+	}
+	if p.alert.Load() {
+		p.alert.Store(false)
 	}
 	killed := p.killed.Load() // before the ring: what p sent first is delivered first
 	count, err := n.drain(p)
@@ -53,6 +87,7 @@ func (n *Net) serve(p *peer) int {
 	switch {
 	case killed != nil:
 		p.down = true
+		n.watched.And(^(uint64(1) << p.local))
 		p.fail(*killed)
 		n.sink.Down(p.proc, *killed)
 	case p.out.blocked.Load() && p.gone():
@@ -63,7 +98,7 @@ func (n *Net) serve(p *peer) int {
 	return count
 }
 
-// drain delivers the records that p has published.
+// drain delivers the records that p has published, up to a ring of them.
 func (n *Net) drain(p *peer) (int, error) {
 	r := &p.in
 	if r.ctl == nil {
@@ -72,29 +107,66 @@ func (n *Net) drain(p *peer) (int, error) {
 			return 0, err
 		}
 		r.ring = found
+		n.watch(p)
 	}
-	tail, err := r.published()
-	if err != nil {
-		return 0, err
-	}
-	count := 0
+	count, from := 0, r.head
 	for {
-		body, ok, err := r.next(tail, &n.h)
-		if !ok {
+		if r.head-from >= ringSize { // others have their turn
+			spin.Store(&p.at, r.head)
+			p.call()
+			return count, nil
+		}
+		k, size, err := n.gather(r)
+		if k > 0 {
+			n.batch.ArrivedAll(p.proc, n.heads[:k], n.bodies[:k])
+			r.skip(size)
+			count += k
 			n.give(p)
+		}
+		if err != nil {
 			return count, err
 		}
-		size := len(body)
-		if n.h.Kind != wire.Data && size > transport.EagerMax {
-			return count, fmt.Errorf("shared ring: %w: %v with a body of %d bytes", wire.ErrFrame, n.h.Kind, size)
+		if k == batchMax {
+			continue
+		}
+		body, size, err := r.next(&n.h)
+		if size == 0 {
+			spin.Store(&p.at, r.head)
+			return count, err
 		}
 		n.deliver(p.proc, body)
 		r.skip(size)
 		count++
-		if r.head-r.given >= publishEvery {
-			n.give(p)
-		}
+		n.give(p)
 	}
+}
+
+const (
+	// batchMax is how many short records are delivered together, of batchBody
+	// bytes at most.
+	batchMax  = 16
+	batchBody = 256
+)
+
+// gather decodes the short records at the head, which stay, and returns how many
+// there are and how much room they take.
+func (n *Net) gather(r *reader) (k, size int, err error) {
+	if n.batch == nil {
+		return 0, 0, nil
+	}
+	for pos := int(r.head % ringSize); k < batchMax && pos+size < ringSize; k++ {
+		first := r.first(r.head + uint64(size))
+		if first == 0 || !briefly(first) {
+			break
+		}
+		body, m, err := decode(first, r.data[pos+size:], &n.heads[k])
+		if err != nil {
+			return k, size, err
+		}
+		n.bodies[k] = body
+		size += m
+	}
+	return k, size, nil
 }
 
 func (n *Net) deliver(from int, body []byte) {

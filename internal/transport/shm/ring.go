@@ -5,44 +5,50 @@ import (
 	"sync/atomic"
 	"unsafe"
 
+	"gridrun/internal/spin"
+	"gridrun/internal/transport"
 	"gridrun/internal/wire"
 )
 
 const (
 	// ringSize is the bytes of records in flight between two processes, one
-	// way: a power of two, at least twice transport.EagerMax.
+	// way: a power of two.
 	ringSize = 32 << 10
 	// ringStride is what a ring takes in the pool: control words and data lie
 	// together, so that a pair that says little touches one page.
 	ringStride = int(unsafe.Sizeof(control{})) + ringSize
 
-	// wrapMark in place of a frame's kind: the next record is at the start.
-	wrapMark = 0xff
 	// publishEvery is how many consumed bytes the reader gives back at a time.
+	// What it keeps leaves room for any record in a ring that is read empty.
 	publishEvery = 4 << 10
 )
 
-// control is the words that both ends of a ring share. Positions count bytes
-// from the ring's birth and never wrap; multiples of 8. The distances keep the
-// two ends' words out of each other's cache line and of the line that the
-// hardware fetches along with it.
+// control is what the receiver tells the sender. The distance keeps it out of the
+// records' cache lines, and of the line that the hardware fetches along with it.
 type control struct {
-	tail    uint64 // written by the sender: all before it is published
-	_       [2*line - 8]byte
 	head    uint64 // written by the receiver: all before it is consumed
 	waiting uint32 // set by the sender: signal me when head moves
 	_       [2*line - 12]byte
 }
 
-// ring is a single-producer single-consumer queue of records: a wire.Header and
-// its body, padded to 8 bytes. No record crosses the end of the ring; a wrapMark
-// fills what is left there.
+// ring is a single-producer single-consumer queue of records (record.go).
+// Positions count bytes from the ring's birth and never wrap; they are multiples
+// of a cache line.
+//
+// A record is there when its first word is not 0. The sender clears the word
+// behind a record before it writes the record's own, so the receiver needs no
+// word beside the records to know how far to read: a short message is one cache
+// line that goes from one processor to the other. No record crosses the end of
+// the ring; a mark fills what is left there.
 type ring struct {
 	ctl  *control
 	data *[ringSize]byte
 }
 
-func padded(body int) int { return wire.HeaderSize + (body+7)&^7 }
+// word returns the word at a position.
+func (r ring) word(pos uint64) *uint64 {
+	return (*uint64)(unsafe.Pointer(&r.data[pos%ringSize]))
+}
 
 // writer is the sending end. Its own positions are in private memory; a peer
 // that scribbles on the shared ones does no harm beyond the pair.
@@ -50,15 +56,16 @@ type writer struct {
 	ring
 	tail uint64 // written so far
 	head uint64 // as last read
+	// cleared is a position behind tail whose word is 0 already.
+	cleared uint64
 	// blocked says that frames are queued for want of room, or are about to be:
 	// a Poll that is signalled must try again. It is set before the receiver is
 	// asked for a signal, so that no signal finds it unset.
 	blocked atomic.Bool
 }
 
-// reserve returns size contiguous bytes, at most half a ring, and nil when
-// there is no room yet. An error means that the receiver's position is nonsense.
-func (w *writer) reserve(size int) ([]byte, error) {
+// reserve returns size contiguous bytes, and nil when there is no room yet. An error means that the receiver's position is nonsense.
+func (w *writer) reserve(size int, lazily bool) ([]byte, error) {
 	pos := int(w.tail % ringSize)
 	if rest := ringSize - pos; rest < size {
 		// The mark is published on its own: the receiver consumes it, and an
@@ -66,28 +73,29 @@ func (w *writer) reserve(size int) ([]byte, error) {
 		if ok, err := w.room(rest); !ok {
 			return nil, err
 		}
-		w.data[pos] = wrapMark
-		w.publish(rest)
+		w.publish(rest, markWord, lazily)
 		pos = 0
 	}
 	if ok, err := w.room(size); !ok {
 		return nil, err
 	}
-	return w.data[pos : pos+size], nil
+	return w.data[pos : pos+size : pos+size], nil
 }
 
-// room tells whether size bytes are free, and asks to be signalled if not.
+// room tells whether size bytes are free, and the word behind them, and asks to
+// be signalled if not.
 func (w *writer) room(size int) (bool, error) {
+	need := uint64(size + line)
 	for asked := false; ; asked = true {
-		if w.tail-w.head+uint64(size) <= ringSize {
+		if w.tail-w.head+need <= ringSize {
 			return true, nil
 		}
 		head := atomic.LoadUint64(&w.ctl.head)
-		if w.tail-head > ringSize || head%8 != 0 {
+		if w.tail-head > ringSize || head%line != 0 {
 			return false, fmt.Errorf("shared ring: the receiver has read up to %d of %d bytes written", head, w.tail)
 		}
 		w.head = head
-		if w.tail-head+uint64(size) <= ringSize {
+		if w.tail-head+need <= ringSize {
 			return true, nil
 		}
 		if asked {
@@ -103,10 +111,25 @@ func (w *writer) room(size int) (bool, error) {
 // rest is the bytes before the end of the ring.
 func (w *writer) rest() int { return ringSize - int(w.tail%ringSize) }
 
-// publish hands the next n bytes to the receiver.
-func (w *writer) publish(n int) {
-	w.tail += uint64(n)
-	atomic.SwapUint64(&w.ctl.tail, w.tail)
+// publish hands the next size bytes to the receiver, whose first word becomes
+// first. lazily: a load that follows may be done before the receiver sees it.
+func (w *writer) publish(size int, first uint64, lazily bool) {
+	at := w.word(w.tail)
+	w.tail += uint64(size)
+	if w.tail != w.cleared {
+		*w.word(w.tail) = 0
+	}
+	if lazily {
+		spin.Store(at, first)
+	} else {
+		atomic.SwapUint64(at, first)
+	}
+	// The word behind the next record, should it be short: its cache line comes here
+	// while nobody waits for it.
+	if next := w.tail + line; next+line-w.head <= ringSize {
+		*w.word(next) = 0
+		w.cleared = next
+	}
 }
 
 // reader is the receiving end.
@@ -116,46 +139,37 @@ type reader struct {
 	given uint64 // what the sender knows of it
 }
 
-// published returns how far the sender has written.
-func (r *reader) published() (uint64, error) {
-	tail := atomic.LoadUint64(&r.ctl.tail)
-	if tail-r.head > ringSize || tail%8 != 0 {
-		return r.head, fmt.Errorf("shared ring: the sender has written up to %d, %d are read", tail, r.head)
-	}
-	return tail, nil
-}
-
-// next decodes the record at head into h and returns its body; false when
-// there is none before tail. The body stays until skip.
-func (r *reader) next(tail uint64, h *wire.Header) ([]byte, bool, error) {
-	for r.head != tail {
+// next decodes the record at head into h and returns its body and its size in the
+// ring; 0 when there is none yet. The body stays until skip.
+func (r *reader) next(h *wire.Header) (body []byte, size int, err error) {
+	for {
 		pos := int(r.head % ringSize)
-		rest := min(ringSize-pos, int(tail-r.head))
-		if r.data[pos] == wrapMark {
-			if rest != ringSize-pos {
-				return nil, false, fmt.Errorf("shared ring: %w: a mark for the end at %d with %d bytes published", wire.ErrFrame, pos, rest)
+		rest := ringSize - pos
+		first := r.first(r.head)
+		switch {
+		case first == 0:
+			return nil, 0, nil
+		case first == markWord:
+			if rest >= longest {
+				return nil, 0, fmt.Errorf("shared ring: %w: a mark for the end, %d bytes before it", wire.ErrFrame, rest)
 			}
-			r.head += uint64(rest)
+			r.skip(rest)
 			continue
 		}
-		if err := h.Decode(r.data[pos : pos+rest]); err != nil {
-			return nil, false, fmt.Errorf("shared ring: %w", err)
-		}
-		if padded(int(h.Body)) > rest {
-			return nil, false, fmt.Errorf("shared ring: %w: body of %d bytes with %d published", wire.ErrFrame, h.Body, rest)
-		}
-		pos += wire.HeaderSize
-		return r.data[pos : pos+int(h.Body) : pos+int(h.Body)], true, nil
+		return decode(first, r.data[pos:], h)
 	}
-	return nil, false, nil
 }
 
-// skip consumes the record of a body of n bytes.
-func (r *reader) skip(n int) { r.head += uint64(padded(n)) }
+// first is the first word of the record at a position.
+func (r *reader) first(pos uint64) uint64 { return atomic.LoadUint64(r.word(pos)) }
 
-// give tells the sender what is consumed and reports whether it waits for that.
+// skip consumes a record of so many bytes in the ring.
+func (r *reader) skip(size int) { r.head += uint64(size) }
+
+// give tells the sender what is consumed, if it is enough to be worth it, and
+// reports whether it waits for that.
 func (r *reader) give() bool {
-	if r.given == r.head {
+	if r.head-r.given < publishEvery {
 		return false
 	}
 	r.given = r.head
@@ -194,3 +208,9 @@ func (s *Segment) find(i, j int) (ring, bool, error) {
 	r, err := s.ring(number)
 	return r, err == nil, err
 }
+
+// longest is the largest record: no mark is further than that from the end.
+const longest = (longHeader + transport.EagerMax + line - 1) &^ (line - 1)
+
+// In a ring that is read empty, but for what the reader keeps, it fits.
+var _ [ringSize - publishEvery - line - longest]struct{}

@@ -19,14 +19,13 @@ func fresh() (*writer, *reader) {
 
 // put writes one Eager record.
 func put(w *writer, number uint32, body []byte) bool {
-	b, err := w.reserve(padded(len(body)))
+	h := wire.Header{Kind: wire.Eager, Body: uint32(len(body)), Len: uint64(len(body)), Seq: number, Send: uint64(number % 3)}
+	size := sizeOf(&h, len(body))
+	b, err := w.reserve(size, number%2 == 0)
 	if b == nil || err != nil {
 		return false
 	}
-	h := wire.Header{Kind: wire.Eager, Body: uint32(len(body)), Len: uint64(len(body)), Seq: number}
-	h.Encode(b)
-	copy(b[wire.HeaderSize:], body)
-	w.publish(padded(len(body)))
+	w.publish(size, encode(b, &h, body), number%2 == 0)
 	return true
 }
 
@@ -55,15 +54,11 @@ func TestRingIsAQueue(t *testing.T) {
 			queue = append(queue, body)
 			continue
 		}
-		tail, err := r.published()
+		body, size, err := r.next(&h)
 		if err != nil {
 			t.Fatal(err)
 		}
-		body, ok, err := r.next(tail, &h)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if !ok {
+		if size == 0 {
 			empty++
 			if len(queue) > 0 {
 				t.Fatalf("nothing to read, %d records are in", len(queue))
@@ -71,10 +66,13 @@ func TestRingIsAQueue(t *testing.T) {
 			r.give()
 			continue
 		}
-		if h.Seq != next || !bytes.Equal(body, queue[0]) {
+		if want := (wire.Header{Kind: wire.Eager, Body: uint32(len(body)), Len: uint64(len(body)), Seq: next, Send: uint64(next % 3)}); h != want {
+			t.Fatalf("%+v read, want %+v", h, want)
+		}
+		if !bytes.Equal(body, queue[0]) {
 			t.Fatalf("record %d of %d bytes read, want %d of %d", h.Seq, len(body), next, len(queue[0]))
 		}
-		r.skip(len(body))
+		r.skip(size)
 		next++
 		queue = queue[1:]
 		if rng.IntN(3) == 0 {
@@ -88,24 +86,22 @@ func TestRingIsAQueue(t *testing.T) {
 
 // At every position the largest record fits an empty ring, in at most two tries.
 func TestRingTakesTheLargestAnywhere(t *testing.T) {
-	for start := uint64(0); start < ringSize; start += 8 {
+	for start := uint64(0); start < ringSize; start += line {
 		w, r := fresh()
-		w.tail, w.head, r.head, r.given = start, start, start, start
-		w.ctl.tail, w.ctl.head = start, start
+		w.tail, r.head = start, start
+		// The reader keeps as much as it may.
+		w.head = start - min(start, publishEvery-line)
+		r.given, w.ctl.head = w.head, w.head
 		body := make([]byte, transport.EagerMax)
 		if put(w, 0, body) {
 			continue
 		}
 		var h wire.Header
-		tail, err := r.published()
-		if err != nil {
-			t.Fatal(err)
+		if _, size, err := r.next(&h); size != 0 || err != nil {
+			t.Fatalf("at %d: %d, %v where only a mark was written", start, size, err)
 		}
-		if _, ok, err := r.next(tail, &h); ok || err != nil {
-			t.Fatalf("at %d: %t, %v where only a mark was written", start, ok, err)
-		}
-		if !r.give() {
-			t.Fatalf("at %d: the writer has not asked for a signal", start)
+		if r.head-r.given >= publishEvery && w.ctl.waiting != 0 && !r.give() {
+			t.Fatalf("at %d: the writer is not told", start)
 		}
 		if !put(w, 0, body) {
 			t.Fatalf("at %d: no room in an empty ring", start)
@@ -134,12 +130,18 @@ func pair(t testing.TB) (*Net, *counter, ring) {
 func TestSpoiltRing(t *testing.T) {
 	good := wire.Header{Kind: wire.Eager, Body: 8, Len: 8}
 	for name, spoil := range map[string]func(n *Net, r ring){
-		"tail far ahead":   func(n *Net, r ring) { r.ctl.tail = ringSize + 8 },
-		"tail odd":         func(n *Net, r ring) { r.ctl.tail = 81 },
-		"zeros":            func(n *Net, r ring) { r.ctl.tail = 80 },
-		"half a header":    func(n *Net, r ring) { good.Encode(r.data[:]); r.ctl.tail = 64 },
-		"half a body":      func(n *Net, r ring) { good.Encode(r.data[:]); r.ctl.tail = 72 },
-		"mark before end":  func(n *Net, r ring) { r.data[0] = wrapMark; r.ctl.tail = 80 },
+		"mark at the start": func(n *Net, r ring) { spoilFirst(r, markWord) },
+		"no kind":           func(n *Net, r ring) { spoilFirst(r, 8) },
+		"short Data":        func(n *Net, r ring) { spoilFirst(r, 8|uint64(wire.Data)<<32) },
+		"huge short":        func(n *Net, r ring) { spoilFirst(r, transport.EagerMax+8|uint64(wire.Eager)<<32) },
+		"endless short":     func(n *Net, r ring) { spoilFirst(r, 0xffffffff|uint64(wire.Eager)<<32) },
+		"negative rank": func(n *Net, r ring) {
+			r.data[11] = 0xff
+			spoilFirst(r, 8|uint64(wire.Eager)<<32)
+		},
+		"no header":        func(n *Net, r ring) { spoilFirst(r, 8|(longBit|uint64(wire.Eager))<<32) },
+		"two lengths":      func(n *Net, r ring) { good.Encode(r.data[8:]); spoilFirst(r, 16|(longBit|uint64(wire.Eager))<<32) },
+		"endless header":   func(n *Net, r ring) { good.Encode(r.data[8:]); spoilFirst(r, 0xffffffff|longBit<<32) },
 		"huge eager":       func(n *Net, r ring) { spoilHuge(r, wire.Eager) },
 		"huge revoke":      func(n *Net, r ring) { spoilHuge(r, wire.Revoke) },
 		"ring out of pool": func(n *Net, r ring) { n.seg.rings[1*2+0] = 1 << 31 },
@@ -182,46 +184,47 @@ func TestSpoiltRing(t *testing.T) {
 
 func spoilHuge(r ring, kind wire.Kind) {
 	h := wire.Header{Kind: kind, Body: transport.EagerMax + 8, Len: transport.EagerMax + 8}
-	h.Encode(r.data[:])
-	r.ctl.tail = uint64(padded(int(h.Body)))
+	h.Encode(r.data[8:])
+	spoilFirst(r, uint64(h.Body)|(longBit|uint64(kind))<<32)
 }
 
+func spoilFirst(r ring, first uint64) { atomic.StoreUint64(r.word(0), first) }
+
+// Whatever lies in a ring, reading it goes on within it, and ends.
 func FuzzRing(f *testing.F) {
-	var one [80]byte
-	(&wire.Header{Kind: wire.Eager, Body: 8, Len: 8}).Encode(one[:])
-	f.Add(one[:], uint64(80), uint64(0))
-	f.Add([]byte{wrapMark}, uint64(ringSize), uint64(0))
-	f.Add(bytes.Repeat(one[:], 3), uint64(240+ringSize), uint64(ringSize))
-	f.Fuzz(func(t *testing.T, data []byte, tail, start uint64) {
+	line := make([]byte, 2*line)
+	(&wire.Header{Kind: wire.Eager, Body: 8, Len: 8}).Encode(line[8:])
+	f.Add(line, uint64(8)|(longBit|uint64(wire.Eager))<<32, uint64(0))
+	f.Add(line, uint64(8)|uint64(wire.Eager)<<32, uint64(0))
+	f.Add([]byte{0, 0, 0, 0, 0xff, 0, 0, 0}, markWord, uint64(ringSize))
+	f.Fuzz(func(t *testing.T, data []byte, first, start uint64) {
 		var c control
 		var mem [ringSize]byte
-		r := reader{ring: ring{&c, &mem}, head: start &^ 7, given: start &^ 7}
+		start &^= 63
+		r := reader{ring: ring{&c, &mem}, head: start, given: start}
 		for i := range mem {
 			if len(data) > 0 {
 				mem[i] = data[i%len(data)]
 			}
 		}
-		c.tail = tail
-		end, err := r.published()
-		if err != nil {
-			return
-		}
+		*r.word(start) = first
 		var h wire.Header
-		for {
-			body, ok, err := r.next(end, &h)
+		for r.head-start < ringSize {
+			before := r.head
+			body, size, err := r.next(&h)
 			if err != nil && !errors.Is(err, wire.ErrFrame) {
 				t.Fatal(err)
 			}
-			if !ok {
+			if size == 0 {
 				return
 			}
-			if len(body) != int(h.Body) {
-				t.Fatalf("body of %d bytes, the header says %d", len(body), h.Body)
+			if len(body) != int(h.Body) || len(body) > size || size%64 != 0 {
+				t.Fatalf("body of %d bytes in %d, the header says %d", len(body), size, h.Body)
 			}
-			r.skip(len(body))
-			if end-r.head > ringSize {
-				t.Fatalf("read up to %d, beyond %d", r.head, end)
+			if r.head-before >= longest {
+				t.Fatalf("passed over %d bytes", r.head-before)
 			}
+			r.skip(size)
 		}
 	})
 }

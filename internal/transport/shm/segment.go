@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"unsafe"
@@ -65,6 +66,7 @@ func Create(procs []int, ranksOf [][]int) (*Segment, error) {
 	h := s.hdr
 	h.version, h.procs, h.ranks = version, uint32(l.procs), uint32(l.ranks)
 	h.ringSize, h.total = ringSize, uint64(l.total)
+	h.cpus = uint32(runtime.NumCPU())
 	atomic.StoreUint64(&h.magic, magic)
 	return s, nil
 }
@@ -115,6 +117,10 @@ func (s *Segment) local(proc int) int {
 	}
 	return -1
 }
+
+// CPUs is how many processors the host's processes share. A process that is bound
+// to one of them sees only that.
+func (s *Segment) CPUs() int { return int(s.hdr.cpus) }
 
 // File is the descriptor to inherit. It belongs to the Segment.
 func (s *Segment) File() *os.File { return s.file }

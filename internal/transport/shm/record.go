@@ -1,0 +1,100 @@
+package shm
+
+import (
+	"encoding/binary"
+	"fmt"
+
+	"gridrun/internal/transport"
+	"gridrun/internal/wire"
+)
+
+// A record in a ring is a whole number of cache lines:
+//
+//	short   first | Src Dst | Group | Tag Elem | Credit Seq | body
+//	long    first | the encoded wire.Header                 | body
+//
+// first, 8 bytes, is the body's length, the frame's kind (with longBit), Op and
+// Flags; it is never 0. Eager frames are short unless they carry a number for a
+// timeline: with up to 24 bytes of body they fit one line.
+const (
+	shortHeader = 40
+	longHeader  = 8 + wire.HeaderSize
+
+	longBit  = 0x80
+	markWord = uint64(0xff) << 32 // in place of a kind: the next record is at the start
+)
+
+// short tells whether a frame makes a short record.
+func short(h *wire.Header) bool { return h.Kind == wire.Eager && h.Off|h.Send|h.Recv == 0 }
+
+// sizeOf is what a frame's record takes.
+func sizeOf(h *wire.Header, body int) int {
+	head := longHeader
+	if short(h) {
+		head = shortHeader
+	}
+	return (head + body + line - 1) &^ (line - 1)
+}
+
+// briefly tells whether a record is short and worth delivering with others.
+func briefly(first uint64) bool {
+	return uint8(first>>32) == uint8(wire.Eager) && uint32(first) <= batchBody
+}
+
+// encode writes all of a record but its first word, which it returns. h.Body is
+// the body's length.
+func encode(b []byte, h *wire.Header, body []byte) (first uint64) {
+	first = uint64(len(body)) | uint64(h.Kind)<<32 | uint64(h.Op)<<40 | uint64(h.Flags)<<48
+	if !short(h) {
+		h.Encode(b[8:longHeader])
+		copy(b[longHeader:], body)
+		return first | longBit<<32
+	}
+	le := binary.LittleEndian
+	_ = b[shortHeader-1]
+	le.PutUint64(b[8:], uint64(uint32(h.Src))|uint64(uint32(h.Dst))<<32)
+	le.PutUint64(b[16:], h.Group)
+	le.PutUint64(b[24:], uint64(uint32(h.Tag))|uint64(h.Elem)<<32)
+	le.PutUint64(b[32:], uint64(h.Credit)|uint64(h.Seq)<<32)
+	if len(body) == 8 {
+		binary.NativeEndian.PutUint64(b[shortHeader:], binary.NativeEndian.Uint64(body))
+	} else {
+		copy(b[shortHeader:], body)
+	}
+	return first
+}
+
+// decode reads the record at the start of b, whose first word is given: the frame,
+// its body and what the record takes. It looks at each word once, since whoever
+// wrote it may still be writing.
+func decode(first uint64, b []byte, h *wire.Header) (body []byte, size int, err error) {
+	n, kind := int(uint32(first)), uint8(first>>32)
+	if kind&longBit != 0 {
+		if len(b) < longHeader {
+			return nil, 0, fmt.Errorf("shared ring: %w: %d bytes before the end", wire.ErrFrame, len(b))
+		}
+		if err := h.Decode(b[8:longHeader]); err != nil {
+			return nil, 0, fmt.Errorf("shared ring: %w", err)
+		}
+		size = (longHeader + n + line - 1) &^ (line - 1)
+		if int(h.Body) != n || size > len(b) || h.Kind != wire.Data && n > transport.EagerMax {
+			return nil, 0, fmt.Errorf("shared ring: %w: %v with a body of %d bytes, %d in its record, %d before the end", wire.ErrFrame, h.Kind, h.Body, n, len(b))
+		}
+		return b[longHeader : longHeader+n : longHeader+n], size, nil
+	}
+	size = (shortHeader + n + line - 1) &^ (line - 1)
+	if wire.Kind(kind) != wire.Eager || uint32(first) > transport.EagerMax || size > len(b) {
+		return nil, 0, fmt.Errorf("shared ring: %w: short record of kind %d with a body of %d bytes, %d before the end", wire.ErrFrame, kind, n, len(b))
+	}
+	le := binary.LittleEndian
+	ranks, tags, counts := le.Uint64(b[8:]), le.Uint64(b[24:]), le.Uint64(b[32:])
+	*h = wire.Header{
+		Kind: wire.Eager, Op: uint8(first >> 40), Flags: uint16(first >> 48), Body: uint32(n), Len: uint64(n),
+		Src: int32(ranks), Dst: int32(ranks >> 32), Group: le.Uint64(b[16:]),
+		Tag: int32(tags), Elem: uint32(tags >> 32), Credit: uint32(counts), Seq: uint32(counts >> 32),
+	}
+	if h.Src < 0 || h.Dst < 0 {
+		return nil, 0, fmt.Errorf("shared ring: %w: ranks %d to %d", wire.ErrFrame, h.Src, h.Dst)
+	}
+	return b[shortHeader : shortHeader+n : shortHeader+n], size, nil
+}
