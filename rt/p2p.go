@@ -22,15 +22,20 @@ func typeError(op engine.Op, g Group, tag Tag, err error) error {
 	return &Error{Op: op.String(), Rank: g.Rank(), Peer: AnyRank, Tag: tag, Err: err}
 }
 
-func isend[T any](ctx context.Context, op engine.Op, g Group, dst int, tag Tag, x []T) (*Request, error) {
+// isend starts a send that only its caller knows; nil: it is complete.
+func isend[T any](ctx context.Context, op engine.Op, g Group, dst int, tag Tag, x []T) (*engine.Request, error) {
 	p, err := payload(x)
 	if err != nil {
 		return nil, typeError(op, g, tag, err)
 	}
-	return g.group().c.Send(ctx, op, dst, tag, p)
+	c := g.group().c
+	if c.SendShort(ctx, op, dst, tag, p) {
+		return nil, nil
+	}
+	return c.Send(ctx, op, dst, tag, p)
 }
 
-func irecv[T any](ctx context.Context, op engine.Op, g Group, src int, tag Tag, x []T) (*Request, error) {
+func irecv[T any](ctx context.Context, op engine.Op, g Group, src int, tag Tag, x []T) (*engine.Request, error) {
 	p, err := payload(x)
 	if err != nil {
 		return nil, typeError(op, g, tag, err)
@@ -43,7 +48,7 @@ func irecv[T any](ctx context.Context, op engine.Op, g Group, src int, tag Tag, 
 // the receiver.
 func Send[T any](ctx context.Context, g Group, dst int, tag Tag, x []T) error {
 	r, err := isend(ctx, engine.OpSend, g, dst, tag, x)
-	if err != nil {
+	if r == nil {
 		return err
 	}
 	_, err = r.Finish(ctx)
@@ -52,7 +57,11 @@ func Send[T any](ctx context.Context, g Group, dst int, tag Tag, x []T) error {
 
 // SSend returns when the receiver has matched the message.
 func SSend[T any](ctx context.Context, g Group, dst int, tag Tag, x []T) error {
-	r, err := isend(ctx, engine.OpSSend, g, dst, tag, x)
+	p, err := payload(x)
+	if err != nil {
+		return typeError(engine.OpSSend, g, tag, err)
+	}
+	r, err := g.group().c.Send(ctx, engine.OpSSend, dst, tag, p)
 	if err != nil {
 		return err
 	}
@@ -88,7 +97,10 @@ func SendRecv[T any](ctx context.Context, g Group, dst int, out []T, src int, in
 		rr.Finish(ended)
 		return Status{}, err
 	}
-	_, serr := sr.Finish(ctx)
+	var serr error
+	if sr != nil {
+		_, serr = sr.Finish(ctx)
+	}
 	st, rerr := rr.Finish(ctx)
 	if serr != nil {
 		return st, serr
@@ -107,12 +119,20 @@ func overlap[T any](a, b []T) bool {
 
 // ISend starts a send; x must not be changed before the request is complete.
 func ISend[T any](ctx context.Context, g Group, dst int, tag Tag, x []T) (*Request, error) {
-	return isend(ctx, engine.OpISend, g, dst, tag, x)
+	p, err := payload(x)
+	if err != nil {
+		return nil, typeError(engine.OpISend, g, tag, err)
+	}
+	return g.group().c.ISend(ctx, engine.OpISend, dst, tag, p)
 }
 
 // IRecv starts a receive into x.
 func IRecv[T any](ctx context.Context, g Group, src int, tag Tag, x []T) (*Request, error) {
-	return irecv(ctx, engine.OpIRecv, g, src, tag, x)
+	p, err := payload(x)
+	if err != nil {
+		return nil, typeError(engine.OpIRecv, g, tag, err)
+	}
+	return g.group().c.IRecv(ctx, engine.OpIRecv, src, tag, p)
 }
 
 // WaitAll waits for every request, nil ones passed over, and returns the first

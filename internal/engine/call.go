@@ -156,13 +156,20 @@ func (k *Call) differs(peer int, op Op, flags uint16, elem Signature) error {
 
 func (k *Call) request(kind requestKind, peer, step int, x []byte) *Request {
 	r := requests.Get().(*Request)
-	*r = Request{rank: k.comm.rank, comm: k.comm, kind: kind, op: k.op, call: k,
-		peer: k.comm.members[peer], tag: Tag(k.seq<<stepBits&0x7fffffff | uint32(step)), elem: k.elem, size: 1, buf: x}
+	r.rank, r.comm, r.kind, r.op, r.call, r.peer, r.tag = k.comm.rank, k.comm, kind, k.op, k, k.comm.members[peer], k.tag(step)
+	r.elem, r.size, r.buf = k.elem, 1, x
 	return r
 }
 
-// ISend and IRecv start a transfer with a rank of the group; Wait ends it.
+// tag is that of the call's messages in a step.
+func (k *Call) tag(step int) Tag { return Tag(k.seq<<stepBits&0x7fffffff | uint32(step)) }
+
+// ISend and IRecv start a transfer with a rank of the group; Wait ends it. A send
+// that is complete at once is nil.
 func (k *Call) ISend(dst, step int, x []byte) *Request {
+	if k.sendShort(dst, k.tag(step), x) {
+		return nil
+	}
 	r := k.request(sending, dst, step, x)
 	r.start()
 	return r

@@ -29,6 +29,7 @@ const WorldID uint64 = 2
 type Comm struct {
 	rank    *Rank
 	id      uint64
+	state   *groupState
 	members []int32       // world rank of each group rank
 	index   map[int32]int // group rank of each world rank; nil: the same
 	me      int
@@ -37,6 +38,7 @@ type Comm struct {
 
 	agreements  atomic.Uint32 // likewise
 	attachments attachments
+	outcomes    outcomes
 	seat        *seat // at the board that the members share, or nil
 	asked       bool  // whether there is one is known
 	levels      *Levels
@@ -47,9 +49,10 @@ type Comm struct {
 // World returns the group of all ranks as this rank sees it.
 func (rk *Rank) World() *Comm {
 	rk.mu.Lock()
-	rk.group(WorldID).members = rk.proc.world
+	state := rk.group(WorldID)
+	state.members = rk.proc.world
 	rk.mu.Unlock()
-	return &Comm{rank: rk, id: WorldID, members: rk.proc.world, me: rk.world, size: len(rk.proc.world)}
+	return &Comm{rank: rk, id: WorldID, state: state, members: rk.proc.world, me: rk.world, size: len(rk.proc.world)}
 }
 
 func (rk *Rank) comm(id uint64, members []int32) *Comm {
@@ -59,7 +62,8 @@ func (rk *Rank) comm(id uint64, members []int32) *Comm {
 	}
 	c.me = c.index[int32(rk.world)]
 	rk.mu.Lock()
-	rk.group(id).members = members
+	c.state = rk.group(id)
+	c.state.members = members
 	rk.mu.Unlock()
 	return c
 }
@@ -209,11 +213,8 @@ func (c *Comm) Recv(ctx context.Context, op Op, src int, tag Tag, x Payload, all
 		return nil, err
 	}
 	r := requests.Get().(*Request)
-	r.rank, r.comm, r.kind, r.op, r.peer, r.tag = c.rank, c, receiving, op, AnyRank, tag
-	r.elem, r.size, r.buf, r.alloc, r.began = x.Elem, x.Size, x.Bytes, alloc, c.rank.clock()
-	if src >= 0 {
-		r.peer = c.members[src]
-	}
+	r.receive(c, op, src, tag, x)
+	r.alloc, r.began = alloc, c.rank.clock()
 	if ctx.Err() != nil {
 		err := r.wrap(errEnded(ctx))
 		r.free()
@@ -221,6 +222,15 @@ func (c *Comm) Recv(ctx context.Context, op Op, src int, tag Tag, x Payload, all
 	}
 	r.post()
 	return r, nil
+}
+
+// receive makes r a receive into x.Bytes.
+func (r *Request) receive(c *Comm, op Op, src int, tag Tag, x Payload) {
+	r.rank, r.comm, r.kind, r.op, r.peer, r.tag = c.rank, c, receiving, op, AnyRank, tag
+	r.elem, r.size, r.buf = x.Elem, x.Size, x.Bytes
+	if src >= 0 {
+		r.peer = c.members[src]
+	}
 }
 
 // Finish waits for a request that nobody else knows and recycles it.
@@ -246,7 +256,7 @@ func (c *Comm) Probe(ctx context.Context, src int, tag Tag, wait bool) (st Statu
 	if err := c.checkTag(OpProbe, tag, true); err != nil {
 		return st, false, err
 	}
-	r := &Request{rank: c.rank, comm: c, kind: probing, op: OpProbe, peer: AnyRank, tag: tag, size: 1}
+	r := &Request{transfer: transfer{rank: c.rank, comm: c, kind: probing, op: OpProbe, peer: AnyRank, tag: tag, size: 1}}
 	if src >= 0 {
 		r.peer = c.members[src]
 	}

@@ -4,6 +4,7 @@
 //	rt, collectives, lram, dsm
 //	        |
 //	  Comm, Call         groups; collective calls        comm.go call.go
+//	  Handle             a user's hold on a transfer     handle.go
 //	  Request, await     transfers; the wait primitive   request.go wait.go
 //	  token, baton       who fetches frames              poll.go two.go
 //	  Rank               matching, rendezvous, credits   rank.go send.go recv.go arrive.go
@@ -13,9 +14,11 @@
 //
 // # What happens to a message
 //
-//  1. Send makes a Request and asks the destination's credits. A short message
-//     with credit left goes as one Eager frame; any other announces itself with
-//     RTS and keeps its data.
+//  1. A short message to another process of the host, with credit left, nothing
+//     queued before it and nobody dead, is written where the receiver looks, and
+//     that is all (short.go). Otherwise Send makes a Request. With credit left a
+//     short message goes as one Eager frame; any other announces itself with RTS
+//     and keeps its data.
 //  2. The frame arrives in the destination's process. Under the rank's lock the
 //     envelope is matched (package match), or kept as unexpected.
 //  3. Eager data is copied into the receive's buffer. For an RTS the receiver
@@ -36,6 +39,7 @@
 // # Locks
 //
 // rank.mu is the only lock around matching. It is not held when a frame is
-// posted, because a network may deliver or report back on the caller's stack.
+// posted, because a network may deliver or report back on the caller's stack; a
+// push does neither.
 // Order: the poll token, then a network's own locks, then rank.mu.
 package engine

@@ -35,7 +35,7 @@ func (p *Proc) takeToken() bool {
 	if p.poller == nil || p.closing.Load() || !p.token.TryLock() {
 		return false
 	}
-	p.turns.Add(1)
+	p.turns++
 	p.poller.Watch(true)
 	return true
 }
@@ -117,10 +117,10 @@ func (p *Proc) background() {
 			return
 		}
 		p.attentive.Store(true)
-		for quiet, turns := 0, p.turns.Load(); p.attentive.Load(); {
+		for quiet, turns := 0, uint64(0); p.attentive.Load(); {
 			if p.token.TryLock() {
 				p.poller.Watch(true)
-				now := p.turns.Load()
+				now := p.turns
 				if p.tend() || now != turns {
 					quiet, turns = 0, now
 				} else if quiet++; quiet == 2 {

@@ -30,6 +30,9 @@ type Config struct {
 	// Boards has shared memory for groups; nil: the ranks of several processes
 	// have none.
 	Boards Boards
+	// CPUs is how many processors this host's processes share, 0: as many as this
+	// one may use. A process that is bound to a processor of its own sees one.
+	CPUs int
 	// Continue says that the job goes on when a rank fails.
 	Continue bool
 	// Dial reaches the host's service process; nil: there is none.
@@ -54,7 +57,7 @@ type Proc struct {
 	poller    transport.Poller
 	two       *two          // poller, when two networks are polled
 	token     sync.Mutex    // held by the goroutine that polls
-	turns     atomic.Uint64 // times that a waiter has taken the token
+	turns     uint64        // times that it was taken to wait; under the token
 	attentive atomic.Bool   // the background poller is; it alone sets it
 	dozing    atomic.Bool   // the token's holder sleeps in the doorbell
 	tending   atomic.Bool   // the background poller holds the token
@@ -98,6 +101,9 @@ type end struct {
 
 // NewProc makes the process's engine; Use adds networks, Start begins.
 func NewProc(cfg Config) *Proc {
+	if cfg.CPUs == 0 {
+		cfg.CPUs = runtime.NumCPU()
+	}
 	n := len(cfg.Topology.RankProc)
 	p := &Proc{
 		Config:   cfg,
@@ -175,7 +181,7 @@ func (p *Proc) pace() {
 			here++
 		}
 	}
-	cpus := runtime.NumCPU()
+	cpus := p.CPUs
 	p.looks, p.yieldFor, p.tick, p.crowded = pollLooks, yieldFor, tick, here > cpus
 	p.pullFrom = pullFrom
 	if p.crowded {
@@ -203,6 +209,8 @@ func (p *Proc) Close() error {
 			rk.close()
 		}
 	}
+	// Whoever polls still sees closing and gives the token up; nobody takes it then.
+	p.token.Lock()
 	for _, n := range p.nets {
 		errs = append(errs, n.Close())
 	}

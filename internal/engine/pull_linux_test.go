@@ -36,11 +36,11 @@ func longMessages(t *testing.T, c [2]*Comm, early bool) {
 	for me := range c {
 		wg.Go(func() {
 			var ins [][]byte
-			var reqs []*Request
+			var reqs []*Handle
 			post := func() {
 				for tag, n := range sizes {
 					x := make([]byte, n)
-					r, err := c[me].Recv(ctx, OpIRecv, 1-me, Tag(tag), Payload{Bytes: x, Elem: 7, Size: 1}, false)
+					r, err := c[me].IRecv(ctx, OpIRecv, 1-me, Tag(tag), Payload{Bytes: x, Elem: 7, Size: 1})
 					if err != nil {
 						t.Error(err)
 						return
@@ -53,7 +53,7 @@ func longMessages(t *testing.T, c [2]*Comm, early bool) {
 			}
 			for tag, n := range sizes {
 				x := bytes.Repeat([]byte{byte(tag), byte(me), 3, byte(n)}, n/4+1)[:n]
-				r, err := c[me].Send(ctx, OpISend, 1-me, Tag(tag), Payload{Bytes: x, Elem: 7, Size: 1})
+				r, err := c[me].ISend(ctx, OpISend, 1-me, Tag(tag), Payload{Bytes: x, Elem: 7, Size: 1})
 				if err != nil {
 					t.Error(err)
 					return

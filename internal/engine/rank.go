@@ -6,6 +6,7 @@ import (
 
 	"gridrun/internal/engine/match"
 	"gridrun/internal/trace"
+	"gridrun/internal/transport"
 	"gridrun/internal/waittable"
 	"gridrun/internal/wire"
 )
@@ -18,13 +19,20 @@ type Rank struct {
 	world int
 	table waittable.Table
 	rec   *trace.Recorder // nil: nobody wants to know
+	// tracing: it wants to know of every message.
+	tracing bool
+	// given are the table and the recorder that came with the rank.
+	given struct {
+		table waittable.Table
+		rec   *trace.Recorder
+	}
 
 	mu     sync.Mutex
 	queues *match.Queues
 	peers  map[int32]*peer
-	last   *peer // the one looked up last, and whose it is
-	lastOf int32
 	extra  int                 // credit given beyond the first windows
+	near   [8]*peer            // looked up lately, by rank
+	out    wire.Header         // envelope of the short message being sent
 	sends  map[uint64]*Request // rendezvous announced, not yet asked for
 	recvs  map[uint64]*Request // matched, data on its way
 	probes []*Request
@@ -33,7 +41,9 @@ type Rank struct {
 	// agreements outlive their groups: who is late asks how they ended.
 	agreements map[agreementKey]*agreement
 
-	waiters *waiter // that rest
+	waiters *waiter  // that rest
+	free    *Request // to be used again, spares of them
+	spares  int
 }
 
 // A groupState is what a rank knows of a group beyond its messages.
@@ -60,6 +70,7 @@ func newRank(p *Proc, world int) *Rank {
 	rk := &Rank{
 		proc:   p,
 		world:  world,
+		out:    wire.Header{Kind: wire.Eager, Src: int32(world)},
 		queues: match.New(),
 		peers:  make(map[int32]*peer),
 		sends:  make(map[uint64]*Request),
@@ -75,20 +86,26 @@ func newRank(p *Proc, world int) *Rank {
 	}
 	if p.Record != nil {
 		rk.rec = p.Record(world)
+		rk.tracing = rk.rec != nil && rk.rec.Tracing()
 	}
+	rk.given.table, rk.given.rec = rk.table, rk.rec
 	return rk
 }
 
 func (rk *Rank) peer(r int32) *peer {
-	if rk.last != nil && rk.lastOf == r {
-		return rk.last
+	at := &rk.near[uint32(r)%uint32(len(rk.near))]
+	if pe := *at; pe != nil && pe.rank == r {
+		return pe
 	}
 	pe := rk.peers[r]
 	if pe == nil {
-		pe = newPeer(rk.proc.reach[rk.proc.Topology.RankProc[r]])
+		p := rk.proc
+		pe = newPeer(p.reach[p.Topology.RankProc[r]])
+		pe.rank, pe.class, pe.gone = r, p.class(r), &p.gone[r]
+		pe.push, _ = p.routes[p.Topology.RankProc[r]].(transport.Pusher)
 		rk.peers[r] = pe
 	}
-	rk.last, rk.lastOf = pe, r
+	*at = pe
 	return pe
 }
 

@@ -19,7 +19,7 @@ import (
 
 // clock is the time when a timeline is recorded, else 0.
 func (rk *Rank) clock() int64 {
-	if rk.rec == nil || !rk.rec.Tracing() {
+	if !rk.tracing {
 		return 0
 	}
 	return rk.rec.Now()
@@ -87,6 +87,21 @@ func (k *Call) record() {
 	k.comm.rank.rec.Add(trace.Event{Kind: trace.Collective, Op: uint8(k.op), Begin: k.began, Peer: root, Tag: -1,
 		Seq: k.seq, Group: k.comm.id, Bytes: uint64(k.bytes)}, k.algorithm)
 	k.began = 0
+}
+
+// Observe has the rank publish its waits or not, and record what it does or not, if
+// it has a recorder: measurements of what that costs switch it. No call of the
+// rank may be under way.
+func (c *Comm) Observe(waits, records bool) {
+	rk := c.rank
+	rk.table, rk.rec = waittable.Table{}, nil
+	if waits {
+		rk.table = rk.given.table
+	}
+	if records {
+		rk.rec = rk.given.rec
+	}
+	rk.tracing = rk.rec != nil && rk.rec.Tracing()
 }
 
 // Recorder is where what this rank does is noted; nil: nowhere.

@@ -75,7 +75,7 @@ func TestRecordedMessages(t *testing.T) {
 				if i%2 == 1 {
 					src = AnyRank
 				}
-				r, err := c.Recv(ctx, op, src, Tag(i), Payload{Bytes: make([]byte, n), Size: 1}, false)
+				r, err := c.IRecv(ctx, op, src, Tag(i), Payload{Bytes: make([]byte, n), Size: 1})
 				if err == nil {
 					_, err = waitTwice(ctx, r)
 				}
@@ -120,11 +120,11 @@ func TestRecordedMessages(t *testing.T) {
 
 // waitTwice takes a request through WaitAny, then through Wait, which must not
 // record it again.
-func waitTwice(ctx context.Context, r *Request) (Status, error) {
+func waitTwice(ctx context.Context, r *Handle) (Status, error) {
 	if _, _, err := WaitAny(ctx, nil, r); err != nil {
 		return Status{}, err
 	}
-	return r.Finish(ctx)
+	return r.Wait(ctx)
 }
 
 // TestRecordedCalls: a collective is one event with its algorithm, its messages

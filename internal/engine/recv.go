@@ -3,23 +3,32 @@ package engine
 import (
 	"slices"
 
-	"gridrun/internal/engine/match"
 	"gridrun/internal/wire"
 )
 
 // post offers r, a receive or a probe, to what has arrived.
 func (r *Request) post() {
-	rk := r.rank
-	group := r.comm.id
-	if r.call != nil {
-		group |= collective
-	}
-	r.recv = match.Recv{Group: group, Src: r.peer, Tag: int32(r.tag), Value: r}
-	rk.mu.Lock()
+	r.rank.mu.Lock()
 	if r.kind == probing {
+		r.wants()
 		r.look()
 		return
 	}
+	r.offer()
+}
+
+// wants says what r is to be matched with.
+func (r *Request) wants() {
+	r.recv.Group, r.recv.Src, r.recv.Tag, r.recv.Value = r.comm.id, r.peer, int32(r.tag), r
+	if r.call != nil {
+		r.recv.Group |= collective
+	}
+}
+
+// offer is post for a receive and the holder of rk.mu, which it unlocks.
+func (r *Request) offer() {
+	rk := r.rank
+	r.wants()
 	m := rk.queues.Post(&r.recv)
 	if m == nil {
 		// Only a receive that must wait cares whether its sender still can send.

@@ -31,6 +31,17 @@ const (
 // its waiter. At most one goroutine at a time waits for it; it may be waited for
 // again later.
 type Request struct {
+	transfer
+	frame transport.Frame // the Eager or Data frame of a send
+
+	next *Request // in the rank's list of free ones
+
+	own  outcome  // what a user's handle points to; never changes
+	slab []Handle // for the next transfers of users
+}
+
+// A transfer is what is new each time that a Request is used.
+type transfer struct {
 	rank *Rank
 	comm *Comm
 	kind requestKind
@@ -53,8 +64,7 @@ type Request struct {
 	began   int64  // for a timeline: when the user's call began, else 0
 	msg     uint64 // likewise: the message's number at its sender
 
-	recv  match.Recv
-	frame transport.Frame // the Eager or Data frame of a send
+	recv match.Recv
 
 	// waiter is nil, who must be woken, or complete. One word for both, so that
 	// finishing is one swap: after it the request may already be recycled.
@@ -70,13 +80,77 @@ type Request struct {
 // complete is the waiter of a request that is over.
 var complete = new(waiter)
 
-// requests are all zero.
-var requests = sync.Pool{New: func() any { return new(Request) }}
+// requests have no transfer.
+var requests = sync.Pool{New: func() any {
+	r := new(Request)
+	r.own.r = r
+	return r
+}}
 
 // free recycles a request that nobody else can know any more.
 func (r *Request) free() {
-	*r = Request{}
+	r.clear()
 	requests.Put(r)
+}
+
+func (r *Request) clear() {
+	r.transfer = transfer{}
+	if r.frame.Owner != nil {
+		r.frame = transport.Frame{}
+	}
+}
+
+// mostSpares is how many free requests a rank keeps for itself.
+const mostSpares = 256
+
+// spare returns a free request. Called with rk.mu held.
+func (rk *Rank) spare() *Request {
+	r := rk.free
+	if r == nil {
+		return requests.Get().(*Request)
+	}
+	rk.free, r.next = r.next, nil
+	rk.spares--
+	return r
+}
+
+// spares are requests of one rank that are to be freed together.
+type spares struct {
+	rank        *Rank
+	first, last *Request
+	n           int
+}
+
+func (s *spares) add(r *Request) {
+	rk := r.rank
+	if s.n > 0 && rk != s.rank || s.n == mostSpares {
+		r.free()
+		return
+	}
+	r.clear()
+	if s.n == 0 {
+		s.rank, s.last = rk, r
+	}
+	r.next, s.first = s.first, r
+	s.n++
+}
+
+func (s *spares) free() {
+	if s.n == 0 {
+		return
+	}
+	rk := s.rank
+	rk.mu.Lock()
+	if rk.spares+s.n <= mostSpares {
+		s.last.next, rk.free = rk.free, s.first
+		rk.spares += s.n
+		s.first = nil
+	}
+	rk.mu.Unlock()
+	for r := s.first; r != nil; r = s.first {
+		s.first, r.next = r.next, nil
+		requests.Put(r)
+	}
 }
 
 func (r *Request) ready() bool { return r.waiter.Load() == complete }
@@ -157,20 +231,6 @@ func (r *Request) Test() (st Status, done bool, err error) {
 	return r.status, true, r.wrap(r.err)
 }
 
-// WaitAll waits for every request and returns the first error in their order.
-func WaitAll(ctx context.Context, reqs ...*Request) error {
-	var first error
-	for _, r := range reqs {
-		if r == nil {
-			continue
-		}
-		if _, err := r.Wait(ctx); err != nil && first == nil {
-			first = err
-		}
-	}
-	return first
-}
-
 // anyOf is ready when one of its requests is.
 type anyOf []*Request
 
@@ -204,32 +264,6 @@ func (a anyOf) wait() waittable.Wait {
 		}
 	}
 	return w
-}
-
-// WaitAny waits until one of the requests is complete; nil ones are passed
-// over. index is -1 when there is none to wait for, or ctx has ended: then all
-// of them are still the caller's to wait for.
-func WaitAny(ctx context.Context, reqs ...*Request) (index int, st Status, err error) {
-	var rk *Rank
-	for _, r := range reqs {
-		if r != nil {
-			rk = r.rank
-			break
-		}
-	}
-	if rk == nil {
-		return -1, Status{}, nil
-	}
-	began := rk.clock()
-	if err := rk.await(ctx, anyOf(reqs)); err != nil {
-		return -1, Status{}, &Error{Op: OpWait.String(), Rank: rk.world, Peer: AnyRank, Tag: AnyTag, Err: err}
-	}
-	i := anyOf(reqs).index()
-	if r := reqs[i]; r.began != 0 {
-		r.began = began
-		r.record()
-	}
-	return i, reqs[i].status, reqs[i].wrap(reqs[i].err)
 }
 
 // lengthError says what a receive of a collective met.

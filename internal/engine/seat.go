@@ -135,7 +135,7 @@ func (c *Comm) sitDown(k *Call) error {
 		return fmt.Errorf("the group's shared memory: %w", err)
 	}
 	s := &seat{comm: c, free: free, patience: spins{looks: boardLooks, time: yieldFor}, siblings: p.siblings, polled: p.poller != nil}
-	if c.size > runtime.NumCPU() {
+	if c.size > p.CPUs {
 		s.patience.looks, s.patience.yields = 1, boardYields
 	}
 	c.rank.mu.Lock()

@@ -134,8 +134,8 @@ func (rk *Rank) direct(h *wire.Header, body []byte) bool {
 
 // refuse says why r must not even start. Called with rk.mu held.
 func (rk *Rank) refuse(r *Request) error {
-	if g := rk.groups[r.comm.id]; g != nil && g.revoked != nil {
-		return g.revoked
+	if r.comm.state.revoked != nil {
+		return r.comm.state.revoked
 	}
 	if r.peer >= 0 {
 		return rk.proc.lostError(int(r.peer))

@@ -44,6 +44,9 @@ const (
 	// sharedFor is how many waits look that briefly after one of full length that
 	// a yield has ended at once: its peer seems to be on the same processor.
 	sharedFor = 64
+	// eagerLooks are the first looks, one right after the other: a pause takes as
+	// long as an answer that is on its way.
+	eagerLooks = 100
 	// siblingYields are the yields of a waiter that has nothing to poll: only
 	// goroutines of this process, or a network's own, can make it ready.
 	siblingYields = 8
@@ -120,7 +123,9 @@ func (p *Proc) look(c condition) bool {
 		if p.siblings && i%16 == 15 {
 			runtime.Gosched()
 		}
-		spin.Pause()
+		if i >= eagerLooks {
+			spin.Pause()
+		}
 	}
 	return false
 }

@@ -1,6 +1,11 @@
 package engine
 
-import "gridrun/internal/transport"
+import (
+	"sync/atomic"
+
+	"gridrun/internal/trace"
+	"gridrun/internal/transport"
+)
 
 // Eager messages are bounded by credit. A window is the eager bytes, envelopes
 // included, that one rank may have on their way to, or unmatched at, another. What
@@ -38,9 +43,14 @@ func reachOf(n transport.Network) reach {
 	return near
 }
 
-// A peer is the flow control towards one other rank.
+// A peer is what a rank knows of another: its way there, and the flow control.
 type peer struct {
 	reach
+	rank  int32
+	class trace.Class
+	push  transport.Pusher // nil: messages to it take the long way
+	gone  *atomic.Pointer[end]
+
 	credit  int    // eager bytes we may still send
 	owed    uint32 // eager bytes of its that we have consumed and not yet returned
 	granted int    // its window here

@@ -55,11 +55,28 @@ type Sink interface {
 	Down(p int, err error)
 }
 
+// A BatchSink is a Sink that would rather take short frames together.
+type BatchSink interface {
+	Sink
+	// ArrivedAll is Arrived for each of some Eager frames, in order; bodies[i] is
+	// that of hs[i].
+	ArrivedAll(from int, hs []wire.Header, bodies [][]byte)
+}
+
 // A Link leads to one process.
 type Link interface {
 	// Post queues f behind what was posted before and never blocks. Sent may be
 	// called before Post returns. Safe for concurrent use.
 	Post(f *Frame)
+}
+
+// A Pusher is a Link that can take a short frame at once.
+type Pusher interface {
+	// Push sends a frame of any kind but Data, behind what was posted before. It
+	// neither queues nor calls the Sink: where it would have to, it does nothing
+	// and returns false. h.Body need not be set; h and body are the caller's
+	// again when it returns. Safe for concurrent use.
+	Push(h *wire.Header, body []byte) bool
 }
 
 // A Puller is a Link to a process whose memory this one can read, where the

@@ -85,18 +85,30 @@ type group struct {
 
 // flow is what one source sends to one group.
 type flow struct {
+	id         uint64 // of the group
+	src        int32
 	group      *group
 	posted     recvList
 	head, tail *Msg
+}
+
+// oldest returns the oldest message of the flow that a receive of tag takes.
+func (f *flow) oldest(tag int32) *Msg {
+	for m := f.head; m != nil; m = m.next {
+		if tag == Any || m.Tag == tag {
+			return m
+		}
+	}
+	return nil
 }
 
 // Queues is the matching state of one rank. The zero value is not ready: use New.
 type Queues struct {
 	groups map[uint64]*group
 	flows  map[key]*flow
-	last   key // of the flow looked up last: messages come in rows
-	lastOf *flow
-	seq    uint64
+	// near are flows looked up lately, by source: messages come in rows.
+	near [8]*flow
+	seq  uint64
 	// Unexpected is the number of messages that wait for a receive.
 	Unexpected int
 }
@@ -122,22 +134,22 @@ func (q *Queues) group(id uint64) *group {
 
 // find returns the flow of (id, src), nil if they have not met.
 func (q *Queues) find(id uint64, src int32) *flow {
-	k := key{id, src}
-	if q.lastOf == nil || q.last != k {
-		f := q.flows[k]
-		if f == nil {
-			return nil
-		}
-		q.last, q.lastOf = k, f
+	at := &q.near[uint32(src)%uint32(len(q.near))]
+	if f := *at; f != nil && f.id == id && f.src == src {
+		return f
 	}
-	return q.lastOf
+	f := q.flows[key{id, src}]
+	if f != nil {
+		*at = f
+	}
+	return f
 }
 
 func (q *Queues) flow(id uint64, src int32) *flow {
 	f := q.find(id, src)
 	if f == nil {
 		g := q.group(id)
-		f = &flow{group: g}
+		f = &flow{id: id, src: src, group: g}
 		g.flows[src] = f
 		q.flows[key{id, src}] = f
 	}
@@ -147,17 +159,24 @@ func (q *Queues) flow(id uint64, src int32) *flow {
 // Post offers a receive: it returns the message that it takes, removed, or
 // queues r and returns nil.
 func (q *Queues) Post(r *Recv) *Msg {
-	if m := q.Peek(r.Group, r.Src, r.Tag); m != nil {
-		q.Remove(m)
-		return m
+	l := (*recvList)(nil)
+	if r.Src == Any {
+		if m := q.Peek(r.Group, r.Src, r.Tag); m != nil {
+			q.Remove(m)
+			return m
+		}
+		l = &q.group(r.Group).anySource
+	} else {
+		f := q.flow(r.Group, r.Src)
+		if m := f.oldest(r.Tag); m != nil {
+			q.Remove(m)
+			return m
+		}
+		l = &f.posted
 	}
 	q.seq++
 	r.seq = q.seq
-	if r.Src == Any {
-		q.group(r.Group).anySource.push(r)
-	} else {
-		q.flow(r.Group, r.Src).posted.push(r)
-	}
+	l.push(r)
 	return nil
 }
 
@@ -179,12 +198,7 @@ func (q *Queues) Peek(groupID uint64, src, tag int32) *Msg {
 	if f == nil {
 		return nil
 	}
-	for m := f.head; m != nil; m = m.next {
-		if tag == Any || m.Tag == tag {
-			return m
-		}
-	}
-	return nil
+	return f.oldest(tag)
 }
 
 // Arrive offers a message: it returns the receive that takes it, removed, or
@@ -316,7 +330,7 @@ func (q *Queues) Drop(groupID uint64) {
 	for g.head != nil {
 		q.Remove(g.head)
 	}
-	q.lastOf = nil
+	q.near = [len(q.near)]*flow{}
 	for src := range g.flows {
 		delete(q.flows, key{groupID, src})
 	}
