@@ -87,18 +87,11 @@ func meet(c *packet.Conn) (*agentLink, error) {
 	return a, err
 }
 
-// waitsVariable set to off keeps this process's waits out of the wait table:
-// `gridrun bench cost` measures so what publishing them costs.
-const waitsVariable = "GRIDRUN_WAITS"
-
 // build makes the process's engine and the networks that lead from it.
 func (a *agentLink) build() (*engine.Proc, error) {
 	w := a.welcome
 	cfg := engine.Config{Job: w.Job, Proc: w.Proc, Ranks: w.Ranks, Topology: &w.Topology, Continue: w.Continue, Dial: a.service}
-	switch {
-	case os.Getenv(waitsVariable) == "off":
-		cfg.Table = func(int) waittable.Table { return waittable.Table{} }
-	case a.segment != nil:
+	if a.segment != nil {
 		cfg.Table = func(r int) waittable.Table { return a.segment.Waits(r) }
 	}
 	if w.Watch.Record() {
@@ -107,6 +100,9 @@ func (a *agentLink) build() (*engine.Proc, error) {
 			return nil, err
 		}
 		cfg.Record = func(r int) *trace.Recorder { return record[r] }
+	}
+	if a.segment != nil {
+		cfg.CPUs = a.segment.CPUs()
 	}
 	if a.segment != nil && w.Transport != "tcp" {
 		cfg.Boards = a.segment

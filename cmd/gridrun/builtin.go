@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 
+	"gridrun/bench/cost"
 	"gridrun/bench/launch"
 	"gridrun/bench/message"
 	"gridrun/collectives"
@@ -17,7 +18,8 @@ func builtins() []jobs.Job {
 	return append(jobs.All(),
 		jobs.Job{Name: launch.HelloJob, Body: hello},
 		jobs.Job{Name: launch.ParkJob, Body: park},
-		jobs.Job{Name: message.JobName, Body: message.Job})
+		jobs.Job{Name: message.JobName, Body: message.Job},
+		jobs.Job{Name: cost.JobName, Body: cost.Job})
 }
 
 func findJob(name string) rt.Body {
