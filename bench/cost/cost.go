@@ -79,6 +79,7 @@ func (t Task) job(ctx context.Context, test, record string) ([][]float64, error)
 	ctx, cancel := context.WithTimeout(ctx, t.Limit)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, t.Self, "run", "-np", "2", "--bind-to", "core", record, "/dev/null", JobName, test, strconv.Itoa(t.Rounds))
+	cmd.Args[0] = "gridrun" // whatever its file is called
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = 5 * time.Second
 	var said bytes.Buffer

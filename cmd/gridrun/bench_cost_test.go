@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"os/exec"
 	"path/filepath"
 	"testing"
@@ -14,7 +15,9 @@ func TestBenchCost(t *testing.T) {
 	cmd := exec.Command(filepath.Join(bin(t), "gridrun"), "bench", "cost", "--rounds", "10", "--with-trace", "--json")
 	out, err := cmd.Output()
 	if err != nil {
-		t.Fatal(err)
+		var e *exec.ExitError
+		errors.As(err, &e)
+		t.Fatalf("%v: %s", err, e.Stderr)
 	}
 	var r cost.Report
 	if err := json.Unmarshal(out, &r); err != nil {
