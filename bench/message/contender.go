@@ -49,6 +49,13 @@ func Own(self, version string, over Over, ranks int) Contender {
 	return c
 }
 
+// With is the same with more flags, under a name that tells them.
+func (c Contender) With(name string, flags ...string) Contender {
+	c.Name, c.Version = name, ""
+	c.command = append(slices.Clip(c.command), flags...)
+	return c
+}
+
 // Peers are those of names (openmpi, mpich) that are installed, with their programs
 // compiled into dir; missing says which are not here, and why.
 func Peers(ctx context.Context, dir string, over Over, names []string) (found []Contender, missing []string, err error) {
