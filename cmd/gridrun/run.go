@@ -17,6 +17,7 @@ import (
 	"gridrun/internal/wire"
 	"gridrun/launcher"
 	"gridrun/launcher/observe"
+	"gridrun/launcher/output"
 	"gridrun/launcher/rankset"
 )
 
@@ -58,7 +59,7 @@ func (*runFlags) run(ctx context.Context, words []string) (int, error) {
 		fmt.Print(job.Text())
 		return 0, nil
 	}
-	io := launcher.IO{Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Signals: signals}
+	io := launcher.IO{Stdin: os.Stdin, Stdout: output.Patient{File: os.Stdout}, Stderr: output.Patient{File: os.Stderr}, Signals: signals}
 	if columns, _, err := term.GetSize(int(os.Stderr.Fd())); err == nil {
 		io.Columns = columns
 	}
@@ -86,6 +87,8 @@ func prepare(spec launcher.Spec, starters *starters, signals <-chan os.Signal) (
 					ended = s.(syscall.Signal)
 					cancel()
 					return
+				case syscall.SIGTSTP:
+					syscall.Kill(os.Getpid(), syscall.SIGSTOP) // what we have started has got it too
 				}
 			case <-ctx.Done():
 				return

@@ -9,7 +9,8 @@
 //  3. [Folder] stands between them when identical lines are to be shown once;
 //     [Fold] is the decision which lines those are.
 //  4. [Files] writes a file for each process and stream instead, or as well.
-//  5. [Screen] draws the progress bar on a terminal and wipes it before lines.
+//  5. [Patient] is an output that waits, whoever has made it non-blocking.
+//  6. [Screen] draws the progress bar on a terminal and wipes it before lines.
 //
 // Writer and Files have a goroutine each, which Close ends and Done joins; a
 // Folder has a timer while lines wait, which Close joins.
