@@ -92,7 +92,7 @@ type Machine struct {
 	collateral []cause  // the others
 	outlived   []cause  // what the survivors went on after, in the order it came
 	expired    bool     // --timeout has passed
-	impatient  bool     // a second signal came
+	asked      bool     // a signal has asked for the end, the cause or not
 	refused    []cause  // the hosts that could not be started, before that ended the job
 	finished   []int    // ranks that ended well and of whom hosts have not heard
 	inquiry    *inquiry // under way, or nil
@@ -326,9 +326,13 @@ func (m *Machine) fail(c cause, collateral bool) {
 }
 
 func (m *Machine) interrupted(signal int) {
-	if m.cause != nil && m.phase == Stopping {
-		m.impatient = true
+	m.asked = true
+	switch {
+	case m.cause != nil && m.phase == Stopping:
 		m.broadcast(&wire.Stop{Cause: m.wireCause(*m.cause), Now: true})
+		return
+	case m.cause != nil && m.phase == Draining:
+		m.abandon(func(host) bool { return true }, "given up while it cleaned up")
 		return
 	}
 	m.stop(cause{kind: bySignal, signal: signal, code: 128 + signal}, signal)

@@ -67,6 +67,7 @@ func (m *Machine) Result() Result {
 	case len(m.outlived) > 0:
 		r = m.survived()
 	}
+	r.Again = r.Again && !m.asked
 	for h := range m.hosts {
 		if m.hosts[h].lost {
 			r.Lost = append(r.Lost, h)
