@@ -42,7 +42,7 @@ type runFlags struct {
 
 	Export []string `group:"What ranks find" short:"x" sep:"none" placeholder:"VAR[=VALUE]" help:"Variable for every rank (repeatable)."`
 	Wdir   string   `group:"What ranks find" placeholder:"DIR" help:"Directory that ranks start in."`
-	Stage  []string `group:"What ranks find" placeholder:"FILE" help:"Bring FILE to {stage} on every host."`
+	Stage  []string `group:"What ranks find" sep:"none" placeholder:"FILE" help:"Bring FILE to {stage} everywhere (repeatable)."`
 
 	Reproducible bool   `group:"What ranks find" help:"Fold every reduction in the order of ranks."`
 	Algorithm    string `group:"What ranks find" placeholder:"OP=NAME,..." help:"Algorithms of collectives: AllReduce=ring."`

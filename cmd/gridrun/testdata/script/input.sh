@@ -45,6 +45,10 @@ has out '^staged$'
 has out 'gridrun-stage-'
 ok gridrun -np 1 --stage given gridrun -np 1 sh -c 'echo inner ${GRIDRUN_STAGE:+has one}'
 has out '^inner has one$'
+echo odd >'one, $(two)'
+ok gridrun -np 1 --stage given --stage 'one, $(two)' sh -c 'cd {stage}; cat one*; ls | wc -l'
+has out '^odd$'
+has out '^ *2$'
 run gridrun -np 2 --stage nowhere true
 code 125
 has err '--stage: .*nowhere'
