@@ -12,19 +12,37 @@ import (
 	"time"
 )
 
+// maxPath is the most bytes of the directory: a socket's path has 107, the name of
+// a job's in it included.
+const maxPath = 107 - len("/0123456789abcdef.job")
+
 // Path makes sure of the user's directory and returns it:
-// $XDG_RUNTIME_DIR/gridrun, or gridrun-UID in the system's temporary directory.
+// $XDG_RUNTIME_DIR/gridrun, or gridrun-UID in the system's temporary directory
+// ($TMPDIR, or /tmp where that is too long for a socket).
 // Somebody else's directory of that name, or one that others can enter, is an
 // error: nobody may stand between gridrun's parts.
 func Path() (string, error) {
-	dir := filepath.Join(os.TempDir(), fmt.Sprintf("gridrun-%d", os.Getuid()))
-	if run := os.Getenv("XDG_RUNTIME_DIR"); filepath.IsAbs(run) && owned(run) == nil {
-		dir = filepath.Join(run, "gridrun")
+	run := os.Getenv("XDG_RUNTIME_DIR")
+	if filepath.IsAbs(run) && owned(run) != nil {
+		run = ""
 	}
+	dir := choose(run, os.TempDir(), os.Getuid())
 	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return "", err
 	}
 	return dir, owned(dir)
+}
+
+// choose is the user's directory in run, if there is one, or in temp.
+func choose(run, temp string, uid int) string {
+	if dir := filepath.Join(run, "gridrun"); filepath.IsAbs(dir) && len(dir) <= maxPath {
+		return dir
+	}
+	name := fmt.Sprintf("gridrun-%d", uid)
+	if dir := filepath.Join(temp, name); len(dir) <= maxPath {
+		return dir
+	}
+	return filepath.Join("/tmp", name)
 }
 
 // owned says why dir is not a directory that this user alone can enter.

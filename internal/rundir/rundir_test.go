@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -27,6 +28,34 @@ func TestPath(t *testing.T) {
 	if dir, err := Path(); err != nil || dir != filepath.Join(private, "gridrun") {
 		t.Fatalf("%q %v", dir, err)
 	}
+}
+
+func TestChoose(t *testing.T) {
+	long := "/" + strings.Repeat("x", maxPath)
+	for _, c := range []struct{ run, temp, want string }{
+		{"/run/user/7", "/tmp", "/run/user/7/gridrun"},
+		{"", "/tmp", "/tmp/gridrun-7"},
+		{"relative", "/tmp", "/tmp/gridrun-7"},
+		{long, "/var/tmp", "/var/tmp/gridrun-7"},
+		{"", long, "/tmp/gridrun-7"},
+	} {
+		if got := choose(c.run, c.temp, 7); got != c.want {
+			t.Errorf("%.20q, %.20q: %q, want %q", c.run, c.temp, got, c.want)
+		}
+	}
+	// The longest directory holds the sockets of jobs.
+	dir := filepath.Join(t.TempDir(), "d")
+	if pad := maxPath - len(dir); pad > 0 {
+		dir += strings.Repeat("d", pad)
+	}
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: filepath.Join(dir, "0123456789abcdef.job"), Net: "unix"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.Close()
 }
 
 // A directory that others can enter, or that is none, is not used.
