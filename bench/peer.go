@@ -24,6 +24,19 @@ var (
 	MPICH   = Peer{"MPICH", []string{"mpiexec.hydra", "mpiexec.mpich"}, "mpicc.mpich", LastWordOf("Version:")}
 )
 
+// Peers are those that users call by these names: openmpi and mpich.
+func Peers(names []string) (found []Peer, err error) {
+	all := map[string]Peer{"openmpi": OpenMPI, "mpich": MPICH}
+	for _, name := range names {
+		p, ok := all[name]
+		if !ok {
+			return nil, fmt.Errorf("--peers %s: there are openmpi and mpich", name)
+		}
+		found = append(found, p)
+	}
+	return found, nil
+}
+
 // Launcher is its launcher's path; the error says that it is not here.
 func (p Peer) Launcher() (string, error) {
 	for _, name := range p.launchers {

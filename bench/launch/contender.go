@@ -33,8 +33,8 @@ type Task struct {
 	// Warm is not nil where gridrun's hosts are up: starts with and without that
 	// are measured. It waits until they are ready for the next job.
 	Warm func(ctx context.Context) error
-	// Alone leaves the other launchers out.
-	Alone bool
+	// Peers are the other launchers; none: gridrun alone.
+	Peers []bench.Peer
 }
 
 // parkArgs are the arguments of a program that parks.
@@ -86,6 +86,7 @@ type peer struct {
 	hostfile func(Hosts) (string, error)
 }
 
+// peers are all that there are.
 var peers = []peer{
 	{
 		Peer:     bench.OpenMPI,
@@ -119,10 +120,10 @@ func Find(ctx context.Context, t Task) (found []Contender, missing []string, err
 		cold.run = slices.Concat(self, []string{"--no-warm"}, program)
 		found = append(found, cold)
 	}
-	if t.Alone {
-		return found, nil, nil
-	}
 	for _, p := range peers {
+		if !slices.ContainsFunc(t.Peers, func(wanted bench.Peer) bool { return wanted.Name == p.Name }) {
+			continue
+		}
 		c, why, err := p.contender(ctx, t)
 		switch {
 		case err != nil:

@@ -10,7 +10,11 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"gridrun/bench"
 )
+
+var both = []bench.Peer{bench.OpenMPI, bench.MPICH}
 
 // script makes an executable that takes -np N.
 func script(t *testing.T, text string) string {
@@ -53,7 +57,7 @@ func TestWarm(t *testing.T) {
 	ready := func(context.Context) error { waits++; return nil }
 	log := filepath.Join(t.TempDir(), "log")
 	self := script(t, `echo "$*" >>`+log)
-	found, missing, err := Find(context.Background(), Task{Self: self, Program: []string{"prog"}, Warm: ready, Alone: true})
+	found, missing, err := Find(context.Background(), Task{Self: self, Program: []string{"prog"}, Warm: ready})
 	if err != nil || missing != nil || len(found) != 2 || found[0].Name != "gridrun, warm" || found[1].Name != "gridrun, cold" {
 		t.Fatalf("%+v, %v, %v", found, missing, err)
 	}
@@ -200,7 +204,7 @@ func TestParsePSS(t *testing.T) {
 // TestFindWithout: without other launchers gridrun is alone, and says so.
 func TestFindWithout(t *testing.T) {
 	t.Setenv("PATH", t.TempDir())
-	found, missing, err := Find(context.Background(), Task{Self: "/bin/gridrun", Dir: t.TempDir()})
+	found, missing, err := Find(context.Background(), Task{Self: "/bin/gridrun", Dir: t.TempDir(), Peers: both})
 	if err != nil || len(found) != 1 || len(missing) != 2 || !strings.Contains(missing[0], "no mpirun.openmpi in $PATH") {
 		t.Errorf("%+v, %v, %v", found, missing, err)
 	}
@@ -227,7 +231,7 @@ func fakes(t *testing.T) (self string) {
 
 func TestFindHere(t *testing.T) {
 	self, dir := fakes(t), t.TempDir()
-	found, missing, err := Find(context.Background(), Task{Self: self, Dir: dir})
+	found, missing, err := Find(context.Background(), Task{Self: self, Dir: dir, Peers: both})
 	if err != nil || len(found) != 2 || len(missing) != 1 || !strings.Contains(missing[0], "MPICH: mpicc.mpich: exit status 1 no compiler") {
 		t.Fatalf("%+v, %v, %v", found, missing, err)
 	}
@@ -237,6 +241,10 @@ func TestFindHere(t *testing.T) {
 	hello := filepath.Join(dir, "OpenMPI-hello")
 	if c := found[1]; !slices.Equal(c.run[1:], []string{"--oversubscribe", hello}) || !slices.Equal(c.park[1:], []string{"--oversubscribe", hello, "park"}) || c.Version != "4.1.4" {
 		t.Errorf("%+v", c)
+	}
+	found, missing, err = Find(context.Background(), Task{Self: self, Dir: dir, Peers: both[:1]})
+	if err != nil || len(found) != 2 || missing != nil {
+		t.Errorf("MPICH was not asked for: %+v, %v, %v", found, missing, err)
 	}
 }
 
@@ -248,7 +256,7 @@ func TestFindHosts(t *testing.T) {
 	if err != nil || hosts.Len() != 3 {
 		t.Fatalf("%+v, %v", hosts, err)
 	}
-	found, missing, err := Find(context.Background(), Task{Self: self, Dir: dir, Program: []string{"/bin/true", "x"}, Hosts: hosts})
+	found, missing, err := Find(context.Background(), Task{Self: self, Dir: dir, Program: []string{"/bin/true", "x"}, Hosts: hosts, Peers: both})
 	if err != nil || len(found) != 3 || missing != nil {
 		t.Fatalf("%+v, %v, %v", found, missing, err)
 	}

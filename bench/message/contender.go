@@ -59,12 +59,11 @@ func (c Contender) With(name string, flags ...string) Contender {
 // Peers are those of names (openmpi, mpich) that are installed, with their programs
 // compiled into dir; missing says which are not here, and why.
 func Peers(ctx context.Context, dir string, over Over, names []string) (found []Contender, missing []string, err error) {
-	all := map[string]bench.Peer{"openmpi": bench.OpenMPI, "mpich": bench.MPICH}
-	for _, name := range names {
-		p, ok := all[name]
-		if !ok {
-			return nil, nil, fmt.Errorf("--peers %s: there are openmpi and mpich", name)
-		}
+	peers, err := bench.Peers(names)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, p := range peers {
 		launcher, err := p.Launcher()
 		if err != nil {
 			missing = append(missing, p.Name+": "+err.Error())

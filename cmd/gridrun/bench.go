@@ -9,24 +9,27 @@ import (
 	"strings"
 	"time"
 
+	"gridrun/bench"
 	"gridrun/bench/launch"
 )
 
 // launchFlags are the flags of `gridrun bench launch`.
 type launchFlags struct {
-	NP       count   `name:"np" short:"n" default:"93" placeholder:"N" help:"Number of ranks (default: 93)."`
-	Host     string  `short:"H" placeholder:"HOST:SLOTS,..." help:"Hosts to run on (default: this machine)."`
-	Hostfile string  `placeholder:"FILE" help:"File with a host a line: name slots=N."`
-	BuildDir string  `placeholder:"DIR" help:"Directory all hosts see, for others' hello."`
-	Program  string  `placeholder:"'PROG ARGS'" help:"What all start (default: a hello for each)."`
-	Rounds   count   `default:"5" placeholder:"N" help:"Runs of each launcher (default: 5)."`
-	Limit    seconds `default:"60" placeholder:"S" help:"A run that takes longer is lost (default: 60)."`
-	Phases   bool    `help:"Show gridrun's steps as well."`
-	Warm     bool    `help:"Bring hosts up first; warm and cold in turn."`
-	Memory   bool    `help:"Measure the memory of a rank instead."`
-	Talk     bool    `help:"With --memory: ranks that talked to all."`
-	Kill     bool    `help:"Time the end of a job one of whose ranks dies."`
-	JSON     bool    `name:"json" help:"Print JSON."`
+	NP       count    `name:"np" short:"n" default:"93" placeholder:"N" help:"Number of ranks (default: 93)."`
+	Host     string   `short:"H" placeholder:"HOST:SLOTS,..." help:"Hosts to run on (default: this machine)."`
+	Hostfile string   `placeholder:"FILE" help:"File with a host a line: name slots=N."`
+	BuildDir string   `placeholder:"DIR" help:"Directory all hosts see, for others' hello."`
+	Program  string   `placeholder:"'PROG ARGS'" help:"What all start (default: a hello for each)."`
+	Rounds   count    `default:"5" placeholder:"N" help:"Runs of each launcher (default: 5)."`
+	Alone    bool     `help:"Measure gridrun only."`
+	Peers    []string `default:"openmpi,mpich" placeholder:"NAME,..." help:"openmpi, mpich (default: both)."`
+	Limit    seconds  `default:"60" placeholder:"S" help:"A run that takes longer is lost (default: 60)."`
+	Phases   bool     `help:"Show gridrun's steps as well."`
+	Warm     bool     `help:"Bring hosts up first; warm and cold in turn."`
+	Memory   bool     `help:"Measure the memory of a rank instead."`
+	Talk     bool     `help:"With --memory: ranks that talked to all."`
+	Kill     bool     `help:"Time the end of a job one of whose ranks dies."`
+	JSON     bool     `name:"json" help:"Print JSON."`
 }
 
 // run times the starts and prints what it found.
@@ -73,7 +76,9 @@ func (f *launchFlags) measure(ctx context.Context) error {
 			return err
 		}
 		defer down()
-		task.Alone = f.BuildDir == ""
+		if f.BuildDir == "" {
+			task.Peers = nil
+		}
 	}
 	contenders, missing, err := launch.Find(ctx, task)
 	if err != nil {
@@ -111,6 +116,11 @@ func (f *launchFlags) task() (t launch.Task, err error) {
 		return t, err
 	}
 	t.Program, t.Talk = strings.Fields(f.Program), f.Talk
+	if !f.Alone {
+		if t.Peers, err = bench.Peers(f.Peers); err != nil {
+			return t, err
+		}
+	}
 	switch {
 	case f.Host != "":
 		t.Hosts, err = launch.FromList(f.Host)
