@@ -39,6 +39,19 @@ func TestServiceDies(t *testing.T) {
 	}
 }
 
+// What the service died of is said also when the job is stopped because of it
+// before it can be reaped.
+func TestServiceDiesLate(t *testing.T) {
+	h := startHost(t, job(wire.ProcSpec{Job: "service", Args: []string{"die slowly", "until refused"}}))
+	h.awaitOutput(0, "\"\"\n") // the end of the rank's connection
+	h.send(&wire.Stop{})
+	notice := await(h, anyOf[*wire.Notice])
+	if !strings.HasSuffix(notice.Text, "has ended: exit code 7") {
+		t.Errorf("notice %q", notice.Text)
+	}
+	h.done()
+}
+
 // The port is told with Ready; a connection that names a process reaches it,
 // everybody else is turned away.
 func TestConn(t *testing.T) {

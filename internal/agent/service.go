@@ -24,13 +24,18 @@ type service struct {
 	control *procio.Control
 	pid     int    // 0 until it runs
 	failed  string // why there is none
+	left    bool   // it has closed its socket by itself: it is dying, and was not stopped
 	said    int    // memory file that takes its standard error, for the reason of a crash
 }
 
-// needed says that ranks of other hosts still run, and may want what this host's
-// service keeps, when its own processes have all ended.
+// needed says that the agent must go on for the service's sake when its own
+// processes have all ended: ranks of other hosts still run, and may want what it
+// keeps, or it is just dying, and what it died of is the reason of all else.
 func (a *agent) needed() bool {
-	return !a.stopping && a.service != nil && a.service.failed == "" && len(a.localRank)+len(a.elsewhere) < len(a.start.Topology.RankProc)
+	if a.stopping {
+		return a.service != nil && a.service.left && a.service.pid != 0
+	}
+	return a.service != nil && a.service.failed == "" && len(a.localRank)+len(a.elsewhere) < len(a.start.Topology.RankProc)
 }
 
 // serve connects process p to the host service: each gets one end of a new
@@ -135,7 +140,7 @@ func (a *agent) serviceEnded(why string) {
 	s := a.service
 	s.control.Close()
 	s.failed = why
-	if !a.stopping {
+	if !a.stopping || s.left {
 		a.link.send(&wire.Notice{Text: s.failed})
 	}
 }
@@ -148,6 +153,9 @@ func (a *agent) readService(s *service) {
 			continue
 		}
 		if err != nil {
+			// Ranks see its end as soon as we do, and the job may be stopped for that
+			// before it can be reaped.
+			a.post(func() { s.left = !a.stopping })
 			return
 		}
 		switch m := m.(type) {
