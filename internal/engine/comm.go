@@ -116,7 +116,12 @@ func (c *Comm) Close() error {
 		rk.queues.Drop(c.id)
 		rk.queues.Drop(c.id | collective)
 	}
-	delete(rk.groups, c.id)
+	if g := rk.groups[c.id]; g != nil && g.revoked != nil {
+		// Members that have not heard of it may still send: see tooLate.
+		rk.groups[c.id] = &groupState{revoked: g.revoked}
+	} else {
+		delete(rk.groups, c.id)
+	}
 	rk.mu.Unlock()
 	for _, r := range ended {
 		r.finish(errClosed)

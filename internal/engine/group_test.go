@@ -86,18 +86,31 @@ func TestLateForARevokedGroup(t *testing.T) {
 	p.routes[1] = listener{void{p}, &posted}
 	rk := p.Rank(0)
 	rk.revoked(8, errors.New("enough"))
-	const size = 8000
-	for range window / (size + envelope) {
-		p.Arrived(1, &wire.Header{Kind: wire.Eager, Src: 1, Group: 8, Body: size, Len: size}, make([]byte, size))
+	late := func(group uint64) {
+		t.Helper()
+		const size = 8000
+		for range window / (size + envelope) {
+			p.Arrived(1, &wire.Header{Kind: wire.Eager, Src: 1, Group: group, Body: size, Len: size}, make([]byte, size))
+		}
+		var credit uint32
+		for _, h := range posted {
+			credit += h.Credit
+		}
+		if credit < window/2 {
+			t.Fatalf("%d bytes of credit came back", credit)
+		}
+		posted = nil
 	}
-	var credit uint32
-	for _, h := range posted {
-		credit += h.Credit
+	late(8)
+	closed, err := rk.World().Dup(context.Background())
+	if err != nil {
+		t.Fatal(err)
 	}
-	if credit < window/2 {
-		t.Fatalf("%d bytes of credit came back", credit)
-	}
+	closed.Revoke(errors.New("enough"))
+	closed.Close()
 	posted = nil
+	late(closed.id)
+	late(closed.id | collective)
 	p.Arrived(1, &wire.Header{Kind: wire.RTS, Src: 1, Group: 8 | collective, Len: 1 << 20, Send: 1}, nil)
 	if len(posted) != 1 || posted[0].Kind != wire.Revoke || posted[0].Group != 8 {
 		t.Fatalf("the sender heard %+v", posted)
