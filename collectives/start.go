@@ -31,18 +31,20 @@ type Pending struct {
 // f gets a group of the same ranks with a message space of its own and may call
 // any collectives on it, one after the other. All ranks of g start the same in the
 // same order among their other collectives on g. What f's buffers hold belongs to
-// f until it is done. A failure revokes g, as that of any collective does.
+// f until it is done. A failure revokes g, as that of any collective does. So does
+// the Close of g while f is under way: its collectives fail.
 func Start(ctx context.Context, g rt.Group, f func(ctx context.Context, g rt.Group) error) *Pending {
 	c := engine.From(g)
 	lanes := c.Attached(lanesKey{}, func() any { return new(lanes) }).(*lanes)
 	p := &Pending{done: make(chan struct{})}
-	lane, before, err := lanes.take(ctx, g, p)
+	i, lane, before, err := lanes.take(ctx, g, p)
 	if err != nil {
 		p.err = err
 		close(p.done)
 		return p
 	}
 	go func() {
+		defer lanes.leave(i, p)
 		defer close(p.done)
 		if before != nil {
 			select {
@@ -104,29 +106,44 @@ func WaitAll(ctx context.Context, all ...*Pending) error {
 // lanes are the groups that a group's started operations run on, in turn. Which
 // lane an operation gets follows from its number alone, so all ranks agree.
 type lanes struct {
-	mu    sync.Mutex
-	begun int
-	group [Lanes]*rt.Comm
-	last  [Lanes]*Pending // begun last on each
+	mu     sync.Mutex
+	begun  int
+	closed bool
+	group  [Lanes]*rt.Comm
+	last   [Lanes]*Pending // begun last on each
 }
 
 type lanesKey struct{}
 
 // take gives p the next lane, and whom it must wait for there.
-func (l *lanes) take(ctx context.Context, g rt.Group, p *Pending) (lane *rt.Comm, before *Pending, err error) {
+func (l *lanes) take(ctx context.Context, g rt.Group, p *Pending) (i int, lane *rt.Comm, before *Pending, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	i := l.begun % Lanes
+	i = l.begun % Lanes
 	if l.group[i] == nil {
 		if l.group[i], err = rt.Dup(ctx, g); err != nil {
 			l.group[i] = nil
-			return nil, nil, err
+			return 0, nil, nil, err
 		}
 	}
 	l.begun++
 	lane, before = l.group[i], l.last[i]
 	l.last[i] = p
-	return lane, before, nil
+	return i, lane, before, nil
+}
+
+// leave closes lane i after its last operation, p, if the group was closed before
+// that was over.
+func (l *lanes) leave(i int, p *Pending) {
+	l.mu.Lock()
+	var lane *rt.Comm
+	if l.closed && l.last[i] == p {
+		lane, l.group[i] = l.group[i], nil
+	}
+	l.mu.Unlock()
+	if lane != nil {
+		lane.Close()
+	}
 }
 
 // revoke ends what is under way on all lanes.
@@ -141,17 +158,31 @@ func (l *lanes) revoke(cause error) {
 	}
 }
 
-// Close closes the lanes with their group.
+var errClosed = errors.New("the group has been closed")
+
+// Close closes the lanes with their group. On those with an operation under way that
+// fails, and closes the lane.
 func (l *lanes) Close() error {
 	l.mu.Lock()
-	groups := l.group
-	l.group = [Lanes]*rt.Comm{}
-	l.mu.Unlock()
-	var errs []error
-	for _, c := range groups {
-		if c != nil {
-			errs = append(errs, c.Close())
+	l.closed = true
+	var over, busy []*rt.Comm
+	for i, c := range l.group {
+		if c == nil {
+			continue
 		}
+		if done, _ := l.last[i].Test(); done {
+			over, l.group[i] = append(over, c), nil
+		} else {
+			busy = append(busy, c)
+		}
+	}
+	l.mu.Unlock()
+	for _, c := range busy {
+		engine.From(c).Revoke(errClosed)
+	}
+	var errs []error
+	for _, c := range over {
+		errs = append(errs, c.Close())
 	}
 	return errors.Join(errs...)
 }

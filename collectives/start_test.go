@@ -160,3 +160,51 @@ func TestStartCanceled(t *testing.T) {
 		return Barrier(ctx, w)
 	})
 }
+
+// A group is closed while what was started on it is under way, as a deferred Close
+// does when the body's ctx has ended: that ends with an error, on all ranks, and the
+// lanes go when it has.
+func TestCloseWhileStarted(t *testing.T) {
+	const n = 3
+	err := rt.Run(t.Context(), n, func(ctx context.Context, w *rt.World) error {
+		for range 20 {
+			g, err := rt.Dup(ctx, w)
+			if err != nil {
+				return err
+			}
+			var started []*Pending
+			for range 2 * Lanes {
+				started = append(started, Start(ctx, g, func(ctx context.Context, g rt.Group) error {
+					for {
+						if err := AllReduce(ctx, g, make([]int, 3), Sum); err != nil {
+							return err
+						}
+					}
+				}))
+			}
+			if err := Barrier(ctx, w); err != nil {
+				return err
+			}
+			ended, cancel := context.WithCancel(ctx)
+			cancel()
+			if err := started[0].Wait(ended); !errors.Is(err, context.Canceled) && !errors.Is(err, rt.ErrRevoked) {
+				return fmt.Errorf("waiting with a ctx that has ended: %v", err)
+			}
+			if err := g.Close(); err != nil {
+				return err
+			}
+			for _, p := range started {
+				if err := p.Wait(ctx); !errors.Is(err, rt.ErrRevoked) {
+					return fmt.Errorf("a started operation of a closed group: %v", err)
+				}
+			}
+			if err := Barrier(ctx, w); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}

@@ -203,7 +203,8 @@ func (s *stage) started(ctx context.Context) error {
 		rng := rand.New(rand.NewPCG(s.seed, uint64(1<<40+i)))
 		under = append(under, collectives.Start(ctx, s, func(ctx context.Context, g rt.Group) error { return s.collective(ctx, g, rng) }))
 	}
-	return errors.Join(s.traffic(ctx), collectives.WaitAll(ctx, under...))
+	// Also when ctx ends: they would go on beside a group that is closed.
+	return errors.Join(s.traffic(ctx), collectives.WaitAll(context.Background(), under...))
 }
 
 // cancelled has deadlines cut transfers short. What has come and what has gone must
