@@ -57,6 +57,7 @@ type Spec struct {
 	Net     []string
 	Ports   wire.PortRange // each host listens on one of them; zero: any
 	Encrypt bool           // TLS on connections between hosts
+	Streams int            // connections of two processes for long data, where hosts are far from each other; 0: 4
 	// How output is shown: with ranks or the time before each line, or identical
 	// lines of several ranks once.
 	TagOutput, TimestampOutput, FoldOutput bool

@@ -149,7 +149,7 @@ func (a *agentLink) openTCP() (*tcp.Net, error) {
 	host := func(proc int) string { return w.Topology.Hosts[w.Topology.ProcHost[proc]] }
 	cfg := tcp.Config{
 		Proc: w.Proc, Procs: len(w.Topology.ProcHost), Job: w.Job, Key: w.Key,
-		Dial: a.dial, Host: host, Connect: connectTime, Handshake: handshakeTime,
+		Dial: a.dial, Host: host, Connect: connectTime, Handshake: handshakeTime, Streams: w.Streams,
 	}
 	var err error
 	if w.Encrypt {

@@ -133,6 +133,7 @@ func (f runFlags) spec() (launcher.Spec, error) {
 		Transport:       f.Transport,
 		Net:             f.Net,
 		Encrypt:         f.Encrypt,
+		Streams:         int(f.Streams),
 		Stage:           f.Stage,
 		TagOutput:       f.TagOutput,
 		TimestampOutput: f.TimestampOutput,

@@ -95,7 +95,7 @@ func (a *agent) startProcess(spec *wire.ProcSpec) (c child, failed *command.Erro
 	welcome, err := wire.Marshal(&wire.Welcome{
 		Version: wire.Version, Job: a.start.Job, Key: a.start.Key, Proc: spec.Proc, Ranks: spec.Ranks,
 		Topology: a.start.Topology, Args: spec.Args, Transport: a.start.Transport, Terminal: a.start.Terminal,
-		Encrypt: a.start.Encrypt, Continue: a.start.Continue, Segment: true, Watch: a.start.Watch,
+		Encrypt: a.start.Encrypt, Streams: a.start.Streams, Continue: a.start.Continue, Segment: true, Watch: a.start.Watch,
 	})
 	if err != nil {
 		return child{}, &command.Error{Code: guard.Refused, Text: err.Error()}

@@ -45,7 +45,8 @@ type Sink interface {
 	Arrived(from int, h *wire.Header, body []byte)
 	// Place returns where the h.Body bytes of this Data piece, or of this long Eager
 	// frame ([Placer]), belong, or nil to drop them; Placed follows with the same h,
-	// which Place may have changed, when they are there.
+	// which Place may have changed, when they are there. Pieces of Data may come
+	// between the two.
 	Place(from int, h *wire.Header) []byte
 	Placed(from int, h *wire.Header)
 	// Sent gives f back: its bytes are copied out (err nil) or the link is down.
@@ -89,8 +90,8 @@ type Puller interface {
 
 // A Placer is a Network that carries longer Eager frames than others, up to
 // EagerMax bytes. The bodies of those that it has not got whole when it sees the
-// header it delivers by Place and Placed instead of Arrived. Between the two comes no
-// other call for that peer but Down.
+// header it delivers by Place and Placed instead of Arrived. Between the two comes
+// nothing else from that peer but pieces of Data, and Down.
 type Placer interface {
 	EagerMax() int
 }

@@ -13,7 +13,7 @@ import (
 const Magic = "\x00gridrun\x01"
 
 // Version of everything this package defines. Both ends must have the same.
-const Version = 2
+const Version = 3
 
 // MaxControl bounds an encoded control message. Start is the largest: it holds
 // arguments and environment of every process of a host.
@@ -68,6 +68,7 @@ type (
 		Net     []string  // CIDRs: only addresses within; empty: every interface that is no loopback
 		Ports   PortRange // the listening port is one of these
 		Encrypt bool      // TLS on every TCP connection
+		Streams int       // connections for long data of two processes far from each other; 0: the default
 		Watch   Watch     // what is observed
 	}
 	// A PortRange is Lo to Hi, both included; zeros mean any port.
@@ -308,6 +309,7 @@ type (
 		Transport string
 		Terminal  int
 		Encrypt   bool // TLS on every TCP connection
+		Streams   int  // as in Start
 		Continue  bool // the job goes on when a rank fails
 		Segment   bool // a descriptor comes with this packet
 		Watch     Watch

@@ -17,6 +17,8 @@ type carrier interface {
 	closeWrite()
 	// expire ends reading in d, and a write under way at once if writing is set.
 	expire(d time.Duration, writing bool)
+	// roundTrip is the kernel's idea of it, 0 when it has none.
+	roundTrip() time.Duration
 	// overdue says whether the other end owes an acknowledgement; see watch.
 	overdue() bool
 	remote() net.Addr
@@ -60,6 +62,8 @@ func (s *stream) overdue() (due bool) {
 	}
 	return due
 }
+
+func (s *stream) roundTrip() time.Duration { return 0 } // has no lanes
 
 func (s *stream) expire(d time.Duration, writing bool) {
 	if writing {

@@ -41,7 +41,7 @@ func (l *link) connect(ctx context.Context) attempt {
 		if err != nil {
 			return attempt{err: fmt.Errorf("connect: %w", err)}
 		}
-		a := l.open(ctx, c)
+		a := l.open(ctx, c, helloMagic)
 		if a.err == nil {
 			return a
 		}
@@ -64,7 +64,7 @@ func closedEarly(err error) bool {
 }
 
 // open is the handshake on a connection that this end has opened.
-func (l *link) open(ctx context.Context, c net.Conn) attempt {
+func (l *link) open(ctx context.Context, c net.Conn, magic string) attempt {
 	tune(c, l.n.cfg.Silence)
 	c.SetDeadline(time.Now().Add(l.n.cfg.Handshake))
 	raw := c
@@ -77,7 +77,7 @@ func (l *link) open(ctx context.Context, c net.Conn) attempt {
 		}
 		c = sealed
 	}
-	proof, err := l.n.id.challenge(c, l.peer)
+	proof, err := l.n.id.challenge(c, l.peer, magic)
 	if err != nil {
 		return attempt{err: fmt.Errorf("handshake: %w", err)}
 	}

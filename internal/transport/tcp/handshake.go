@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"gridrun/internal/wire"
 )
@@ -15,17 +16,18 @@ import (
 // The handshake, D being the end that opened the connection, A the other one.
 // All numbers are 4 bytes, little-endian.
 //
-//	D to A  hello      "GRTh" version D A nonceD[32]
+//	D to A  hello      "GRTh" version D A nonceD[32]; "GRTl" for a lane
 //	A to D  challenge  "GRTc" version A D nonceA[32] mac("acceptor")[32]
 //	D to A  proof      mac("dialer")[32]
 //	A to D  verdict    one byte
 //
 // mac(role) is HMAC-SHA256 with the job's key over role, version, job id, D, A
-// and both nonces. The role keeps a MAC from being sent back to its maker, the
+// and both nonces. The roles for a lane are "lane acceptor" and "lane dialer". The role keeps a MAC from being sent back to its maker, the
 // fresh nonces keep a recorded one from being used again. Magic and version
 // come first in every version, so two builds that do not fit say so.
 const (
 	helloMagic     = "GRTh"
+	laneMagic      = "GRTl"
 	challengeMagic = "GRTc"
 	nonceSize      = 32
 	openingSize    = 8 // magic and version
@@ -82,39 +84,49 @@ func opening(magic string, from, to int, n *nonce) []byte {
 	return append(b, n[:]...)
 }
 
-// readOpening reads a hello or challenge up to and including its nonce.
-func readOpening(r io.Reader, magic string) (from, to int, n nonce, err error) {
+// readOpening reads a hello or challenge up to and including its nonce. magic is the
+// one of those allowed that it begins with.
+func readOpening(r io.Reader, allowed ...string) (magic string, from, to int, n nonce, err error) {
 	var b [helloSize]byte
 	if _, err = io.ReadFull(r, b[:openingSize]); err != nil {
-		return 0, 0, n, err
+		return "", 0, 0, n, err
 	}
-	if string(b[:4]) != magic {
-		return 0, 0, n, fmt.Errorf("%w: no gridrun at the other end", ErrAuth)
+	magic = string(b[:4])
+	if !slices.Contains(allowed, magic) {
+		return "", 0, 0, n, fmt.Errorf("%w: no gridrun at the other end", ErrAuth)
 	}
 	if v := binary.LittleEndian.Uint32(b[4:]); v != wire.Version {
-		return 0, 0, n, fmt.Errorf("%w: wire version %d there, %d here; use one build on all hosts", ErrVersion, v, wire.Version)
+		return "", 0, 0, n, fmt.Errorf("%w: wire version %d there, %d here; use one build on all hosts", ErrVersion, v, wire.Version)
 	}
 	if _, err = io.ReadFull(r, b[openingSize:]); err != nil {
-		return 0, 0, n, noEOF(err)
+		return "", 0, 0, n, noEOF(err)
 	}
 	from = int(binary.LittleEndian.Uint32(b[8:]))
 	to = int(binary.LittleEndian.Uint32(b[12:]))
 	copy(n[:], b[16:])
-	return from, to, n, nil
+	return magic, from, to, n, nil
+}
+
+// role is that of a MAC on a connection that began with magic.
+func role(magic, end string) string {
+	if magic == laneMagic {
+		return "lane " + end
+	}
+	return end
 }
 
 // challenge is the opening end's part up to where it knows that process peer is
 // at the other end. It returns the proof to send, with which the connection may
 // become the one that carries frames.
-func (id *identity) challenge(c io.ReadWriter, peer int) (proof []byte, err error) {
+func (id *identity) challenge(c io.ReadWriter, peer int, magic string) (proof []byte, err error) {
 	var mine nonce
 	if _, err := rand.Read(mine[:]); err != nil {
 		return nil, err
 	}
-	if _, err := c.Write(opening(helloMagic, id.proc, peer, &mine)); err != nil {
+	if _, err := c.Write(opening(magic, id.proc, peer, &mine)); err != nil {
 		return nil, err
 	}
-	from, to, theirs, err := readOpening(c, challengeMagic)
+	_, from, to, theirs, err := readOpening(c, challengeMagic)
 	if err != nil {
 		return nil, err
 	}
@@ -125,10 +137,10 @@ func (id *identity) challenge(c io.ReadWriter, peer int) (proof []byte, err erro
 	if from != peer || to != id.proc {
 		return nil, fmt.Errorf("%w: the connection leads from process %d to %d instead of %d to %d", ErrAuth, to, from, id.proc, peer)
 	}
-	if !hmac.Equal(mac[:], id.mac("acceptor", id.proc, peer, &mine, &theirs)) {
+	if !hmac.Equal(mac[:], id.mac(role(magic, "acceptor"), id.proc, peer, &mine, &theirs)) {
 		return nil, fmt.Errorf("%w: the other end has another key or job", ErrAuth)
 	}
-	return id.mac("dialer", id.proc, peer, &mine, &theirs), nil
+	return id.mac(role(magic, "dialer"), id.proc, peer, &mine, &theirs), nil
 }
 
 // conclude sends the proof and waits for the verdict.
@@ -147,36 +159,37 @@ func conclude(c io.ReadWriter, proof []byte) (verdict, error) {
 }
 
 // accept is the accepting end's part up to where it knows which of the procs
-// processes has opened the connection. The verdict is still to be sent.
-func (id *identity) accept(c io.ReadWriter, procs int) (peer int, err error) {
-	from, to, theirs, err := readOpening(c, helloMagic)
+// processes has opened the connection, and whether as a lane. The verdict is still to be
+// sent.
+func (id *identity) accept(c io.ReadWriter, procs int) (peer int, lane bool, err error) {
+	magic, from, to, theirs, err := readOpening(c, helloMagic, laneMagic)
 	if errors.Is(err, ErrVersion) {
 		// Magic and version, all that the other end can understand.
 		c.Write(opening(challengeMagic, 0, 0, new(nonce))[:openingSize])
 	}
 	if err != nil {
-		return 0, err
+		return 0, false, err
 	}
 	if to != id.proc || from >= procs || from == to {
-		return 0, fmt.Errorf("%w: a connection from process %d to %d arrived at %d", ErrAuth, from, to, id.proc)
+		return 0, false, fmt.Errorf("%w: a connection from process %d to %d arrived at %d", ErrAuth, from, to, id.proc)
 	}
 	var mine nonce
 	if _, err := rand.Read(mine[:]); err != nil {
-		return 0, err
+		return 0, false, err
 	}
 	b := opening(challengeMagic, id.proc, from, &mine)
-	b = append(b, id.mac("acceptor", from, id.proc, &theirs, &mine)...)
+	b = append(b, id.mac(role(magic, "acceptor"), from, id.proc, &theirs, &mine)...)
 	if _, err := c.Write(b); err != nil {
-		return 0, err
+		return 0, false, err
 	}
 	var proof [sha256.Size]byte
 	if _, err := io.ReadFull(c, proof[:]); err != nil {
-		return 0, noEOF(err)
+		return 0, false, noEOF(err)
 	}
-	if !hmac.Equal(proof[:], id.mac("dialer", from, id.proc, &theirs, &mine)) {
-		return 0, fmt.Errorf("%w: the other end has another key or job", ErrAuth)
+	if !hmac.Equal(proof[:], id.mac(role(magic, "dialer"), from, id.proc, &theirs, &mine)) {
+		return 0, false, fmt.Errorf("%w: the other end has another key or job", ErrAuth)
 	}
-	return from, nil
+	return from, magic == laneMagic, nil
 }
 
 // noEOF turns an end of stream in the middle of a message into an error that says so.

@@ -22,11 +22,11 @@ func shake(dialer, acceptor identity, peer, procs int) (from int, derr, aerr err
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		defer b.Close()
-		if from, aerr = acceptor.accept(b, procs); aerr == nil {
+		if from, _, aerr = acceptor.accept(b, procs); aerr == nil {
 			b.Write([]byte{byte(use)})
 		}
 	})
-	proof, derr := dialer.challenge(a, peer)
+	proof, derr := dialer.challenge(a, peer, helloMagic)
 	if derr == nil {
 		_, derr = conclude(a, proof)
 	}
@@ -69,11 +69,11 @@ func TestHandshakeWithOneBitChanged(t *testing.T) {
 		var wg sync.WaitGroup
 		var aerr error
 		wg.Go(func() {
-			_, aerr = id(2).accept(b, 5)
+			_, _, aerr = id(2).accept(b, 5)
 			b.Close()
 		})
 		f := &flipConn{Conn: a, at: i}
-		if proof, err := id(1).challenge(f, 2); err == nil {
+		if proof, err := id(1).challenge(f, 2, helloMagic); err == nil {
 			conclude(f, proof)
 		}
 		a.Close()
@@ -89,7 +89,7 @@ func TestHandshakeWithOneBitChanged(t *testing.T) {
 			id(2).accept(&flipConn{Conn: b, at: i}, 5)
 			b.Close()
 		})
-		if _, err := id(1).challenge(a, 2); err == nil {
+		if _, err := id(1).challenge(a, 2, helloMagic); err == nil {
 			t.Fatalf("challenge taken with bit 0 of byte %d changed", i)
 		}
 		a.Close()
@@ -309,14 +309,14 @@ func FuzzHandshake(f *testing.F) {
 	f.Add([]byte("GRTh\x02\x00\x00\x00"))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		in := bytes.NewReader(b)
-		if _, err := (&identity{"j", testKey("key"), 2}).accept(script{in}, 5); err == nil {
+		if _, _, err := (&identity{"j", testKey("key"), 2}).accept(script{in}, 5); err == nil {
 			t.Error("accepted a stranger")
 		}
 		if read := len(b) - in.Len(); read > helloSize+32 {
 			t.Errorf("accept read %d bytes", read)
 		}
 		in.Reset(b)
-		if _, err := (&identity{"j", testKey("key"), 1}).challenge(script{in}, 2); err == nil {
+		if _, err := (&identity{"j", testKey("key"), 1}).challenge(script{in}, 2, helloMagic); err == nil {
 			t.Error("took a stranger for process 2")
 		}
 		if read := len(b) - in.Len(); read > challengeSize {

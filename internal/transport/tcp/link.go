@@ -48,10 +48,15 @@ type link struct {
 	conn    *conn
 	cancel  context.CancelFunc // ends dialing
 	parked  net.Conn           // the peer's connection while ours is being settled; see doc.go
+
+	sink   transport.Sink // the network's; a lane's is its parent
+	parent *link          // of a lane
+	ahead  int            // of a lane: pieces not sent; under the parent's lanes.mu
+	lanes  lanes
 }
 
 func newLink(n *Net, peer int) *link {
-	l := &link{n: n, peer: peer, done: make(chan struct{})}
+	l := &link{n: n, peer: peer, sink: n.sink, done: make(chan struct{})}
 	l.changed.L = &l.mu
 	return l
 }
@@ -70,7 +75,12 @@ func (l *link) Post(f *transport.Frame) {
 	}
 	if err != nil {
 		l.mu.Unlock()
-		l.n.sink.Sent(f, err)
+		l.sink.Sent(f, err)
+		return
+	}
+	if l.state == up && l.spreads(f) {
+		l.mu.Unlock()
+		l.spread(f)
 		return
 	}
 	l.queue.push(f)
@@ -129,7 +139,7 @@ func (l *link) write(block bool) (sent int) {
 				c.closeWrite()
 			} else {
 				sent++
-				l.n.sink.Sent(e.f, nil)
+				l.sink.Sent(e.f, nil)
 			}
 		}
 		if err != nil {
@@ -171,7 +181,7 @@ func (l *link) handOver() {
 func (l *link) giveBack(q queue, err error) {
 	for q.head != nil {
 		if f := q.pop(); f.Kind != farewell {
-			l.n.sink.Sent(f, err)
+			l.sink.Sent(f, err)
 		}
 	}
 }
@@ -223,7 +233,7 @@ func (l *link) attach(c net.Conn, first []byte) {
 		return
 	}
 	l.n.wg.Go(func() {
-		err := receive(c, l.peer, l.n.sink)
+		err := receive(c, l.peer, l.sink)
 		l.finish(silence(err))
 	})
 }
@@ -232,6 +242,7 @@ func (l *link) attach(c net.Conn, first []byte) {
 // in the dial goroutine when no connection came about.
 func (l *link) finish(err error) {
 	left := errors.Is(err, transport.ErrLeft)
+	l.closeLanes(err)
 	l.mu.Lock()
 	// A peer that leaves still reads, so two that leave at once lose nothing.
 	for left && l.leaving && l.writing {
@@ -258,8 +269,10 @@ func (l *link) finish(err error) {
 	err, quiet := l.err, l.leaving
 	l.mu.Unlock()
 	l.giveBack(rest, err)
-	if !quiet {
-		l.n.sink.Down(l.peer, err)
+	if l.parent != nil {
+		l.parent.laneEnded(l, err)
+	} else if !quiet {
+		l.sink.Down(l.peer, err)
 	}
 	close(l.done)
 }
@@ -285,6 +298,7 @@ func (l *link) kill(err error) {
 
 // leave begins the link's part of Close; open says that there is more to it.
 func (l *link) leave() (open bool) {
+	l.flush()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.leaving = true

@@ -49,6 +49,8 @@ type Config struct {
 	Handshake time.Duration // for the other end of a new connection to authenticate; 5 s
 	Silence   time.Duration // of the other end's host that ends a link; 10 s
 	Close     time.Duration // for Close to send what is queued and see the peers' end; 5 s
+	Far       time.Duration // round trips of a link on which long data are spread over lanes; 2 ms
+	Streams   int           // lanes of such a link, each way; 4, 1 for none
 	Pending   int           // incoming connections that have not authenticated; Procs+64, at most 1024
 }
 
@@ -71,6 +73,7 @@ type Net struct {
 
 	mu      sync.Mutex
 	links   map[int]*link
+	lanes   []*link    // of all links, over ones too
 	pending []net.Conn // not yet authenticated, the oldest first
 	closed  bool
 }
@@ -92,6 +95,11 @@ func Open(cfg Config, sink transport.Sink) (*Net, error) {
 	orDefault(&cfg.Handshake, 5*time.Second)
 	orDefault(&cfg.Silence, 10*time.Second)
 	orDefault(&cfg.Close, 5*time.Second)
+	orDefault(&cfg.Far, farRoundTrip)
+	if cfg.Streams <= 0 {
+		cfg.Streams = 4
+	}
+	cfg.Streams = min(cfg.Streams, mostLanes)
 	if cfg.Pending <= 0 {
 		cfg.Pending = min(cfg.Procs+64, 1024)
 	}
@@ -164,7 +172,7 @@ func (n *Net) Accepted(c net.Conn) {
 func (n *Net) authenticate(c net.Conn) {
 	tune(c, n.cfg.Silence)
 	c.SetDeadline(time.Now().Add(n.cfg.Handshake))
-	carrier, peer, err := n.accept(c)
+	carrier, peer, lane, err := n.accept(c)
 	if errors.Is(err, ErrVersion) {
 		// Closing with unread bytes would reset the connection and destroy
 		// our answer on its way.
@@ -178,7 +186,11 @@ func (n *Net) authenticate(c net.Conn) {
 	}
 	n.mu.Unlock()
 
-	if err == nil {
+	switch {
+	case err == nil && lane:
+		n.link(peer).offerLane(carrier)
+		return
+	case err == nil:
 		n.link(peer).offer(carrier)
 		return
 	}
@@ -190,19 +202,19 @@ func (n *Net) authenticate(c net.Conn) {
 
 // accept brings c through the handshake, encrypted first if the job is. carrier
 // is the connection to use from then on.
-func (n *Net) accept(c net.Conn) (carrier net.Conn, peer int, err error) {
+func (n *Net) accept(c net.Conn) (carrier net.Conn, peer int, lane bool, err error) {
 	if n.cfg.Seal == nil {
-		peer, err = n.id.accept(c, n.cfg.Procs)
-		return c, peer, err
+		peer, lane, err = n.id.accept(c, n.cfg.Procs)
+		return c, peer, lane, err
 	}
 	sealed, certified, err := n.cfg.Seal.Server(n.ctx, c)
 	if err != nil {
-		return nil, 0, err
+		return nil, 0, false, err
 	}
-	if peer, err = n.id.accept(sealed, n.cfg.Procs); err == nil && peer != certified {
+	if peer, lane, err = n.id.accept(sealed, n.cfg.Procs); err == nil && peer != certified {
 		err = fmt.Errorf("%w: process %d with the certificate of process %d", ErrAuth, peer, certified)
 	}
-	return sealed, peer, err
+	return sealed, peer, lane, err
 }
 
 // Close implements transport.Network. It takes at most about Config.Close. It
@@ -227,6 +239,9 @@ func (n *Net) close() error {
 	for _, l := range n.links {
 		open = l.leave() || open
 	}
+	for _, l := range n.lanes {
+		open = l.leave() || open
+	}
 	switch {
 	case n.polled == nil || n.polled.closing.Load():
 	case open: // the first connections are just coming up
@@ -247,6 +262,9 @@ func (n *Net) close() error {
 		}
 	}
 	for _, l := range n.links {
+		<-l.done
+	}
+	for _, l := range n.lanes {
 		<-l.done
 	}
 	n.cancel()

@@ -318,7 +318,7 @@ func (p *Polled) takeChores() []*link {
 func (n *Net) carry(l *link, c net.Conn) *conn {
 	if t, ok := c.(*net.TCPConn); ok && n.polled != nil && n.polled.ready() == nil {
 		if s, err := newSocket(l, t); err == nil {
-			return &conn{carrier: s, polled: true, in: newInput(s, l.peer, n.sink)}
+			return &conn{carrier: s, polled: true, in: newInput(s, l.peer, l.sink)}
 		}
 	}
 	return &conn{carrier: newStream(c)}
@@ -385,13 +385,20 @@ func (l *link) serve(ready uint32) (count int) {
 	return count
 }
 
-// lingers says that a link whose peer has left, as this process does, still has
-// frames to send: the peer reads until it has seen our end.
+// lingers says that a link whose peer has left may still get data on its lanes, or, as
+// this process leaves too, has frames to send: the peer reads until it has seen our end.
 func (l *link) lingers() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	c := l.conn
-	if !errors.Is(c.ended, transport.ErrLeft) || !l.leaving || l.err != nil {
+	if !errors.Is(c.ended, transport.ErrLeft) || l.err != nil {
+		return false
+	}
+	if l.awaitsLanes() {
+		l.n.watchFor(l)
+		return true
+	}
+	if !l.leaving {
 		return false
 	}
 	if l.writing {

@@ -93,9 +93,17 @@ func (s *socket) write(what [][]byte, _ bool) (int, error) {
 	return n, nil
 }
 
-func (s *socket) direct() bool     { return true }
-func (s *socket) closeWrite()      { unix.Shutdown(s.fd, unix.SHUT_WR) }
-func (s *socket) overdue() bool    { return overdue(s.fd) }
+func (s *socket) direct() bool  { return true }
+func (s *socket) closeWrite()   { unix.Shutdown(s.fd, unix.SHUT_WR) }
+func (s *socket) overdue() bool { return overdue(s.fd) }
+
+func (s *socket) roundTrip() time.Duration {
+	info, err := unix.GetsockoptTCPInfo(s.fd, unix.IPPROTO_TCP, unix.TCP_INFO)
+	if err != nil {
+		return 0
+	}
+	return time.Duration(info.Rtt) * time.Microsecond
+}
 func (s *socket) remote() net.Addr { return s.addr }
 
 // expire implements carrier; nobody waits in a write.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"syscall"
 	"time"
 )
@@ -29,7 +30,7 @@ func (n *Net) watch() {
 		case <-tick.C:
 		}
 		n.mu.Lock()
-		links := make([]*link, 0, len(n.links))
+		links := slices.Clone(n.lanes)
 		for _, l := range n.links {
 			links = append(links, l)
 		}

@@ -40,6 +40,7 @@ func run() (code int, err error) {
 	flag.StringVar(&cfg.ExtraBridge, "extra-bridge", "", "address `CIDR` that every host has on its docker0")
 	slots := flag.Int("slots", 1, "slots of each host in the hostfile")
 	delay := flag.Duration("delay", 0, "delay of each host's link, one way")
+	loss := flag.Float64("loss", 0, "share of frames that each host's link loses, each way: 0.001 is 0.1 %")
 	rate := flag.Int64("rate", 0, "rate of each host's link, bits a second; 0: unlimited")
 	verbose := flag.Bool("v", false, "say how long the net took to make and to remove")
 	flag.Parse()
@@ -63,7 +64,7 @@ func run() (code int, err error) {
 		}
 		say("removed")
 	}()
-	if err := impair(n, *delay, *rate); err != nil {
+	if err := impair(n, *delay, *loss, *rate); err != nil {
 		return 1, err
 	}
 	hostfile, err := n.Hostfile(*slots)
@@ -86,10 +87,15 @@ func run() (code int, err error) {
 	return runCommand(cmd)
 }
 
-func impair(n *testnet.Net, delay time.Duration, rate int64) error {
+func impair(n *testnet.Net, delay time.Duration, loss float64, rate int64) error {
 	for i := range n.Len() {
 		if delay > 0 {
 			if err := n.Delay(i, delay); err != nil {
+				return err
+			}
+		}
+		if loss > 0 {
+			if err := n.Lose(i, loss); err != nil {
 				return err
 			}
 		}
