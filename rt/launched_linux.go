@@ -55,7 +55,9 @@ func serve(c *packet.Conn, body Body) int {
 	a.start(t)
 	out, shared := &lineWriter{w: os.Stdout}, len(proc.Ranks) > 1
 	t.run(body, func(w *World) {
-		w.args = a.welcome.Args
+		if w.args = a.welcome.Args; w.args == nil { // there are none, or they are too long for a packet
+			w.args = os.Args[1:]
+		}
 		w.stdout = os.Stdout
 		if shared {
 			w.stdout = out.fork()

@@ -82,6 +82,7 @@ func runRelay(args []string) int {
 func runJob(args []string) int {
 	if len(args) > 0 {
 		if body := findJob(args[0]); body != nil {
+			os.Args = append(os.Args[:1:1], args[1:]...) // the job's, as rt may look there
 			rt.Main(body)
 		}
 	}

@@ -86,6 +86,24 @@ func (a *agent) startThreads(n int) {
 	}
 }
 
+// maxWelcomeArgs bounds the arguments that Welcome repeats, in bytes: one packet
+// has to hold them, and where the system allows 208 KiB that is less than a
+// command line may have.
+const maxWelcomeArgs = 32 << 10
+
+// welcomeArgs are args, or nil when they are so long that the process should look
+// at its own command line.
+func welcomeArgs(args []string) []string {
+	size := 0
+	for _, arg := range args {
+		size += len(arg) + 8
+	}
+	if size > maxWelcomeArgs {
+		return nil
+	}
+	return args
+}
+
 // startProcess starts the process of spec. It runs on a starting thread.
 func (a *agent) startProcess(spec *wire.ProcSpec) (c child, failed *command.Error) {
 	path, argv, failed := command.Line(a.hostName(a.start.Host), spec)
@@ -94,7 +112,7 @@ func (a *agent) startProcess(spec *wire.ProcSpec) (c child, failed *command.Erro
 	}
 	welcome, err := wire.Marshal(&wire.Welcome{
 		Version: wire.Version, Job: a.start.Job, Key: a.start.Key, Proc: spec.Proc, Ranks: spec.Ranks,
-		Topology: a.start.Topology, Args: spec.Args, Transport: a.start.Transport, Terminal: a.start.Terminal,
+		Topology: a.start.Topology, Args: welcomeArgs(spec.Args), Transport: a.start.Transport, Terminal: a.start.Terminal,
 		Encrypt: a.start.Encrypt, Streams: a.start.Streams, Continue: a.start.Continue, Segment: true, Watch: a.start.Watch,
 	})
 	if err != nil {

@@ -49,3 +49,9 @@ for over in shm tcp mem; do
   ok gridrun bench collectives -np 3 --alone --rounds 1 --over $over --sizes 8 --budget 0.001 --json
   count 10 out '^      "test": '
 done
+# As many arguments as a command line holds reach programs and built-in jobs.
+long=$(head -c 100000 /dev/zero | tr '\0' x)
+ok gridrun -np 2 sh -c 'echo $# ${#6}' - "$long" "$long" "$long" "$long" "$long" last
+count 2 out '^6 4$'
+run gridrun -np 2 windshear --nosuchflag "$long" "$long" "$long"
+has err 'windshear: unknown flag --nosuchflag'
