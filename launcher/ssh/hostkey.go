@@ -71,11 +71,19 @@ func (k *knownFiles) add(h Hop, name string, key ssh.PublicKey) error {
 	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
 		return err
 	}
-	f, err := os.OpenFile(file, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o600)
+	f, err := os.OpenFile(file, os.O_RDWR|os.O_APPEND|os.O_CREATE, 0o600)
 	if err != nil {
 		return err
 	}
-	_, err = f.WriteString(knownhosts.Line([]string{name}, key) + "\n")
+	line := knownhosts.Line([]string{name}, key) + "\n"
+	last := []byte{'\n'}
+	if info, err := f.Stat(); err == nil && info.Size() > 0 {
+		f.ReadAt(last, info.Size()-1) // of a pipe or a device nothing is read, and nothing is missing
+	}
+	if last[0] != '\n' { // an editor has left the last line unfinished
+		line = "\n" + line
+	}
+	_, err = f.WriteString(line)
 	if errClose := f.Close(); err == nil {
 		err = errClose
 	}

@@ -1,0 +1,59 @@
+package ssh
+
+import (
+	"crypto/ed25519"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"golang.org/x/crypto/ssh"
+)
+
+// TestAddHost: a new line is a line of its own, also behind one that an editor
+// has left unfinished.
+func TestAddHost(t *testing.T) {
+	public, _, err := ed25519.GenerateKey(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := ssh.NewPublicKey(public)
+	if err != nil {
+		t.Fatal(err)
+	}
+	old := "old " + strings.TrimSpace(string(ssh.MarshalAuthorizedKey(key)))
+	for _, before := range []string{"", old, old + "\n", "# comment"} {
+		file := filepath.Join(t.TempDir(), "known_hosts")
+		if before != "" {
+			write(t, file, before)
+		}
+		hop := Hop{Host: "new", Port: 22, KnownHosts: []string{file}}
+		var k knownFiles
+		if err := k.add(hop, checkName(hop), key); err != nil {
+			t.Fatal(err)
+		}
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := strings.TrimSuffix(before, "\n")
+		if want != "" {
+			want += "\n"
+		}
+		if want += "new " + strings.TrimSpace(string(ssh.MarshalAuthorizedKey(key))) + "\n"; string(text) != want {
+			t.Errorf("behind %q:\n%swant:\n%s", before, text, want)
+		}
+		check, _, err := k.hostKeys(hop)
+		if err != nil {
+			t.Errorf("behind %q: %v", before, err)
+			continue
+		}
+		if err := check("", &net.TCPAddr{IP: net.IPv4(10, 0, 0, 1), Port: 22}, key); err != nil {
+			t.Errorf("behind %q: %v", before, err)
+		}
+	}
+	if err := new(knownFiles).add(Hop{KnownHosts: []string{os.DevNull}}, "new:22", key); err != nil {
+		t.Error(err)
+	}
+}
