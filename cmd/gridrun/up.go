@@ -188,10 +188,10 @@ func startKeeper(ctx context.Context, idle time.Duration) (*keeper.Client, error
 		more, err = ready.Read(said[n:])
 		n += more
 	}
-	if n > 0 {
+	client, err := keeper.Find(ctx)
+	if n > 0 && (err != nil || client == nil) { // else another gridrun up was faster
 		return nil, fmt.Errorf("starting the keeper: %s", said[:n])
 	}
-	client, err := keeper.Find(ctx)
 	if err == nil && client == nil {
 		err = errors.New("the keeper does not answer")
 	}
