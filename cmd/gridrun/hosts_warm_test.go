@@ -65,7 +65,11 @@ func (c *cluster) warmly(t *testing.T, flags ...string) bool {
 func TestWarm(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t, testnet.Config{Hosts: 4})
+	other := c.launch(t, "", "up", "-H", c.hosts(2)) // at the same time: one keeper for both
 	c.up(t)
+	if code := other.wait(t); code != 0 {
+		t.Errorf("another up: code %d, %q", code, other.errOut)
+	}
 	// No sshd listens any more: what works now needs no new connection.
 	for i := range c.Len() {
 		if out, err := c.Command(i, "pkill", "-o", "-x", "sshd").CombinedOutput(); err != nil {
