@@ -1,10 +1,8 @@
 package collectives_test
 
 import (
-	"fmt"
 	"math"
 	"testing"
-	"unsafe"
 
 	. "gridrun/collectives"
 )
@@ -47,37 +45,51 @@ func TestKernels(t *testing.T) {
 	kernels(t, func(i int) uint8 { return uint8(i * 77) })
 }
 
-// BenchmarkKernels folds 16 MiB into 16 MiB; copy is what memory does: the bytes
-// counted are those of one buffer, a fold also reads the other.
-func BenchmarkKernels(b *testing.B) {
-	const bytes = 16 << 20
-	dst, src := make([]byte, bytes), make([]byte, bytes)
-	b.Run("copy", func(b *testing.B) {
-		b.SetBytes(bytes)
-		for b.Loop() {
-			copy(dst, src)
-		}
-	})
-	kernelSpeed[float64](b, bytes)
-	kernelSpeed[float32](b, bytes)
-	kernelSpeed[int64](b, bytes)
-	kernelSpeed[int32](b, bytes)
+// TestShortKernels: sums of short integers, bits and bools at every length and
+// alignment, and sums of complex numbers.
+func TestShortKernels(t *testing.T) {
+	integers(t, func(i int) int8 { return int8(i*77 - 5) })
+	integers(t, func(i int) uint16 { return uint16(i * 7919) })
+	integers(t, func(i int) int16 { return int16(i*31337 + 11) })
+	integers(t, func(i int) uint64 { return uint64(i) * 0x9e3779b97f4a7c15 })
+	plain(t, "Sum", Sum[complex128], func(a, b complex128) complex128 { return a + b }, func(i int) complex128 { return complex(float64(i), 0.5*float64(i*i)) })
+	plain(t, "Sum", Sum[complex64], func(a, b complex64) complex64 { return a + b }, func(i int) complex64 { return complex(float32(i), -float32(i)) })
+	plain(t, "Sum", Sum[named], func(a, b named) named { return a + b }, func(i int) named { return named(i * 99) })
+	odd := func(i int) bool { return i%3 == 1 || i%7 == 2 }
+	plain(t, "And", And, func(a, b bool) bool { return a && b }, odd)
+	plain(t, "Or", Or, func(a, b bool) bool { return a || b }, odd)
 }
 
-func kernelSpeed[T Real](b *testing.B, bytes int) {
-	var zero T
-	n := bytes / int(unsafe.Sizeof(zero))
-	dst, src := make([]T, n), make([]T, n)
-	for _, k := range []struct {
-		name string
-		op   Op[T]
-	}{{"Sum", Sum[T]}, {"Prod", Prod[T]}, {"Min", Min[T]}, {"Max", Max[T]}} {
-		b.Run(fmt.Sprintf("%s/%T", k.name, zero), func(b *testing.B) {
-			b.SetBytes(int64(bytes))
-			b.ReportAllocs()
-			for b.Loop() {
-				k.op(dst, src)
+type named int16
+
+func integers[T Integer](t *testing.T, at func(i int) T) {
+	plain(t, "Sum", Sum[T], func(a, b T) T { return a + b }, at)
+	plain(t, "BitAnd", BitAnd[T], func(a, b T) T { return a & b }, at)
+	plain(t, "BitOr", BitOr[T], func(a, b T) T { return a | b }, at)
+	plain(t, "BitXor", BitXor[T], func(a, b T) T { return a ^ b }, at)
+}
+
+func plain[T comparable](t *testing.T, name string, op Op[T], twin func(a, b T) T, at func(i int) T) {
+	t.Helper()
+	for n := range 135 {
+		for skip := range 3 {
+			dst, src := make([]T, n+skip+3), make([]T, n+2*skip)
+			for i := range dst {
+				dst[i] = at(i)
 			}
-		})
+			for i := range src {
+				src[i] = at(3*i + 1)
+			}
+			op(dst[skip:], src[2*skip:])
+			for i := range dst {
+				want := at(i)
+				if k := i - skip; k >= 0 && k < n {
+					want = twin(want, at(3*(k+2*skip)+1))
+				}
+				if dst[i] != want {
+					t.Fatalf("%s of %d %T from %d at %d: %v, want %v", name, n, want, skip, i, dst[i], want)
+				}
+			}
+		}
 	}
 }

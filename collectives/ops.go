@@ -1,6 +1,11 @@
 package collectives
 
-import "gonum.org/v1/gonum/floats"
+import (
+	"unsafe"
+
+	"gonum.org/v1/gonum/blas/gonum"
+	"gonum.org/v1/gonum/floats"
+)
 
 // An Op folds src into dst element by element, dst = dst op src, where dst
 // stands for the lower ranks. It must be associative, and is taken as
@@ -24,13 +29,32 @@ type Number interface {
 // lengths that the compiler knows: then they are as fast as memory, which
 // BenchmarkKernels compares them with.
 
-// Sum adds. []float64 go through gonum's vector code.
+// Sum adds. Floating point numbers, also the parts of complex ones, go through
+// gonum's vector code, short integers through words.
 func Sum[T Number](dst, src []T) {
 	dst = dst[:len(src)]
 	if len(src) >= 32 {
-		if d, ok := any(dst).([]float64); ok {
+		switch d := any(dst).(type) {
+		case []float64:
 			floats.Add(d, any(src).([]float64))
 			return
+		case []complex128:
+			floats.Add(elements[float64](raw(dst)), elements[float64](raw(src)))
+			return
+		case []float32:
+			addFloat32(d, any(src).([]float32))
+			return
+		case []complex64:
+			addFloat32(elements[float32](raw(dst)), elements[float32](raw(src)))
+			return
+		}
+		switch unsafe.Sizeof(src[0]) { // no float is that short
+		case 1:
+			done := addWords(raw(dst), raw(src), tops8)
+			dst, src = dst[done:], src[done:]
+		case 2:
+			done := addWords(raw(dst), raw(src), tops16) / 2
+			dst, src = dst[done:], src[done:]
 		}
 	}
 	for len(src) >= 4 {
@@ -45,6 +69,9 @@ func Sum[T Number](dst, src []T) {
 		dst[i] += v
 	}
 }
+
+// addFloat32 is y += 1 x.
+func addFloat32(dst, src []float32) { gonum.Implementation{}.Saxpy(len(src), 1, src, 1, dst, 1) }
 
 // Prod multiplies.
 func Prod[T Number](dst, src []T) {
@@ -95,42 +122,17 @@ func Max[T Real](dst, src []T) {
 }
 
 // BitAnd, BitOr and BitXor work on the bits of integers.
-func BitAnd[T Integer](dst, src []T) {
-	dst = dst[:len(src)]
-	for i, v := range src {
-		dst[i] &= v
-	}
-}
+func BitAnd[T Integer](dst, src []T) { andBytes(raw(dst[:len(src)]), raw(src)) }
 
-func BitOr[T Integer](dst, src []T) {
-	dst = dst[:len(src)]
-	for i, v := range src {
-		dst[i] |= v
-	}
-}
+func BitOr[T Integer](dst, src []T) { orBytes(raw(dst[:len(src)]), raw(src)) }
 
-func BitXor[T Integer](dst, src []T) {
-	dst = dst[:len(src)]
-	for i, v := range src {
-		dst[i] ^= v
-	}
-}
+func BitXor[T Integer](dst, src []T) { xorBytes(raw(dst[:len(src)]), raw(src)) }
 
-// And is true where all ranks are.
-func And(dst, src []bool) {
-	dst = dst[:len(src)]
-	for i, v := range src {
-		dst[i] = dst[i] && v
-	}
-}
+// And is true where all ranks are. A bool is a byte, 0 or 1.
+func And(dst, src []bool) { andBytes(raw(dst[:len(src)]), raw(src)) }
 
 // Or is true where any rank is.
-func Or(dst, src []bool) {
-	dst = dst[:len(src)]
-	for i, v := range src {
-		dst[i] = dst[i] || v
-	}
-}
+func Or(dst, src []bool) { orBytes(raw(dst[:len(src)]), raw(src)) }
 
 // Loc is a value and where it stands, for [MinLoc] and [MaxLoc].
 type Loc[T Real] struct {

@@ -70,6 +70,7 @@ func verbs() []verb {
 		{name: "bench p2p", summary: "Time messages, with Open MPI and MPICH.", command: new(p2pFlags)},
 		{name: "bench collectives", summary: "Time collectives, with Open MPI and MPICH.", command: new(collectivesFlags)},
 		{name: "bench calibrate", summary: "Measure what collectives are chosen by.", about: calibrateAbout, command: new(calibrateFlags)},
+		{name: "bench kernels", summary: "Time reductions' loops beside a copy.", command: new(kernelsFlags)},
 		{name: "bench cost", summary: "Time messages with and without --stats.", command: new(costFlags)},
 		{name: "bench scale", summary: "Time the launcher with thousands of hosts.", command: new(scaleFlags)},
 		{name: "new", args: "DIR", summary: "Start a rank program that builds offline.", command: new(newFlags)},
