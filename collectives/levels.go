@@ -55,12 +55,12 @@ func (j *job) levelSignature() engine.Signature {
 
 // foldTo leaves the fold of a level's x in its root's, bcast copies it from there.
 func (j *job) foldTo(ctx context.Context, level *engine.Comm, root int, b []byte, f algo.Fold) error {
-	on := plan{as: engine.OpReduce, total: len(b), piece: f.Elem, run: func(p *board.Party) error { return onhost.Reduce(p, root, b, f, false) }}
+	on := plan{as: engine.OpReduce, lends: true, total: len(b), piece: f.Elem, run: func(p *board.Party) error { return onhost.Reduce(p, root, b, f, false) }}
 	return j.on(ctx, level, root, on, func(c algo.Net) error { return algo.Reduce(c, algo.Choice{}, root, b, f) })
 }
 
 func (j *job) copyFrom(ctx context.Context, level *engine.Comm, root int, b []byte) error {
-	on := plan{as: engine.OpBcast, total: len(b), run: func(p *board.Party) error { return onhost.Bcast(p, root, b) }}
+	on := plan{as: engine.OpBcast, lends: true, total: len(b), run: func(p *board.Party) error { return onhost.Bcast(p, root, b) }}
 	return j.on(ctx, level, root, on, func(c algo.Net) error { return algo.Bcast(c, algo.Choice{}, root, b) })
 }
 

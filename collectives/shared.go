@@ -20,6 +20,7 @@ type plan struct {
 	bytes int       // as docs/algorithms.md counts them; 0: total
 	as    engine.Op // the operation, where that is only a part of the call's
 	run   func(p *board.Party) error
+	lends bool // goroutine ranks lend each other what is long, unless Ordered
 	// levels is how it works on a group of several nodes, or nil. Where no costs are
 	// known it is taken up to some bytes, with 0 always; leader is what it takes of
 	// its leader's memory for each rank of the leader's node.
@@ -86,8 +87,8 @@ func (j *job) way(call *engine.Call, p *board.Party, l *engine.Levels, on plan) 
 			return "", nil
 		}
 	}
-	if shares && p.Own { // goroutine ranks copy long messages from one to the other at once
-		if on.total <= p.Stage {
+	if shares && p.Own { // goroutine ranks have small stages
+		if on.total <= p.Stage || on.lends && !j.want.Ordered {
 			return sharedName, nil
 		}
 		return "", nil

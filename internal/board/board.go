@@ -101,6 +101,8 @@ type Board struct {
 
 	mem []byte
 	ctl *control
+	// lent is what the members of one process lend each other, in turns two by two.
+	lent [][]byte
 }
 
 // At views mem, zero at first and aligned to 64 bytes, as a board.
@@ -124,6 +126,7 @@ func Make(s Shape) *Board {
 		panic(err) // the shape is the program's own
 	}
 	b.Own = true
+	b.lent = make([][]byte, 2*s.Members)
 	return b
 }
 

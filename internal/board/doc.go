@@ -25,6 +25,10 @@
 //  3. waits for what it needs: everybody ([Party.Meet]), or one member's post.
 //  4. reads. It may do so until it arrives in its next turn.
 //
+// Members that are goroutines of one process may lend each other memory of their
+// own ([Party.Lend]): from a turn's meeting on the others read it, and the lender
+// takes it back after another meeting.
+//
 // Up to 4 members look at each other's posts: the way from one rank to another
 // is one cache line. More of them count their arrivals in one word, and the last
 // to arrive releases the others: with more ranks than processors everyone then

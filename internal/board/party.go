@@ -246,6 +246,15 @@ func (p *Party) Told() {
 func (p *Party) Shown(member int) []byte { return p.StageOf(member, p.turn) }
 func (p *Party) Common() []byte          { return p.Result(p.turn) }
 
+// Lend lets the others, goroutines of this process, read b from this turn's meeting
+// on, until TakeBack. It is for turns that EnterStage begins. Lent is what a member
+// lends in a turn.
+func (p *Party) Lend(b []byte)                       { p.lent[2*p.Me+int(p.turn%2)] = b }
+func (p *Party) Lent(member int, turn uint64) []byte { return p.lent[2*member+int(turn%2)] }
+
+// TakeBack ends what was lent in a turn, after everybody has read it.
+func (p *Party) TakeBack(turn uint64) { p.lent[2*p.Me+int(turn%2)] = nil }
+
 func (p *Party) wakeAll() {
 	if !p.anyAsleep() {
 		return

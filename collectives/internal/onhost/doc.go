@@ -10,6 +10,9 @@
 //	longer             pieces of a stage, one after the other: while a rank folds
 //	                   its slice of one, the next is written
 //
+// Goroutine ranks of one process have short stages, and lend each other what is
+// longer (lend.go).
+//
 // All folds have the order of the ranks when asked to; without that they begin
 // with the rank that folds. Either is fixed by the number of ranks and bytes, so
 // results are the same to the bit when repeated, and on all ranks.

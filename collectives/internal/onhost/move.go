@@ -8,6 +8,9 @@ func Barrier(p *board.Party) error { return meet(p, nil) }
 // Bcast copies root's x into everybody's. The root does not wait for the others,
 // as long as the pipe has room.
 func Bcast(p *board.Party, root int, x []byte) error {
+	if lends(p, len(x)) {
+		return lentBcast(p, root, x)
+	}
 	if err := p.Enter(); err != nil {
 		return err
 	}
@@ -105,6 +108,9 @@ func Scatter(p *board.Party, root int, all, x []byte) error {
 // AllGather fills everybody's all with the blocks bounded by off, or with equal
 // ones for a nil off; x is this rank's.
 func AllGather(p *board.Party, x, all []byte, off []int) error {
+	if off == nil && lends(p, len(x)) {
+		return lentAllGather(p, x, all)
+	}
 	longest := len(x)
 	if off != nil {
 		for m := range p.Members {
@@ -149,6 +155,9 @@ func AllGather(p *board.Party, x, all []byte, off []int) error {
 
 // AllToAll sends block m of out to rank m and fills block m of in from it.
 func AllToAll(p *board.Party, out, in []byte) error {
+	if lends(p, len(out)) {
+		return lentAllToAll(p, out, in)
+	}
 	n := len(out) / p.Members
 	size := n
 	if p.Members*n > board.Inline {

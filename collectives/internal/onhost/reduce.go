@@ -29,6 +29,9 @@ func small(p *board.Party, n int) bool {
 
 // AllReduce leaves the fold of all x in everybody's.
 func AllReduce(p *board.Party, x []byte, f algo.Fold, ordered bool) error {
+	if !ordered && lends(p, len(x)) {
+		return lentAllReduce(p, x, f)
+	}
 	n := len(x)
 	if !small(p, n) {
 		return slices(p, x, f, ordered, -1)
@@ -68,6 +71,9 @@ func AllReduce(p *board.Party, x []byte, f algo.Fold, ordered bool) error {
 
 // Reduce leaves the fold of all x in root's.
 func Reduce(p *board.Party, root int, x []byte, f algo.Fold, ordered bool) error {
+	if !ordered && lends(p, len(x)) {
+		return lentReduce(p, root, x, f)
+	}
 	if !small(p, len(x)) {
 		return slices(p, x, f, ordered, root)
 	}
@@ -192,6 +198,9 @@ func foldShare(p *board.Party, piece, result []byte, lo, hi int, f algo.Fold, or
 
 // ReduceScatter leaves this rank's block of the fold of all x in part.
 func ReduceScatter(p *board.Party, x, part []byte, f algo.Fold, ordered bool) error {
+	if !ordered && lends(p, len(x)) {
+		return lentReduceScatter(p, x, part, f)
+	}
 	n, elem := len(part), max(f.Elem, 1)
 	size := min(n, p.Stage/p.Members/elem*elem)
 	for lo := 0; ; lo += size {

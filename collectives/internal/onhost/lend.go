@@ -1,0 +1,172 @@
+package onhost
+
+import (
+	"fmt"
+
+	"gridrun/collectives/internal/algo"
+	"gridrun/internal/board"
+)
+
+// Ranks that are goroutines of one process lend each other their buffers instead
+// of copying what is longer than a stage: a rank reads where the others' data are,
+// and nobody returns before all have read.
+
+// lends tells whether members lend each other n bytes.
+func lends(p *board.Party, n int) bool { return p.Own && n > p.Stage }
+
+// lend begins a turn in which everybody lends x and may read what the others lend,
+// until it says returned. The turn is for Lent.
+func lend(p *board.Party, x []byte) (turn uint64, err error) {
+	if err := p.EnterStage(); err != nil {
+		return 0, err
+	}
+	turn = p.Turn()
+	p.Lend(x)
+	if err := p.Meet(nil); err != nil {
+		return 0, err
+	}
+	for m := range p.Members {
+		if len(p.Lent(m, turn)) != len(x) {
+			return 0, fmt.Errorf("member %d lends %d bytes, member %d %d", m, len(p.Lent(m, turn)), p.Me, len(x))
+		}
+	}
+	return turn, nil
+}
+
+// returned waits until everybody has read.
+func returned(p *board.Party, turn uint64) error {
+	if err := meet(p, nil); err != nil {
+		return err
+	}
+	p.TakeBack(turn)
+	return nil
+}
+
+// lentBcast: the root waits until the others have copied.
+func lentBcast(p *board.Party, root int, x []byte) error {
+	if p.Me != root {
+		if err := p.Enter(); err != nil {
+			return err
+		}
+	} else {
+		if err := p.EnterStage(); err != nil {
+			return err
+		}
+		p.Lend(x)
+	}
+	turn := p.Turn()
+	if _, err := p.Arrive(nil, false); err != nil {
+		return err
+	}
+	if p.Me == root {
+		p.Told()
+	} else {
+		if err := p.From(root); err != nil {
+			return err
+		}
+		copy(x, p.Lent(root, turn))
+	}
+	if err := p.Enter(); err != nil {
+		return err
+	}
+	if _, err := p.Arrive(nil, false); err != nil || p.Me != root {
+		return err
+	}
+	if err := p.Everybody(); err != nil {
+		return err
+	}
+	p.TakeBack(turn)
+	return nil
+}
+
+// cut is member m's part of n bytes of whole elements, at borders of cache lines
+// where that can be.
+func cut(p *board.Party, n, elem, m int) (lo, hi int) {
+	unit := max(elem, 1)
+	if 64%unit == 0 {
+		unit = 64
+	}
+	units := (n + unit - 1) / unit
+	return min(units*m/p.Members*unit, n), min(units*(m+1)/p.Members*unit, n)
+}
+
+// lentAllReduce: every rank folds its part in its own buffer, where nobody else
+// reads it, and copies the others' parts from theirs.
+func lentAllReduce(p *board.Party, x []byte, f algo.Fold) error {
+	turn, err := lend(p, x)
+	if err != nil {
+		return err
+	}
+	lo, hi := cut(p, len(x), f.Elem, p.Me)
+	for i := 1; i < p.Members && lo < hi; i++ {
+		if err := f.Into(x[lo:hi], p.Lent((p.Me+i)%p.Members, turn)[lo:hi]); err != nil {
+			return err
+		}
+	}
+	if err := meet(p, nil); err != nil {
+		return err
+	}
+	for i := 1; i < p.Members; i++ {
+		m := (p.Me + i) % p.Members
+		lo, hi := cut(p, len(x), f.Elem, m)
+		copy(x[lo:hi], p.Lent(m, turn)[lo:hi])
+	}
+	return returned(p, turn)
+}
+
+// lentReduce: every rank folds its part into the root's buffer.
+func lentReduce(p *board.Party, root int, x []byte, f algo.Fold) error {
+	turn, err := lend(p, x)
+	if err != nil {
+		return err
+	}
+	lo, hi := cut(p, len(x), f.Elem, p.Me)
+	for i := 1; i < p.Members && lo < hi; i++ {
+		if err := f.Into(p.Lent(root, turn)[lo:hi], p.Lent((root+i)%p.Members, turn)[lo:hi]); err != nil {
+			return err
+		}
+	}
+	return returned(p, turn)
+}
+
+// lentReduceScatter: every rank folds its blocks of everybody's x.
+func lentReduceScatter(p *board.Party, x, part []byte, f algo.Fold) error {
+	turn, err := lend(p, x)
+	if err != nil {
+		return err
+	}
+	lo, hi := p.Me*len(part), (p.Me+1)*len(part)
+	copy(part, x[lo:hi])
+	for i := 1; i < p.Members; i++ {
+		if err := f.Into(part, p.Lent((p.Me+i)%p.Members, turn)[lo:hi]); err != nil {
+			return err
+		}
+	}
+	return returned(p, turn)
+}
+
+// lentAllGather and lentAllToAll copy from everybody's buffer.
+func lentAllGather(p *board.Party, x, all []byte) error {
+	turn, err := lend(p, x)
+	if err != nil {
+		return err
+	}
+	for i := range p.Members {
+		m := (p.Me + i) % p.Members
+		copy(all[m*len(x):(m+1)*len(x)], p.Lent(m, turn))
+	}
+	return returned(p, turn)
+}
+
+func lentAllToAll(p *board.Party, out, in []byte) error {
+	turn, err := lend(p, out)
+	if err != nil {
+		return err
+	}
+	n := len(out) / p.Members
+	for i := range p.Members {
+		m := (p.Me + i) % p.Members
+		copy(in[m*n:(m+1)*n], p.Lent(m, turn)[p.Me*n:])
+	}
+	return returned(p, turn)
+}
