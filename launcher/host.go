@@ -112,7 +112,12 @@ func (h *hostRun) main(starter agents.Starter) {
 	agent, err := starter.Start(h.starting, host)
 	if err != nil {
 		// The summary names the host too.
-		h.run.post(job.HostLost{Host: h.index, Why: strings.TrimPrefix(err.Error(), host.Name+": "), GivenUp: h.starting.Err() != nil})
+		lost := job.HostLost{Host: h.index, Why: strings.TrimPrefix(err.Error(), host.Name+": "), GivenUp: h.starting.Err() != nil}
+		var of interface{ Culprit() string }
+		if errors.As(err, &of) && of.Culprit() != host.Name {
+			lost.Behind = of.Culprit()
+		}
+		h.run.post(lost)
 		return
 	}
 	h.mu.Lock()

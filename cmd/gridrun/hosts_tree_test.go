@@ -81,6 +81,27 @@ func TestHostTree(t *testing.T) {
 		has(t, errOut, "nowhere", "no such host")
 		c.clean(t, nil, nil)
 	})
+	// One through which others are reached cannot be: the message is about it alone.
+	for dead, behind := range map[int]string{
+		0: "3 hosts are reached through it", // node3, node4, node7
+		2: "1 host is reached through it",
+	} {
+		h := c.Host(dead)
+		t.Run("no sshd on "+h.Name, func(t *testing.T) {
+			if err := h.StopSSHD(); err != nil {
+				t.Fatal(err)
+			}
+			code, _, errOut := c.run(t, "--fanout", "2", "-H", c.hosts(1), "--wdir", "/", "/bin/true") // on others it may have run
+			if code != 125 || strings.Count(errOut, "gridrun: ") != 1 {
+				t.Errorf("code %d, err %q", code, errOut)
+			}
+			has(t, errOut, "gridrun: host "+h.Name+": connecting ("+h.Addr+":22", "connection refused", behind, "!node7")
+			if err := h.StartSSHD(); err != nil {
+				t.Fatal(err)
+			}
+			c.clean(t, nil, nil)
+		})
+	}
 	t.Run("cut", func(t *testing.T) {
 		l := c.launch(t, "", "--fanout", "2", "--lease", "1", "-H", c.hosts(1), c.dir+"/tester", "busy")
 		l.await(t, 7, "up")

@@ -17,8 +17,11 @@ type (
 	HostDone struct{ Host int }
 	// HostLost is an agent that could not be started or ended too early.
 	HostLost struct {
-		Host    int
-		Why     string
+		Host int
+		Why  string
+		// Behind is the host that could not be reached, when this one is reached
+		// through it; "": it is about this one itself.
+		Behind  string
 		GivenUp bool // its start was ended from here, as the job was ending
 	}
 	// HostReport is an agent's answer to Inspect.

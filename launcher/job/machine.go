@@ -144,7 +144,7 @@ func (m *Machine) Step(e Event) []Action {
 	case HostDone:
 		m.hostDone(e.Host)
 	case HostLost:
-		m.hostLost(e.Host, e.Why, e.GivenUp)
+		m.hostLost(e)
 	case HostReport:
 		m.report(e)
 	case ProcStarted:
@@ -343,7 +343,7 @@ func (m *Machine) hostDone(h int) {
 		return
 	}
 	if left := m.unfinished(h); left > 0 {
-		m.hostLost(h, fmt.Sprintf("the agent finished without the end of %d processes", left), false)
+		m.hostLost(HostLost{Host: h, Why: fmt.Sprintf("the agent finished without the end of %d processes", left)})
 		return
 	}
 	m.hosts[h].gone = true
@@ -352,11 +352,12 @@ func (m *Machine) hostDone(h int) {
 
 // hostLost ends every process of a host whose agent is gone: the guard beside
 // the agent kills them. A host whose start was given up may be there for a restart.
-func (m *Machine) hostLost(h int, why string, givenUp bool) {
+func (m *Machine) hostLost(e HostLost) {
+	h := e.Host
 	if !m.known(h) || m.hosts[h].gone {
 		return
 	}
-	m.hosts[h].gone, m.hosts[h].lost = true, !givenUp
+	m.hosts[h].gone, m.hosts[h].lost = true, !e.GivenUp && e.Behind == ""
 	m.reported(h)
 	var ranks []int
 	for p := range m.procs {
@@ -367,7 +368,7 @@ func (m *Machine) hostLost(h int, why string, givenUp bool) {
 			ranks = append(ranks, m.cfg.Procs[p].Ranks...)
 		}
 	}
-	c := cause{kind: byLoss, host: m.cfg.Hosts[h], ranks: ranks, text: why, code: 125, unstarted: !m.hosts[h].ready}
+	c := cause{kind: byLoss, host: m.cfg.Hosts[h], ranks: ranks, text: e.Why, code: 125, unstarted: !m.hosts[h].ready, behind: e.Behind}
 	goesOn := m.outlive(c)
 	if !goesOn && c.unstarted && m.cause == nil {
 		// Others may fail for the same reason, and all of them shall be named.
@@ -418,7 +419,7 @@ func (m *Machine) abandon(pick func(host) bool, why string) {
 	for h := range m.hosts {
 		if !m.hosts[h].gone && pick(m.hosts[h]) {
 			m.actions = append(m.actions, Abandon{h})
-			m.hostLost(h, why, false)
+			m.hostLost(HostLost{Host: h, Why: why})
 		}
 	}
 }

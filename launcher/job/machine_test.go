@@ -99,7 +99,7 @@ func play(t *testing.T, script string) string {
 		case "done":
 			e = HostDone{num("host")}
 		case "lost":
-			e = HostLost{Host: num("host"), Why: text, GivenUp: args["givenup"] != ""}
+			e = HostLost{Host: num("host"), Why: text, GivenUp: args["givenup"] != "", Behind: args["behind"]}
 		case "started":
 			e = ProcStarted{num("proc"), num("pid")}
 		case "exit":

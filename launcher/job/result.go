@@ -39,6 +39,7 @@ type cause struct {
 	unstarted bool
 	signal    int
 	host      string
+	behind    string // the host that is to blame, through which this one is reached
 }
 
 // A Result is how the job ended.
@@ -149,13 +150,32 @@ func verb(text string, n int) string {
 const maxReasons = 8
 
 // refusal names all hosts that could not be started, those with the same reason
-// together.
+// together. Those that were to be reached through one of these are counted.
 func (m *Machine) refusal() string {
 	var f place.Folded
+	named := map[string]bool{}
 	for _, c := range m.refused {
+		named[c.host] = named[c.host] || c.behind == ""
+	}
+	behind := 0
+	for _, c := range m.refused {
+		if named[c.behind] {
+			behind++
+			continue
+		}
 		f.Add(c.host, "", c.text)
 	}
 	lines := f.Lines()
+	if behind > 0 {
+		through := fmt.Sprintf("%d hosts are reached through %s", behind, map[bool]string{true: "it", false: "these"}[len(m.refused)-behind == 1])
+		if behind == 1 {
+			through = strings.Replace(through, "hosts are", "host is", 1)
+		}
+		if len(m.refused)-behind == 1 {
+			return fmt.Sprintf("host %s\n  %s", lines[0], through)
+		}
+		lines = append(lines, through)
+	}
 	if len(lines) == 1 {
 		return "hosts " + lines[0]
 	}

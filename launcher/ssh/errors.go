@@ -30,6 +30,16 @@ type Error struct {
 	Try     string // what the user may do; "" when Err says it
 }
 
+// Culprit is the host that could not be reached: Host, or one that it is to be
+// reached through.
+func (e *Error) Culprit() string {
+	inner := new(Error)
+	if errors.As(e.Err, &inner) {
+		return inner.Culprit()
+	}
+	return e.Host
+}
+
 func (e *Error) Error() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s: %s", e.Host, e.Stage)
