@@ -25,6 +25,7 @@ import (
 // starters start agents on this machine as processes and on others through ssh,
 // or take those that a keeper has waiting.
 type starters struct {
+	own    *early // nil: none
 	local  agents.Local
 	warm   warm
 	remote *ssh.Starter
@@ -34,8 +35,13 @@ type starters struct {
 }
 
 func (s *starters) Start(ctx context.Context, host place.Host) (agents.Agent, error) {
-	if j := s.job.Load(); j != nil && j.Alone() && guard.Childless() {
-		return startOwn()
+	if j := s.job.Load(); j != nil && j.Alone() {
+		if own := s.own.take(); own != nil {
+			return own, nil
+		}
+		if guard.Childless() {
+			return startOwn()
+		}
 	}
 	if host.Local() {
 		return s.local.Start(ctx, host)
@@ -99,23 +105,6 @@ func (s *starters) cold(hosts []place.Host) []place.Host {
 		return kept || h.Local()
 	})
 }
-
-// An ownAgent is the agent of a job on this machine alone, whose guard we are.
-type ownAgent struct {
-	*guard.Own
-	said *agents.Tail
-}
-
-func startOwn() (agents.Agent, error) {
-	said := new(agents.Tail)
-	own, err := guard.StartOwn(said)
-	if err != nil {
-		return nil, err
-	}
-	return ownAgent{own, said}, nil
-}
-
-func (a ownAgent) Wait() error { return a.said.With(a.Own.Wait()) }
 
 // tell and shipped show the user what starting has to say, once the job runs.
 func (s *starters) tell(text string) {

@@ -27,6 +27,11 @@ func (*runFlags) run(ctx context.Context, words []string) (int, error) {
 	if err != nil {
 		return 0, err
 	}
+	var own early
+	if !flags.DryRun && flags.Host == "" && flags.Hostfile == "" {
+		own.begin()
+	}
+	defer own.end()
 	spec, err := flags.spec()
 	if err != nil {
 		return 0, err
@@ -70,6 +75,7 @@ func (*runFlags) run(ctx context.Context, words []string) (int, error) {
 		}
 	}
 	starters.job.Store(job)
+	starters.own = &own
 	return job.Run(ctx, starters, io), nil
 }
 

@@ -63,10 +63,13 @@ func New(file *os.File, sinks []*Sink, failed func(error)) (*Feeder, error) {
 
 // Started says that a process can be offered input.
 func (f *Feeder) Started(proc int) {
-	f.change(func() {
+	f.change(func() (changed bool) {
 		for _, s := range f.sinks {
-			s.started = s.started || s.Proc == proc
+			if s.Proc == proc && !s.started {
+				s.started, changed = true, true
+			}
 		}
+		return changed
 	})
 }
 
@@ -76,32 +79,41 @@ func (f *Feeder) Want(m *wire.Want) {
 		f.Drop(m.Proc)
 		return
 	}
-	f.change(func() {
+	f.change(func() (changed bool) {
 		for _, s := range f.sinks {
 			if s.Proc == m.Proc {
-				s.window, s.once, s.offered = s.window+max(m.N, 0), m.Once, false
+				s.window, s.once, s.offered, changed = s.window+max(m.N, 0), m.Once, false, true
 			}
 		}
+		return changed
 	})
 }
 
 // Drop forgets a process.
 func (f *Feeder) Drop(proc int) {
-	f.change(func() { f.sinks = slices.DeleteFunc(f.sinks, func(s *Sink) bool { return s.Proc == proc }) })
+	f.change(func() (changed bool) {
+		before := len(f.sinks)
+		f.sinks = slices.DeleteFunc(f.sinks, func(s *Sink) bool { return s.Proc == proc })
+		return len(f.sinks) < before
+	})
 }
 
-func (f *Feeder) change(how func()) {
+// change wakes the reader if how has changed something: most processes have no
+// part in the input.
+func (f *Feeder) change(how func() (changed bool)) {
 	f.mu.Lock()
-	how()
+	changed := how()
 	f.mu.Unlock()
-	unix.Write(f.wake[1], []byte{0})
+	if changed {
+		unix.Write(f.wake[1], []byte{0})
+	}
 }
 
 // Close ends the reader and waits for it, also when input is still to come. Only
 // a read that another process has emptied the pipe under is not waited for: it
 // ends when the launcher does.
 func (f *Feeder) Close() {
-	f.change(func() { f.ended = true })
+	f.change(func() bool { f.ended = true; return true })
 	select {
 	case <-f.done:
 		unix.Close(f.wake[0])

@@ -9,5 +9,6 @@
 //  3. When the agent has ended, everything below the guard is killed and reaped
 //     until no child is left ([EndDescendants]), and the directory is removed.
 //
-// No goroutine is started here but those of os/exec, which Own.Wait joins.
+// One goroutine is started here, which keeps what an Own's agent says on its
+// standard error; Own.Wait joins it.
 package guard

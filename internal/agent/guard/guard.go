@@ -51,9 +51,7 @@ func superviseAgent(args []string) (code int, err error) {
 	}
 	defer w.Close()
 	defer sweep(w)
-	agent, err := os.StartProcess(SelfExe, append([]string{"gridrun", "__agent"}, args...), &os.ProcAttr{
-		Files: []*os.File{os.Stdin, os.Stdout, os.Stderr, r},
-	})
+	agent, err := start([]*os.File{os.Stdin, os.Stdout, os.Stderr, r}, nil, args...)
 	r.Close()
 	if err != nil {
 		return 0, fmt.Errorf("starting the agent: %w", err)
@@ -65,12 +63,21 @@ func superviseAgent(args []string) (code int, err error) {
 		case errors.Is(err, syscall.EINTR):
 		case err != nil:
 			return 0, fmt.Errorf("waiting for the agent: %w", err)
-		case pid == agent.Pid && status.Signaled():
+		case pid == agent && status.Signaled():
 			return 128 + int(status.Signal()), nil
-		case pid == agent.Pid:
+		case pid == agent:
 			return status.ExitStatus(), nil
 		}
 	}
+}
+
+// start starts `gridrun __agent args...` with files as its descriptors.
+func start(files []*os.File, sys *syscall.SysProcAttr, args ...string) (pid int, err error) {
+	attr := &syscall.ProcAttr{Env: os.Environ(), Sys: sys}
+	for _, f := range files {
+		attr.Files = append(attr.Files, f.Fd())
+	}
+	return syscall.ForkExec(SelfExe, append([]string{"gridrun", "__agent"}, args...), attr)
 }
 
 // socket is what stands between guard and agent: the guard's end, and the
