@@ -14,6 +14,9 @@ const (
 	// maxQueuedOutput is how long it may be before output waits. Credit bounds
 	// the bytes of output; this bounds what single bytes cost.
 	maxQueuedOutput = 1024
+	// soon is how long a message waits for others that nobody waits for either:
+	// that processes have started, or ended well.
+	soon = 5 * time.Millisecond
 )
 
 // A link is the way to the launcher: a queue that never blocks who sends, and
@@ -25,6 +28,7 @@ type link struct {
 	done   chan struct{} // closed when the writer has ended
 
 	mu      sync.Mutex
+	late    bool      // a timer will have what is queued written
 	room    sync.Cond // the queue is shorter, or hurried set
 	queue   []wire.Message
 	closed  bool
@@ -47,6 +51,22 @@ func (l *link) send(m wire.Message) {
 	}
 	l.mu.Unlock()
 	l.kick()
+}
+
+// sendSoon queues m, which is sent with what follows: in a moment at the latest.
+// Each write on its own would wake four processes between here and the launcher
+// of another machine.
+func (l *link) sendSoon(m wire.Message) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		return
+	}
+	l.queue = append(l.queue, m)
+	if !l.late {
+		l.late = true
+		time.AfterFunc(soon, l.kick)
+	}
 }
 
 // sendOutput queues output once the queue is short. Only pumps may wait here.
@@ -81,7 +101,7 @@ func (l *link) write() {
 	for range l.wake {
 		l.mu.Lock()
 		batch, closed := l.queue, l.closed
-		l.queue = nil
+		l.queue, l.late = nil, false
 		l.mu.Unlock()
 		l.room.Broadcast()
 		if err := l.stream.Send(batch...); err != nil {

@@ -82,7 +82,7 @@ func (a *agent) started(p *process, c child, failed *command.Error) {
 	p.record = c.record
 	p.open = 3
 	a.byPid[c.pid] = p
-	a.link.send(&wire.Started{Proc: p.spec.Proc, Pid: c.pid})
+	a.link.sendSoon(&wire.Started{Proc: p.spec.Proc, Pid: c.pid})
 	a.pumpOutput(p, c.stdout, false)
 	a.pumpOutput(p, c.stderr, true)
 	a.wg.Go(func() { a.readControl(p, c.control) })
@@ -193,7 +193,11 @@ func (a *agent) streamEnded(p *process) {
 }
 
 func (a *agent) sendExit(p *process) {
-	a.link.send(&p.exit)
+	if p.exit.Code == 0 && p.exit.Error == "" {
+		a.link.sendSoon(&p.exit)
+	} else {
+		a.link.send(&p.exit)
+	}
 	p.close()
 	a.unended--
 }
