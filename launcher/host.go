@@ -142,6 +142,8 @@ func (h *hostRun) main(starter agents.Starter) {
 		h.run.post(job.HostDone{Host: h.index})
 	case err != nil:
 		h.run.post(job.HostLost{Host: h.index, Why: err.Error(), GivenUp: h.starting.Err() != nil})
+	case errors.As(ended, new(agents.Dismissed)):
+		h.run.post(job.HostLost{Host: h.index, Why: ended.Error()})
 	case ended != nil:
 		h.run.post(job.HostLost{Host: h.index, Why: fmt.Sprintf("the agent ended unexpectedly (%v)", ended)})
 	default:

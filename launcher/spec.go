@@ -68,7 +68,7 @@ type Spec struct {
 	// Stdin is who gets standard input: "all", "none", or a rank; "": rank 0.
 	Stdin string
 	// Wrap is a command that starts the program of WrapRanks (nil: of all), as its
-	// last words. {rank}, {host} and {job} in it are replaced.
+	// last words. {rank}, {host} and {job} in it are replaced, {{ is a brace.
 	Wrap      []string
 	WrapRanks []int
 	// EnvStyles are families of names that ranks find in the environment.
@@ -167,6 +167,9 @@ func (s *Spec) Validate() error {
 		if !slices.Contains(wire.EnvStyles, style) {
 			return fmt.Errorf("--env-style %s: there are %s", style, strings.Join(wire.EnvStyles, ", "))
 		}
+	}
+	if err := checkWrap(s.Wrap); err != nil {
+		return err
 	}
 	switch p := s.Ports; {
 	case s.WrapRanks != nil && s.Wrap == nil:

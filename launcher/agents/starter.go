@@ -36,6 +36,11 @@ type Agent interface {
 	Wait() error
 }
 
+// Dismissed is how an agent ended that the user has told to: the command.
+type Dismissed string
+
+func (d Dismissed) Error() string { return "taken down by `" + string(d) + "`" }
+
 // Local starts agents on this machine, as children in a session of their own,
 // so that a terminal's signals reach only the launcher.
 type Local struct{}

@@ -73,6 +73,8 @@ func (a *Agent) Wait() error {
 	switch e := a.chunks.end; {
 	case e == nil:
 		return errors.New("the connection to the keeper was lost")
+	case e.Down:
+		return agents.Dismissed("gridrun down --now")
 	case e.Error != "":
 		return errors.New(e.Error)
 	}

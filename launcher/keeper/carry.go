@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"io"
 	"net"
+	"sync/atomic"
 	"time"
 
 	"gridrun/internal/wire"
@@ -26,7 +27,7 @@ func (k *Keeper) agent(c *net.UnixConn, r request) {
 	defer k.count(h, -1)
 	platform, dir := s.process.Where()
 	hello := s.hello
-	carry(c, s.process, s.stream.Rest(), func() error {
+	carry(c, s.process, &cutReader{s.stream.Rest(), &k.downed}, func() error {
 		if err := writeMessage(c, reply{Platform: platform, Dir: dir}); err != nil {
 			return err
 		}
@@ -105,7 +106,7 @@ func (k *Keeper) sftp(c *net.UnixConn, r request) {
 		writeMessage(c, reply{Error: err.Error()})
 		return
 	}
-	carry(c, p, p, func() error { return writeMessage(c, reply{}) })
+	carry(c, p, &cutReader{p, &k.downed}, func() error { return writeMessage(c, reply{}) })
 }
 
 // sftpLimit is how long a host may take to open a channel for files.
@@ -115,9 +116,24 @@ const sftpLimit = 20 * time.Second
 // left alone: its connection is cut.
 const carryLimit = 5 * time.Second
 
+// A cutReader is what a process says until the keeper is taken down: what an
+// agent then says of its launcher would be taken for the reason.
+type cutReader struct {
+	r    io.Reader
+	down *atomic.Bool
+}
+
+func (c *cutReader) Read(b []byte) (int, error) {
+	n, err := c.r.Read(b)
+	if c.down.Load() {
+		return 0, io.EOF
+	}
+	return n, err
+}
+
 // carry passes bytes between a client and a process, after begin, until both
 // have ended.
-func carry(c *net.UnixConn, p Process, out io.Reader, begin func() error) {
+func carry(c *net.UnixConn, p Process, out *cutReader, begin func() error) {
 	if begin() != nil {
 		p.Kill()
 	}
@@ -132,12 +148,13 @@ func carry(c *net.UnixConn, p Process, out io.Reader, begin func() error) {
 		defer close(output)
 		if _, err := copyChunks(c, out); err != nil {
 			p.Kill()
-			io.Copy(io.Discard, out)
 		}
+		io.Copy(io.Discard, out.r)
 		e := end{}
 		if err := p.Wait(); err != nil {
 			e.Error = err.Error()
 		}
+		e.Down = out.down.Load()
 		writeEnd(c, e) // fails where the client has gone
 	}()
 	select {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"gridrun/internal/rundir"
@@ -59,6 +60,7 @@ type Keeper struct {
 	since  time.Time
 	build  string
 	exe    string
+	downed atomic.Bool // by `gridrun down`
 
 	mu      sync.Mutex
 	dialers map[Way]Dialer
@@ -338,6 +340,7 @@ func (k *Keeper) down(c *net.UnixConn, r request) {
 	k.mu.Lock()
 	hosts := append([]*kept(nil), k.order...)
 	k.mu.Unlock()
+	k.downed.Store(true)
 	k.cancel()
 	for _, h := range hosts {
 		<-h.gone

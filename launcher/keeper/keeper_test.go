@@ -105,6 +105,27 @@ func TestJobs(t *testing.T) {
 	await(t, r.ended, "down ends the keeper")
 }
 
+// Who works on a host when it is taken down hears that, and nothing of what the
+// agent says of a launcher that it takes for gone.
+func TestDownWhileJobsRun(t *testing.T) {
+	r := newRig(t, time.Hour)
+	r.up(t, "a")
+	c := r.client(t)
+	_, a, _ := work(t, c, "a", "long")
+	down := make(chan error, 1)
+	go func() { down <- c.Down(t.Context(), true) }()
+	if rest, err := io.ReadAll(a); err != nil || len(rest) > 0 {
+		t.Errorf("after gridrun down --now: %q, %v", rest, err)
+	}
+	if err := a.Wait(); !errors.As(err, new(agents.Dismissed)) {
+		t.Errorf("its end: %v", err)
+	}
+	if err := <-down; err != nil {
+		t.Error(err)
+	}
+	await(t, r.ended, "down ends the keeper")
+}
+
 // TestRefill: while agents of other hosts still work, a host where a job has
 // ended gets no new agent; after the last one all get theirs.
 func TestRefill(t *testing.T) {
@@ -360,7 +381,7 @@ func FuzzMessages(f *testing.F) {
 	f.Add(b.Bytes())
 	b.Reset()
 	copyChunks(&b, strings.NewReader("some output"))
-	writeEnd(&b, end{"exit status 1"})
+	writeEnd(&b, end{Error: "exit status 1"})
 	f.Add(b.Bytes())
 	f.Fuzz(func(t *testing.T, b []byte) {
 		var q request

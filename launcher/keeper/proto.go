@@ -128,7 +128,10 @@ func readMessage(r io.Reader, m any) error {
 const maxChunk = 64 << 10
 
 // An end is how the process on the host ended.
-type end struct{ Error string }
+type end struct {
+	Error string
+	Down  bool // because `gridrun down --now` has ended the keeper
+}
 
 // copyChunks sends what it reads from r in chunks. readErr: r has ended.
 func copyChunks(w io.Writer, r io.Reader) (readErr, writeErr error) {
