@@ -39,8 +39,9 @@
 //     and what the launcher grants on their way. Without credit the pipes fill up
 //     and the writers of output wait; control messages go on.
 //  6. A process's Exit follows the end of its output and of its control socket;
-//     should a grandchild hold these open, 200 ms after the process's death what
-//     is there is still delivered and the rest given up.
+//     should a grandchild hold these open, 200 ms after the process's death (20 ms
+//     where a signal has killed it) what is there is still delivered and the rest
+//     given up.
 //  7. Stop tells the processes the cause, sends SIGTERM to their groups, and
 //     SIGKILL to every descendant after the grace period. End of the launcher's
 //     stream, a silence of a lease and a dead guard kill at once.

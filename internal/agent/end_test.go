@@ -112,6 +112,21 @@ func TestGrandchildIsKilled(t *testing.T) {
 	h.done()
 }
 
+// The end of a killed process is told though a child of it holds all it had, and
+// what it had written is not lost.
+func TestKilledWithAGrandchild(t *testing.T) {
+	h := startHost(t, job(shell("sleep 1000 & echo last words; kill -9 $$"), shell("echo up; exec sleep 1000")))
+	if e := h.exit(0); e.Signal != 9 || e.Stop {
+		t.Errorf("%+v", e)
+	}
+	if out := h.output(0, false); out != "last words\n" {
+		t.Errorf("output: %q", out)
+	}
+	h.awaitOutput(1, "up")
+	h.send(&wire.Stop{Now: true})
+	h.done()
+}
+
 func TestStopWithGrace(t *testing.T) {
 	stubborn := shell("trap '' TERM; echo ready; while :; do sleep 1; done")
 	polite := shell("trap 'echo bye; exit 6' TERM; echo ready; while :; do sleep 0.01; done")

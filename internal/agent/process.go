@@ -17,6 +17,10 @@ import (
 // be held open by a grandchild before the agent gives them up.
 const linger = 200 * time.Millisecond
 
+// lingerKilled is that for one that a signal has killed: it has left nothing to
+// be brought to an end in order, and the job must hear of it.
+const lingerKilled = 20 * time.Millisecond
+
 // maxFailures is how many failures one process may report.
 const maxFailures = 64
 
@@ -157,6 +161,9 @@ func (a *agent) died(p *process, e ending) {
 		p.stdin.Close()
 	}
 	giveUp := time.Now().Add(linger)
+	if e.status.Signaled() {
+		giveUp = time.Now().Add(lingerKilled)
+	}
 	for _, f := range p.outputs {
 		f.SetReadDeadline(giveUp) // fails only on files that have ended
 	}

@@ -94,12 +94,25 @@ func (f *Files) transfer(ctx context.Context, do func(context.Context, *sftp.Cli
 	return f.watched(ctx, func(w *watch) error { return transfer(w, f.Open, f.Host, f.Progress, do) })
 }
 
+// abortAfter is how long a transfer that is given up gets to end in order. Cut at
+// once, the server on a busy host may carry out what it has been sent when whoever
+// cleans up has been there already: a job's directory would stay.
+const abortAfter = time.Second
+
 // watched is do with a deadline for every pause.
 func (f *Files) watched(ctx context.Context, do func(w *watch) error) error {
 	w := newWatch(ctx)
 	defer w.stop()
 	w.enter(StageShip, f.Stall)
-	stop := context.AfterFunc(w.ctx, f.Abort)
+	done := make(chan struct{})
+	defer close(done)
+	stop := context.AfterFunc(w.ctx, func() {
+		select {
+		case <-done:
+		case <-time.After(abortAfter):
+			f.Abort()
+		}
+	})
 	defer stop()
 	if err := do(w); err != nil {
 		return &Error{Host: f.Host, Stage: StageShip, Err: err}
