@@ -66,6 +66,7 @@ func serve(c *packet.Conn, body Body) int {
 		a.label(w.Rank())
 	})
 	profiled()
+	a.peak()
 	out.flush()
 	code := t.code()
 	if code != 0 && (!proc.Continue || t.allFailed()) {

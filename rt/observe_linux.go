@@ -1,6 +1,7 @@
 package rt
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"os"
@@ -71,6 +72,35 @@ func (a *agentLink) profile() (end func(), err error) {
 		pprof.StopCPUProfile()
 		f.Close()
 	}, nil
+}
+
+// peak leaves with the agent what this process has held at most.
+func (a *agentLink) peak() {
+	if a.proc.Record == nil {
+		return
+	}
+	peak := held()
+	for _, r := range a.welcome.Ranks {
+		a.proc.Record(r).Peak(peak)
+	}
+}
+
+// held is the most that this process has held, in bytes; 0: nobody knows.
+func held() int64 {
+	b, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		return 0
+	}
+	_, rest, _ := bytes.Cut(b, []byte("VmHWM:"))
+	words := bytes.Fields(rest[:min(len(rest), 32)])
+	if len(words) == 0 {
+		return 0
+	}
+	n, err := strconv.ParseInt(string(words[0]), 10, 50)
+	if err != nil || n < 0 {
+		return 0
+	}
+	return n << 10
 }
 
 // label has the samples of the goroutines that the caller starts from now on, and

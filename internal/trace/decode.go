@@ -36,6 +36,7 @@ type Dump struct {
 	Ops     [MaxOps]OpCount
 	Longest []Wait // the longest first
 	Reads   Reads
+	Peak    uint64 // bytes that its process has held at most; 0: it has not said
 	Names   []string
 	Events  []Event // in the order in which they ended
 	Dropped uint64  // older events, which newer ones have overwritten
@@ -64,7 +65,7 @@ func Decode(headPart, ring []byte) (*Dump, error) {
 	if h.Rank < 0 || h.Names > MaxNames || stored != min(h.Next, h.Capacity) {
 		return nil, fmt.Errorf("%w: rank %d, %d names, %d events of %d in a ring of %d", ErrMemory, h.Rank, h.Names, stored, h.Next, h.Capacity)
 	}
-	d := &Dump{Rank: int(h.Rank), Sent: h.Sent, Ops: h.Ops, Reads: h.Reads, Dropped: h.Next - stored}
+	d := &Dump{Rank: int(h.Rank), Sent: h.Sent, Ops: h.Ops, Reads: h.Reads, Peak: h.Peak, Dropped: h.Next - stored}
 	for _, w := range h.Longest {
 		if w.Nanos > 0 {
 			d.Longest = append(d.Longest, w)

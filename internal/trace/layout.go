@@ -6,7 +6,7 @@ import (
 
 const (
 	magic   = 0x3165636172746467 // "gdtrace1"
-	version = 1
+	version = 2
 
 	// MaxOps bounds the operations that are told apart (engine.Op).
 	MaxOps = 64
@@ -80,6 +80,7 @@ type head struct {
 	Ops      [MaxOps]OpCount
 	Longest  [Longest]Wait
 	Reads    Reads
+	Peak     uint64                      // bytes that the process has held at most, known when it ends well
 	Text     [MaxNames][1 + MaxName]byte // length, text
 }
 

@@ -55,6 +55,10 @@ func (r *Recorder) Sent(op uint8, class Class, bytes int) {
 // Called counts a collective call. The caller holds the rank's lock.
 func (r *Recorder) Called(op uint8) { r.head.Ops[op%MaxOps].Calls++ }
 
+// Peak says what the process has held at most, in bytes. The kernel's own word on
+// that (ru_maxrss) includes what the process was before it became this program.
+func (r *Recorder) Peak(bytes int64) { r.head.Peak = uint64(bytes) }
+
 // Brought counts the buffer of a collective call.
 func (r *Recorder) Brought(op uint8, bytes int) {
 	r.mu.Lock()

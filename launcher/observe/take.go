@@ -94,9 +94,11 @@ func (o *Observer) add(host int, end *wire.Recorded, p *recorded) {
 	ranks := o.plan.Procs[end.Proc].Ranks
 	name := o.plan.Hosts[host].Name
 	started := end.Began > 0
-	if started {
-		o.stats.Process(tally.Process{Ranks: ranks, CPU: end.Exit.CPU, RSS: end.Exit.RSS})
-	}
+	defer func() {
+		if started {
+			o.stats.Process(tally.Process{Ranks: ranks, CPU: end.Exit.CPU, RSS: end.Exit.RSS})
+		}
+	}()
 	if o.profile != nil && started {
 		var err error
 		switch {
@@ -122,6 +124,9 @@ func (o *Observer) add(host int, end *wire.Recorded, p *recorded) {
 		if err != nil {
 			o.trouble(fmt.Sprintf("what rank %d has recorded cannot be read: %v", rank, err))
 			continue
+		}
+		if dump != nil && dump.Peak > 0 {
+			end.Exit.RSS = int64(dump.Peak) // of the program alone
 		}
 		if started {
 			o.stats.Add(tally.Rank{Rank: rank, Dump: dump, Waits: end.Waits})
