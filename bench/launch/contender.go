@@ -21,6 +21,8 @@ const (
 	ParkJob  = "__park"
 	// TalkArg has the ranks of a job that parks talk to all others first.
 	TalkArg = "talk"
+	// StubbornArg has them stay whatever they are told, until they are killed.
+	StubbornArg = "stubborn"
 )
 
 // A Task is what all launchers do.
@@ -30,6 +32,8 @@ type Task struct {
 	Program []string // with arguments; none: the hello
 	Hosts   Hosts
 	Talk    bool // ranks talk to all others before they park
+	// Stubborn ranks that park end only when killed.
+	Stubborn bool
 	// Warm is not nil where gridrun's hosts are up: starts with and without that
 	// are measured. It waits until they are ready for the next job.
 	Warm func(ctx context.Context) error
@@ -39,8 +43,11 @@ type Task struct {
 
 // parkArgs are the arguments of a program that parks.
 func (t Task) parkArgs() []string {
-	if t.Talk {
+	switch {
+	case t.Talk:
 		return []string{TalkArg}
+	case t.Stubborn:
+		return []string{StubbornArg}
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -22,6 +23,9 @@ func Kills(ctx context.Context, contenders []Contender, ranks, rounds int, limit
 		return c.kill(ctx, ranks, limit, row)
 	})
 	report.What = "one rank is killed (SIGKILL): until launcher and ranks are gone"
+	if slices.ContainsFunc(contenders, func(c Contender) bool { return slices.Contains(c.park, StubbornArg) }) {
+		report.What += "; the others ignore SIGTERM, and the grace period is 2 s"
+	}
 	return report, err
 }
 

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"text/tabwriter"
+	"time"
 
 	"gridrun/bench"
 )
@@ -20,6 +21,10 @@ type Row struct {
 	Median  float64   `json:"median_seconds,omitempty"`
 	Min     float64   `json:"min_seconds,omitempty"`
 	Max     float64   `json:"max_seconds,omitempty"`
+	// CPU is what launcher, agents and ranks of this machine have computed, in seconds.
+	CPU       []float64 `json:"cpu_seconds,omitempty"`
+	MedianCPU float64   `json:"median_cpu_seconds,omitempty"`
+	cpu       time.Duration
 	// Ratio is the median over gridrun's.
 	Ratio float64 `json:"ratio,omitempty"`
 	// Lost says of each run that failed which and why.
@@ -67,10 +72,10 @@ func (r Report) Print(w io.Writer) {
 	}
 	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', tabwriter.AlignRight)
 	if r.Rounds > 0 {
-		fmt.Fprintln(t, "launcher\tmedian s\tmin\tmax\tof gridrun's\tfirst start\tlost\t")
+		fmt.Fprintln(t, "launcher\tmedian s\tmin\tmax\tCPU s\tof gridrun's\tfirst start\tlost\t")
 		for _, row := range r.Rows {
-			fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%d of %d\t\n", row.title(), figure("%.3f", row.Median), figure("%.3f", row.Min),
-				figure("%.3f", row.Max), figure("%.2f", row.Ratio), figure("%.3f", row.First), len(row.Lost), r.Rounds+1)
+			fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%d of %d\t\n", row.title(), figure("%.3f", row.Median), figure("%.3f", row.Min),
+				figure("%.3f", row.Max), figure("%.3f", row.MedianCPU), figure("%.2f", row.Ratio), figure("%.3f", row.First), len(row.Lost), r.Rounds+1)
 		}
 	} else {
 		fmt.Fprintln(t, "launcher\tMB a rank\tof gridrun's\t")

@@ -17,8 +17,10 @@ const quietTime = 300 * time.Millisecond
 // Times runs every contender once, and then rounds times in turn; a run that
 // takes longer than limit is ended. progress hears of each run.
 func Times(ctx context.Context, contenders []Contender, ranks, rounds int, limit time.Duration, progress func(string)) (Report, error) {
-	return inTurn(ctx, contenders, ranks, rounds, progress, func(c Contender, _ *Row) (time.Duration, error) {
-		return c.time(ctx, ranks, limit)
+	return inTurn(ctx, contenders, ranks, rounds, progress, func(c Contender, row *Row) (time.Duration, error) {
+		took, cpu, err := c.time(ctx, ranks, limit)
+		row.cpu = cpu
+		return took, err
 	})
 }
 
@@ -51,6 +53,7 @@ func inTurn(ctx context.Context, contenders []Contender, ranks, rounds int, prog
 				row.First = took.Seconds()
 			default:
 				row.Seconds = append(row.Seconds, took.Seconds())
+				row.CPU = append(row.CPU, row.cpu.Seconds())
 			}
 		}
 	}
@@ -60,18 +63,23 @@ func inTurn(ctx context.Context, contenders []Contender, ranks, rounds int, prog
 	return report, nil
 }
 
-// time is a run from start to exit.
-func (c Contender) time(ctx context.Context, ranks int, limit time.Duration) (time.Duration, error) {
+// time is a run from start to exit; cpu is what the launcher and all that it has
+// waited for have computed.
+func (c Contender) time(ctx context.Context, ranks int, limit time.Duration) (took, cpu time.Duration, err error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("not finished after %v", limit))
 	defer cancel()
 	if c.settle != nil {
 		if err := c.settle(ctx); err != nil {
-			return 0, err
+			return 0, 0, err
 		}
 	}
+	cmd := c.command(ctx, c.run, ranks)
 	began := time.Now()
-	said, err := c.command(ctx, c.run, ranks).CombinedOutput()
-	took := time.Since(began)
+	said, err := cmd.CombinedOutput()
+	took = time.Since(began)
+	if s := cmd.ProcessState; s != nil {
+		cpu = s.UserTime() + s.SystemTime()
+	}
 	if err != nil {
 		if ctx.Err() != nil {
 			err = context.Cause(ctx)
@@ -81,9 +89,9 @@ func (c Contender) time(ctx context.Context, ranks int, limit time.Duration) (ti
 		if len(text) > most {
 			text = text[:most] + "..."
 		}
-		return took, errors.New(strings.TrimSpace(fmt.Sprintf("%s with %d ranks: %v\n%s", c.Name, ranks, err, text)))
+		return took, cpu, errors.New(strings.TrimSpace(fmt.Sprintf("%s with %d ranks: %v\n%s", c.Name, ranks, err, text)))
 	}
-	return took, nil
+	return took, cpu, nil
 }
 
 // summarize fills in what follows from a row's seconds and gridrun's.
@@ -92,7 +100,7 @@ func (r *Row) summarize(own []float64) {
 		return
 	}
 	r.Median, r.Min, r.Max = median(r.Seconds), slices.Min(r.Seconds), slices.Max(r.Seconds)
-	r.Ratio = r.Median / median(own)
+	r.Ratio, r.MedianCPU = r.Median/median(own), median(r.CPU)
 }
 
 func median(x []float64) float64 {

@@ -29,6 +29,7 @@ type launchFlags struct {
 	Memory   bool     `help:"Measure the memory of a rank instead."`
 	Talk     bool     `help:"With --memory: ranks that talked to all."`
 	Kill     bool     `help:"Time the end of a job one of whose ranks dies."`
+	Stubborn bool     `help:"With --kill: ranks that ignore SIGTERM."`
 	JSON     bool     `name:"json" help:"Print JSON."`
 }
 
@@ -54,6 +55,8 @@ func (f *launchFlags) check() error {
 		return errors.New("--talk is about the memory of a rank; add --memory")
 	case f.Kill && (remote || f.Program != "" || f.Phases || f.Memory):
 		return errors.New("--kill kills a rank of the hello on this machine; leave out --host, --hostfile, --program, --phases and --memory")
+	case f.Stubborn && !f.Kill:
+		return errors.New("--stubborn is about the end of a job; add --kill")
 	case f.Kill && f.NP < 2:
 		return errors.New("--kill needs a rank to kill and others to end; give -np 2 or more")
 	case remote && f.Program == "" && f.BuildDir == "" && !f.Warm:
@@ -115,8 +118,8 @@ func (f *launchFlags) task() (t launch.Task, err error) {
 	if t.Self, err = os.Executable(); err != nil {
 		return t, err
 	}
-	t.Program, t.Talk = strings.Fields(f.Program), f.Talk
-	if !f.Alone {
+	t.Program, t.Talk, t.Stubborn = strings.Fields(f.Program), f.Talk, f.Stubborn
+	if !f.Alone && !f.Stubborn {
 		if t.Peers, err = bench.Peers(f.Peers); err != nil {
 			return t, err
 		}

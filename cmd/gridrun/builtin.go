@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"os/signal"
 	"slices"
+	"syscall"
 
 	"gridrun/bench/cost"
 	"gridrun/bench/launch"
@@ -50,6 +52,10 @@ func park(ctx context.Context, w *rt.World) error {
 		if err := talk(ctx, w); err != nil {
 			return err
 		}
+	}
+	if slices.Contains(w.Args(), launch.StubbornArg) {
+		signal.Ignore(syscall.SIGTERM)
+		ctx = context.WithoutCancel(ctx)
 	}
 	return launch.Park(ctx, w.Stdout())
 }
