@@ -37,7 +37,7 @@ type runFlags struct {
 	Net       []string `group:"Hosts" placeholder:"CIDR" help:"Networks that hosts talk over (repeatable)."`
 	Port      *ports   `group:"Hosts" placeholder:"LO-HI" help:"Each host listens on one of these ports."`
 	Encrypt   bool     `group:"Hosts" help:"Encrypt what hosts send each other."`
-	Streams   count    `group:"Hosts" placeholder:"N" help:"Connections for long data to far hosts (default: 4)."`
+	Streams   count    `group:"Hosts" placeholder:"N" help:"Connections for long data to far hosts (4)."`
 	NoWarm    bool     `group:"Hosts" help:"Do not use what gridrun up has ready."`
 	Transport string   `group:"Hosts" hidden:"" placeholder:"shm|tcp" help:"How ranks of one host talk."`
 
