@@ -31,8 +31,8 @@ type Pending struct {
 // f gets a group of the same ranks with a message space of its own and may call
 // any collectives on it, one after the other. All ranks of g start the same in the
 // same order among their other collectives on g. What f's buffers hold belongs to
-// f until it is done. A failure revokes g, as that of any collective does. So does
-// the Close of g while f is under way: its collectives fail.
+// f until it is done. A failure revokes g, as that of any collective does; when g is
+// revoked, or closed while f is under way, f's collectives fail.
 func Start(ctx context.Context, g rt.Group, f func(ctx context.Context, g rt.Group) error) *Pending {
 	c := engine.From(g)
 	lanes := c.Attached(lanesKey{}, func() any { return new(lanes) }).(*lanes)
@@ -125,6 +125,7 @@ func (l *lanes) take(ctx context.Context, g rt.Group, p *Pending) (i int, lane *
 			l.group[i] = nil
 			return 0, nil, nil, err
 		}
+		engine.From(g).Adopt(engine.From(l.group[i]))
 	}
 	l.begun++
 	lane, before = l.group[i], l.last[i]

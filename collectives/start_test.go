@@ -208,3 +208,27 @@ func TestCloseWhileStarted(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// Who revokes a group ends what was started on it, at every member.
+func TestRevokeStarted(t *testing.T) {
+	const n = 3
+	err := rt.Run(t.Context(), n, func(ctx context.Context, w *rt.World) error {
+		g, err := rt.Dup(ctx, w)
+		if err != nil {
+			return err
+		}
+		defer g.Close()
+		if w.Rank() == 0 { // and starts nothing
+			rt.Revoke(g, errors.New("enough"))
+			return Barrier(ctx, w)
+		}
+		p := Start(ctx, g, func(ctx context.Context, g rt.Group) error { return AllReduce(ctx, g, make([]int, 3), Sum) })
+		if err := p.Wait(ctx); !errors.Is(err, rt.ErrRevoked) {
+			return fmt.Errorf("started on a group that is revoked: %v", err)
+		}
+		return Barrier(ctx, w)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}

@@ -18,6 +18,7 @@ type stage struct {
 	rt.Group
 	number int
 	seed   uint64
+	deaths bool
 	rng    *rand.Rand // the same on all members
 }
 
@@ -37,9 +38,14 @@ func (s *stage) play(ctx context.Context) error {
 		{"collective", 6, func(ctx context.Context) error { return s.collective(ctx, s, s.rng) }},
 		{"started", 2, s.started},
 		{"cancelled", 2, s.cancelled},
+		// With groups of their own, of which nobody tells who is still there when
+		// another member has given up for a death.
 		{"cancelled collective", 1, s.cancelledCollective},
 		{"revoked", 1, s.revoked},
 		{"parts", 1, s.parts},
+	}
+	if s.deaths {
+		kinds = kinds[:4]
 	}
 	total := 0
 	for _, k := range kinds {
@@ -171,9 +177,17 @@ func (s *stage) traffic(ctx context.Context) error {
 	}
 	var err error
 	if early {
-		err = errors.Join(receive(true), send(true))
+		// A receive that a death has ended does not show before it is waited for:
+		// then nobody may wait for it in a Send.
+		err = errors.Join(receive(true), send(!s.deaths))
 	} else {
 		err = errors.Join(send(false), receive(false))
+	}
+	if s.deaths && err != nil {
+		if ctx.Err() != nil { // the dead take nothing back
+			return err
+		}
+		rt.Revoke(s, err) // nobody is to receive past what is taken back
 	}
 	if err != nil { // what is under way is in nobody's way
 		ended, cancel := context.WithCancel(ctx)
@@ -203,8 +217,11 @@ func (s *stage) started(ctx context.Context) error {
 		rng := rand.New(rand.NewPCG(s.seed, uint64(1<<40+i)))
 		under = append(under, collectives.Start(ctx, s, func(ctx context.Context, g rt.Group) error { return s.collective(ctx, g, rng) }))
 	}
-	// Also when ctx ends: they would go on beside a group that is closed.
-	return errors.Join(s.traffic(ctx), collectives.WaitAll(context.Background(), under...))
+	err := s.traffic(ctx)
+	if err != nil { // others may wait for this rank there, and this one here for them
+		rt.Revoke(s, err)
+	}
+	return errors.Join(err, collectives.WaitAll(ctx, under...))
 }
 
 // cancelled has deadlines cut transfers short. What has come and what has gone must

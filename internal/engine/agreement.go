@@ -134,6 +134,7 @@ func (c *Comm) AckFailed() []int {
 		acked[c.members[r]] = true
 	}
 	g.acked = acked
+	rk.dropMissing(c.id)
 	return dead
 }
 

@@ -86,6 +86,9 @@ func (rk *Rank) envelope(h *wire.Header, body []byte, room *message) (kept bool)
 // itself where it can, else asks for it. It unlocks rk.mu.
 func (rk *Rank) answer(r *Request, h *wire.Header) {
 	err := r.accept(h)
+	if lost := rk.missing(h); lost != nil {
+		err = lost
+	}
 	reply := wire.Header{Kind: wire.CTS, Dst: h.Src, Group: h.Group, Send: h.Send}
 	if pull := rk.proc.pulls[rk.proc.Topology.RankProc[h.Src]]; err == nil && h.Off != 0 && pull != nil && rk.proc.prefersPull(h.Len) {
 		// In no table, r is this goroutine's alone: nobody else ends it.

@@ -111,6 +111,7 @@ func (c *Comm) Close() error {
 		c.levels.close()
 	}
 	rk.mu.Lock()
+	rk.dropMissing(c.id)
 	ended, envelopes, credit := rk.clear(c.id)
 	if len(envelopes) == 0 {
 		rk.queues.Drop(c.id)
@@ -273,7 +274,11 @@ func (c *Comm) Probe(ctx context.Context, src int, tag Tag, wait bool) (st Statu
 		if m == nil {
 			return st, false, r.wrap(c.rank.hopeless(r))
 		}
-		r.see(&m.Value.(*message).header)
+		h := &m.Value.(*message).header
+		if err := c.rank.missing(h); err != nil {
+			return st, false, r.wrap(err)
+		}
+		r.see(h)
 		return r.status, true, nil
 	}
 	r.post()

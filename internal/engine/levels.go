@@ -72,23 +72,29 @@ func (c *Comm) findLevels() *Levels {
 		l.Leaders = c.rank.comm(mix(c.id, 0, -1), leaders)
 		l.Leaders.level = true
 	}
-	rk := c.rank
-	rk.mu.Lock()
-	g := rk.group(c.id)
-	cause := g.revoked
-	for _, part := range []*Comm{l.Local, l.Leaders} {
-		if part != nil {
-			g.parts = append(g.parts, part.id)
-		}
-	}
-	rk.mu.Unlock()
-	if cause != nil {
-		rk.revokeParts(c.id, cause)
-	}
+	c.Adopt(l.Local)
+	c.Adopt(l.Leaders)
 	return l
 }
 
-// revokeParts ends the levels of a group on this rank.
+// Adopt has part, a group of members of c, revoked on this rank when c is; nil is
+// passed over.
+func (c *Comm) Adopt(part *Comm) {
+	if part == nil {
+		return
+	}
+	rk := c.rank
+	rk.mu.Lock()
+	g := rk.group(c.id)
+	g.parts = append(g.parts, part.id)
+	cause := g.revoked
+	rk.mu.Unlock()
+	if cause != nil {
+		rk.revoked(part.id, cause)
+	}
+}
+
+// revokeParts ends the parts of a group on this rank.
 func (rk *Rank) revokeParts(id uint64, err error) {
 	rk.mu.Lock()
 	var parts []uint64

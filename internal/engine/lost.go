@@ -44,17 +44,31 @@ func (rk *Rank) lost(w int, e *end) {
 	if !e.survived {
 		ended = append(ended, rk.giveUp(rk.recvs, w)...)
 	}
-	for _, m := range rk.queues.Msgs(func(m *match.Msg) bool {
-		return m.Src == int32(w) && m.Value.(*message).header.Kind == wire.RTS
-	}) {
-		rk.queues.Remove(m)
-	}
 	told := rk.tellAgreements(w)
 	rk.mu.Unlock()
 	for _, r := range ended {
 		r.finish(r.err)
 	}
 	told.carryOut()
+}
+
+// missing says why a message of whose data only the envelope has come will not be
+// received: its sender has ended. It stays in its place, where the receive that takes
+// it fails: what the sender sent later is not what that receive is for.
+func (rk *Rank) missing(h *wire.Header) error {
+	if h.Kind != wire.RTS {
+		return nil
+	}
+	return rk.proc.lostError(int(h.Src))
+}
+
+// dropMissing forgets such messages of a group. Called with rk.mu held.
+func (rk *Rank) dropMissing(group uint64) {
+	for _, m := range rk.queues.Msgs(func(m *match.Msg) bool {
+		return m.Group&^collective == group && rk.missing(&m.Value.(*message).header) != nil
+	}) {
+		rk.queues.Remove(m)
+	}
 }
 
 // giveUp takes the transfers with world rank w out of a table, for the caller to

@@ -48,7 +48,7 @@ type Rank struct {
 
 // A groupState is what a rank knows of a group beyond its messages.
 type groupState struct {
-	parts   []uint64 // the groups that its levels are
+	parts   []uint64 // groups that are revoked with it: see Adopt
 	revoked error
 	dead    atomic.Bool      // revoked, for those who do not hold the rank's lock
 	members []int32          // nil: this rank has not made the group yet

@@ -65,7 +65,9 @@ func (r *Request) look() {
 			return
 		}
 	} else {
-		r.see(&m.Value.(*message).header)
+		h := &m.Value.(*message).header
+		r.see(h)
+		err = rk.missing(h)
 	}
 	rk.mu.Unlock()
 	r.finish(err)
