@@ -72,6 +72,9 @@ func (rk *Rank) envelope(h *wire.Header, body []byte, room *message) (kept bool)
 	}
 	r := rv.Value.(*Request)
 	if h.Kind == wire.Eager {
+		if h.Len >= widening {
+			rk.peer(h.Src).widen(h.Len, &rk.extra)
+		}
 		owed := rk.consumed(h)
 		rk.mu.Unlock()
 		rk.repay(h.Src, owed)

@@ -168,7 +168,7 @@ func TestLongEagerCutShort(t *testing.T) {
 
 // A window grows while receives wait for what comes, and not beyond its bounds.
 func TestWindowGrows(t *testing.T) {
-	pe, extra, sent := newPeer(reach{64 << 10, farWindow, mostWindow}), 0, 0
+	pe, extra, sent := newPeer(reach{64 << 10, farWindow, mostWindow, mostExtra}), 0, 0
 	sender := newPeer(pe.reach)
 	for range 10000 {
 		if !sender.affords(longBody) {

@@ -17,12 +17,17 @@ const (
 	eagerMax = 8 << 10
 	window   = 64 << 10
 	// Where it costs a round trip, networks carry longer messages, and the window is
-	// farWindow at first. A receiver doubles it, by giving back twice what it has
-	// got, as long as receives wait for what comes: to mostWindow for one sender, and
-	// by mostExtra for all of them.
-	farWindow  = 256 << 10
-	mostWindow = 8 << 20
-	mostExtra  = 32 << 20
+	// farWindow at first.
+	farWindow = 256 << 10
+	// A receiver doubles the window, by giving back twice what it has got, as long as
+	// receives wait for what comes: to mostWindow (mostNear) for one sender, and by
+	// mostExtra (mostNearExtra) for all of them. Messages of less than widening bytes
+	// do not need it.
+	mostWindow    = 8 << 20
+	mostExtra     = 32 << 20
+	mostNear      = 1 << 20
+	mostNearExtra = 2 << 20
+	widening      = 1 << 10
 	// envelope is what an eager message costs beyond its data.
 	envelope = 128
 )
@@ -32,13 +37,14 @@ type reach struct {
 	eager  int // bytes of a message
 	window int // at first
 	most   int
+	extra  int // of all such peers together, beyond window
 }
 
-var near = reach{eager: eagerMax, window: window, most: window}
+var near = reach{eager: eagerMax, window: window, most: mostNear, extra: mostNearExtra}
 
 func reachOf(n transport.Network) reach {
 	if far, ok := n.(transport.Placer); ok {
-		return reach{eager: far.EagerMax(), window: farWindow, most: mostWindow}
+		return reach{eager: far.EagerMax(), window: farWindow, most: mostWindow, extra: mostExtra}
 	}
 	return near
 }
@@ -86,7 +92,7 @@ func (pe *peer) due(length uint64) uint32 {
 // widen makes a sender's window larger by the cost of a message that a receive had
 // waited for. extra is what all senders of this rank have got so.
 func (pe *peer) widen(length uint64, extra *int) {
-	more := min(int(length)+envelope, pe.most-pe.granted, mostExtra-*extra)
+	more := min(int(length)+envelope, pe.most-pe.granted, pe.extra-*extra)
 	if more > 0 {
 		pe.granted += more
 		pe.owed += uint32(more)
