@@ -26,7 +26,7 @@ type Task struct {
 func PairTests() []string       { return names(func(t test) bool { return t.isPair() }) }
 func CollectiveTests() []string { return names(func(t test) bool { return !t.isPair() }) }
 
-func (t test) isPair() bool { return t.messages > 1 }
+func (t test) isPair() bool { return t.messages > 1 || t.held }
 
 func names(which func(test) bool) (all []string) {
 	for _, t := range tests {

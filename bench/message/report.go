@@ -17,6 +17,9 @@ type Figure struct {
 	// Value is the median of the runs' medians, Best the best run's.
 	Value float64 `json:"value"`
 	Best  float64 `json:"best"`
+	// P90 and P99 are the medians of the runs' percentiles.
+	P90 float64 `json:"p90"`
+	P99 float64 `json:"p99"`
 	// Ratio says how many times better gridrun is; below 1 it is worse.
 	Ratio float64 `json:"ratio,omitempty"`
 	Runs  []Row   `json:"runs,omitempty"`
@@ -73,16 +76,24 @@ func figureOf(name string, runs []Row, ranks int) Figure {
 	if len(runs) == 0 {
 		return Figure{Name: name}
 	}
-	var medians []float64
-	for _, row := range runs {
-		medians = append(medians, row.Median)
-	}
-	slices.Sort(medians)
-	n := len(medians)
 	t, _ := find(runs[0].Test)
 	u := t.unit
 	show := func(ns float64) float64 { return u.show(ns, runs[0].Bytes, ranks) }
-	return Figure{Name: name, Unit: u.String(), Value: show((medians[(n-1)/2] + medians[n/2]) / 2), Best: show(medians[0]), Runs: runs}
+	// of has the least and the median of a column.
+	of := func(column func(Row) float64) (least, median float64) {
+		var all []float64
+		for _, row := range runs {
+			all = append(all, column(row))
+		}
+		slices.Sort(all)
+		n := len(all)
+		return show(all[0]), show((all[(n-1)/2] + all[n/2]) / 2)
+	}
+	f := Figure{Name: name, Unit: u.String(), Runs: runs}
+	f.Best, f.Value = of(func(r Row) float64 { return r.Median })
+	_, f.P90 = of(func(r Row) float64 { return r.P90 })
+	_, f.P99 = of(func(r Row) float64 { return r.P99 })
+	return f
 }
 
 func (f *Figure) compare(own Figure) {
@@ -109,7 +120,7 @@ func (r Report) Print(w io.Writer) {
 				t.Flush()
 			}
 			test = c.Test
-			fmt.Fprintf(w, "\n%s, %s\n", c.Test, c.Figures[0].Unit)
+			fmt.Fprintf(w, "\n%s, %s%s\n", c.Test, c.Figures[0].Unit, inBrackets(c.Test))
 			t = tabwriter.NewWriter(w, 0, 8, 2, ' ', tabwriter.AlignRight)
 			fmt.Fprint(t, "bytes\t")
 			for _, name := range r.Names {
@@ -144,10 +155,21 @@ func (r Report) Print(w io.Writer) {
 	}
 }
 
+// inBrackets says what stands there, if it is not the best.
+func inBrackets(name string) string {
+	if t, _ := find(name); t.held {
+		return " (in brackets: the 90th and the 99th percentile)"
+	}
+	return ""
+}
+
 // String is a figure with three digits that count, or a dash.
 func (f Figure) String() string {
 	if f.Value == 0 {
 		return "-"
+	}
+	if len(f.Runs) > 0 && inBrackets(f.Runs[0].Test) != "" {
+		return fmt.Sprintf("%s (%s, %s)", digits(f.Value), digits(f.P90), digits(f.P99))
 	}
 	return fmt.Sprintf("%s (%s)", digits(f.Value), digits(f.Best))
 }

@@ -13,6 +13,8 @@ var tests = []test{
 	{name: "bandwidth", unit: gigabytes, messages: window, sized: true, call: bandwidth},
 	{name: "bidirectional", unit: gigabytesBoth, messages: window, sized: true, call: bidirectional},
 	{name: "rate", unit: messagesOfPairs, messages: window, sized: true, call: rate},
+	{name: "busyreceiver", unit: microseconds, messages: 1, held: true, sized: true, call: busyReceiver},
+	{name: "busysender", unit: microseconds, messages: 1, held: true, sized: true, call: busySender},
 
 	{name: "barrier", unit: microseconds, messages: 1, call: func(ctx context.Context, m *rank) error {
 		return collectives.Barrier(ctx, m.w, m.opts...)
@@ -62,6 +64,7 @@ const (
 	tagEcho rt.Tag = 1 + iota
 	tagWindow
 	tagAck
+	tagBusy
 	tagExchange
 )
 
