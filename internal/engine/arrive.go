@@ -6,6 +6,8 @@ import (
 	"slices"
 
 	"gridrun/internal/engine/match"
+	"gridrun/internal/spin"
+	"gridrun/internal/transport"
 	"gridrun/internal/wire"
 )
 
@@ -93,10 +95,10 @@ func (rk *Rank) answer(r *Request, h *wire.Header) {
 		err = lost
 	}
 	reply := wire.Header{Kind: wire.CTS, Dst: h.Src, Group: h.Group, Send: h.Send}
-	if pull := rk.proc.pulls[rk.proc.Topology.RankProc[h.Src]]; err == nil && h.Off != 0 && pull != nil && rk.proc.prefersPull(h.Len) {
+	if pull := rk.proc.pulls[rk.proc.Topology.RankProc[h.Src]]; err == nil && h.Off != 0 && pull != nil {
 		// In no table, r is this goroutine's alone: nobody else ends it.
 		rk.mu.Unlock()
-		if pull.Pull(r.buf[:h.Len], h.Off) {
+		if rk.proc.prefersPull(pull, h.Len) && pull.Pull(r.buf[:h.Len], h.Off) {
 			rk.control(&reply)
 			r.finish(nil)
 			return
@@ -126,10 +128,24 @@ func (rk *Rank) answer(r *Request, h *wire.Header) {
 const pullFrom = 4 << 20
 
 // prefersPull: two ends that share a processor would wait for each other at
-// every piece, and a receiver that computes has one thread to spare, not two.
-func (p *Proc) prefersPull(length uint64) bool {
-	return length >= p.pullFrom || p.tending.Load() || p.shared.Load() > 0
+// every piece, and a receiver that computes has one thread to spare, not two. A
+// sender that computes would have to be woken up; one that waits for the answer may
+// have announced the message just before it began to.
+func (p *Proc) prefersPull(pull transport.Puller, length uint64) bool {
+	if length >= p.pullFrom || p.tending.Load() || p.shared.Load() > 0 {
+		return true
+	}
+	for range attentionLooks {
+		if pull.Attended() {
+			return false
+		}
+		spin.Pause()
+	}
+	return true
 }
+
+// attentionLooks take one or two microseconds.
+const attentionLooks = 50
 
 // tooLate drops a message of a revoked group, which nobody can receive any more:
 // an eager one's credit goes back, an RTS's sender learns why. It unlocks rk.mu.

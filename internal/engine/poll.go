@@ -36,6 +36,7 @@ func (p *Proc) takeToken() bool {
 		return false
 	}
 	p.turns++
+	spin.Store(p.attention, 1)
 	p.poller.Watch(true)
 	return true
 }
@@ -44,6 +45,7 @@ func (p *Proc) takeToken() bool {
 // it is armed. Frames that came between the last look and the arming are
 // fetched here: no sender has rung for them.
 func (p *Proc) releaseToken() {
+	spin.Store(p.attention, 0)
 	if !p.used.Load() && p.used.CompareAndSwap(false, true) {
 		close(p.first)
 	}

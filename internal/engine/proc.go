@@ -55,6 +55,7 @@ type Proc struct {
 	arriving []*message // by process: the long eager message that no receive waited for
 
 	poller    transport.Poller
+	attention *uint64       // where peers see whether a waiter holds the token
 	two       *two          // poller, when two networks are polled
 	token     sync.Mutex    // held by the goroutine that polls
 	turns     uint64        // times that it was taken to wait; under the token
@@ -120,6 +121,8 @@ func NewProc(cfg Config) *Proc {
 		baton:    make(chan struct{}, 1),
 		quit:     make(chan struct{}),
 		first:    make(chan struct{}),
+
+		attention: new(uint64),
 	}
 	for r := range p.world {
 		p.world[r] = int32(r)
@@ -143,6 +146,9 @@ func (p *Proc) Use(n transport.Network, procs []int) {
 		p.pulls[q], _ = p.routes[q].(transport.Puller)
 		p.netOf[q] = n
 		p.reach[q] = reachOf(n)
+	}
+	if a, ok := n.(transport.Attended); ok {
+		p.attention = a.Attention()
 	}
 	if poller, ok := n.(transport.Poller); ok {
 		if p.poller != nil {

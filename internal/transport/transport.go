@@ -86,6 +86,15 @@ type Puller interface {
 	// Pull fills dst from address addr of the process's memory. False: it
 	// cannot, now or ever, or the process has ended; dst may have changed.
 	Pull(dst []byte, addr uint64) bool
+	// Attended tells whether a goroutine of the process waits in the engine, and
+	// so would send what it is asked for at once. It may be wrong.
+	Attended() bool
+}
+
+// An Attended is a Network that shows its peers a word of this process: not 0 while
+// a goroutine waits and polls (see [Puller]).
+type Attended interface {
+	Attention() *uint64
 }
 
 // A Placer is a Network that carries longer Eager frames than others, up to

@@ -68,9 +68,12 @@ type slot struct {
 	_     uint32
 	probe uint64 // address of a word of the process's own memory, 0: not attached
 	nonce uint64 // what that word holds
-	_     [line - 32]byte
-	mode  uint32 // bits below
-	state uint32 // one of the states below
+	// attention is not 0 while a goroutine of the process waits and polls. In this
+	// cache line nobody looks often.
+	attention uint64
+	_         [line - 40]byte
+	mode      uint32 // bits below
+	state     uint32 // one of the states below
 }
 
 const (

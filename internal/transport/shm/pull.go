@@ -36,6 +36,14 @@ func (n *Net) offer() error {
 	return nil
 }
 
+// Attention implements transport.Attended.
+func (n *Net) Attention() *uint64 { return &n.own.attention }
+
+// Attended implements transport.Puller.
+func (p *peer) Attended() bool {
+	return atomic.LoadUint64(&p.net.seg.slot(p.local).attention) != 0
+}
+
 // Pull implements transport.Puller.
 func (p *peer) Pull(dst []byte, addr uint64) bool {
 	if len(dst) == 0 {
