@@ -106,8 +106,6 @@ func (p *Proc) needed(timer *time.Timer) bool {
 // background fetches while no waiter does.
 func (p *Proc) background() {
 	defer p.joined.Done()
-	// A timer, not the doorbell's timeout: the runtime's monitor would wake up
-	// every 20 us to look after a thread that blocks so often.
 	timer := time.NewTimer(idleTime)
 	defer timer.Stop()
 	if !p.needed(timer) {
@@ -140,10 +138,8 @@ func (p *Proc) background() {
 			if !p.attentive.Load() {
 				break
 			}
-			timer.Reset(p.tick)
-			select {
-			case <-timer.C:
-			case <-p.quit:
+			p.poller.Sleep(1, int64(p.tick))
+			if p.closing.Load() {
 				return
 			}
 		}

@@ -133,6 +133,7 @@ func (p *Proc) look(c condition) bool {
 // yield is the yielding phase, which began now; long says whether it was more
 // than a few yields.
 func (p *Proc) yield(ctx context.Context, c condition, begin time.Time) (done, long bool) {
+	p.hurry(c)
 	for i := 0; ; i++ {
 		if p.siblings {
 			runtime.Gosched()
@@ -147,6 +148,17 @@ func (p *Proc) yield(ctx context.Context, c condition, begin time.Time) (done, l
 		}
 		if i%8 == 7 && (time.Since(begin) > p.yieldFor || ctx.Err() != nil) {
 			return false, true
+		}
+	}
+}
+
+// hurry has the process that is waited for look at what has come, if nobody does
+// there: its background poller would at its next tick. Where processes share
+// processors that costs others more than it helps.
+func (p *Proc) hurry(c condition) {
+	if peer := c.wait().Peer; peer >= 0 && !p.crowded {
+		if q := p.pulls[p.Topology.RankProc[peer]]; q != nil && !q.Attended() {
+			q.Rouse()
 		}
 	}
 }

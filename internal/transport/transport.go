@@ -89,6 +89,8 @@ type Puller interface {
 	// Attended tells whether a goroutine of the process waits in the engine, and
 	// so would send what it is asked for at once. It may be wrong.
 	Attended() bool
+	// Rouse has the process's background poller look now.
+	Rouse()
 }
 
 // An Attended is a Network that shows its peers a word of this process: not 0 while

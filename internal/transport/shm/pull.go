@@ -44,6 +44,13 @@ func (p *peer) Attended() bool {
 	return atomic.LoadUint64(&p.net.seg.slot(p.local).attention) != 0
 }
 
+// Rouse implements transport.Puller.
+func (p *peer) Rouse() {
+	bell := &p.net.seg.slot(p.local).bell[1]
+	atomic.AddUint32(bell, 1)
+	futexWake(bell)
+}
+
 // Pull implements transport.Puller.
 func (p *peer) Pull(dst []byte, addr uint64) bool {
 	if len(dst) == 0 {
