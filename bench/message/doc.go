@@ -4,7 +4,8 @@
 // The tests are those of the field's usual suites: between two ranks latency
 // (half a round trip), bandwidth (windows of 64 messages, then an
 // acknowledgement), the same in both directions, and the rate of all pairs
-// (rank i with rank i + n/2); and every collective. bench/peers/message.c has the
+// (rank i with rank i + n/2), and how long a peer that computes holds a transfer up
+// (busy.go); and every collective. bench/peers/message.c has the
 // same loops in C.
 //
 //  1. A contender's program is started with all tests and sizes ([Job] for
