@@ -50,7 +50,7 @@ import (
 // those that have sent, and leaves their ready bits set. S2 then finds its bit
 // set for ever, and R3 looks for S1 itself, so the same holds with S1 in place of
 // S2. The bit is set before R looks at the ring for the first time and cleared
-// never.
+// never. A nudge, which has no ring to look at, has a bit of its own that is.
 //
 // Lax receivers: a full fence between S1 and S2 costs a short message a third of
 // its time. A receiver that is lax has membarrier(2) put that fence into every
@@ -89,6 +89,10 @@ const (
 	left // closed: takes nothing more; what it has sent is still there
 	dead // ended, says the agent
 )
+
+// nudged is the ready bit of a nudge where the processes watch each other's rings:
+// their own bits, which stay set, say nothing new there.
+const nudged = 63
 
 // words returns n ready words.
 func (s *slot) words(n int) []uint64 {

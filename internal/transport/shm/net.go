@@ -130,9 +130,15 @@ func (n *Net) Kill(proc int, err error) {
 
 // Nudge implements transport.Poller.
 func (n *Net) Nudge(proc int) {
-	if i, ok := n.index[proc]; ok {
-		n.seg.slot(i).signal(n.self)
+	i, ok := n.index[proc]
+	if !ok {
+		return
 	}
+	bit := n.self
+	if n.seg.procs <= maxWatched {
+		bit = nudged
+	}
+	n.seg.slot(i).signal(bit)
 }
 
 // Close implements transport.Network. The caller has stopped polling; Close

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"gridrun/internal/transport"
 	"gridrun/internal/wire"
@@ -257,5 +258,41 @@ func TestNoAllocation(t *testing.T) {
 	}
 	if got := c.bytes.Load(); got != 101*100_000 {
 		t.Errorf("%d bytes of data arrived, want %d", got, 101*100_000)
+	}
+}
+
+// A nudge that comes before the sleep ends it, also when the two have talked and
+// the sleeper looks at the ring itself.
+func TestNudgeOfAWatchedPeer(t *testing.T) {
+	s := segment(t, 2)
+	var nets [2]*Net
+	for i := range nets {
+		n, err := Open(s, i, &counter{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer n.Close()
+		nets[i] = n
+	}
+	nets[1].Watch(true)
+	nets[0].Link(1).Post(&transport.Frame{Header: wire.Header{Kind: wire.Credit}})
+	if nets[1].Poll() != 1 || nets[1].watched.Load() == 0 {
+		t.Fatal("the ring is not watched")
+	}
+	for range 3 {
+		nets[0].Nudge(1)
+		over := make(chan struct{})
+		go func() { nets[1].Sleep(0, 0); close(over) }()
+		select {
+		case <-over:
+		case <-time.After(20 * time.Second):
+			nets[1].Wake()
+			<-over
+			t.Fatal("asleep in spite of the nudge")
+		}
+		nets[1].Poll()
+		if nets[1].any() {
+			t.Fatal("the nudge stays")
+		}
 	}
 }
