@@ -20,6 +20,9 @@ type plan struct {
 	bytes int       // as docs/algorithms.md counts them; 0: total
 	as    engine.Op // the operation, where that is only a part of the call's
 	run   func(p *board.Party) error
+	// try is for operations whose lengths not all ranks know: it uses the board, or
+	// finds out, on all ranks alike, that it cannot.
+	try   func(p *board.Party) (done bool, err error)
 	lends bool // goroutine ranks lend each other what is long, unless Ordered
 	// levels is how it works on a group of several nodes, or nil. Where no costs are
 	// known it is taken up to some bytes, with 0 always; leader is what it takes of
@@ -129,6 +132,15 @@ func (j *job) perform(call *engine.Call, on plan, body func(c algo.Net) error) e
 	if way == sharedName {
 		call.Chose(sharedName, on.total)
 		return on.run(p)
+	}
+	if p != nil && on.try != nil && j.want.Name == "" {
+		done, err := on.try(p)
+		if done {
+			call.Chose(sharedName, on.total)
+		}
+		if done || err != nil {
+			return err
+		}
 	}
 	n := &network{Call: call, part: j.part, board: p != nil}
 	if way == levelsName {

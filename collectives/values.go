@@ -7,6 +7,8 @@ import (
 	"github.com/vmihailenco/msgpack/v5"
 
 	"gridrun/collectives/internal/algo"
+	"gridrun/collectives/internal/onhost"
+	"gridrun/internal/board"
 	"gridrun/internal/engine"
 	"gridrun/rt"
 )
@@ -22,14 +24,27 @@ func BcastValue[T any](ctx context.Context, g rt.Group, root int, v T, opts ...O
 	if j.isRoot() {
 		b = encode(&j, v)
 	}
-	err := j.run(ctx, none, func(c algo.Net) error {
-		got, err := algo.BcastBytes(c, root, b)
-		if err != nil || j.isRoot() {
-			return err
+	take := func(got []byte) error {
+		if j.isRoot() {
+			return nil
 		}
 		var fresh T
 		v = fresh
 		return decode(root, got, &v)
+	}
+	on := plan{try: func(p *board.Party) (bool, error) {
+		got, done, err := onhost.BcastBytes(p, root, b)
+		if done {
+			err = take(got)
+		}
+		return done, err
+	}}
+	err := j.run(ctx, on, func(c algo.Net) error {
+		got, err := algo.BcastBytes(c, root, b)
+		if err != nil {
+			return err
+		}
+		return take(got)
 	})
 	return v, err
 }
@@ -54,10 +69,9 @@ func GatherValues[T any](ctx context.Context, g rt.Group, root int, v T, opts ..
 		b = encode(&j, v)
 	}
 	var all []T
-	err := j.run(ctx, none, func(c algo.Net) error {
-		messages, err := algo.GatherBytes(c, root, b)
-		if err != nil || messages == nil {
-			return err
+	take := func(messages [][]byte) error {
+		if messages == nil {
+			return nil
 		}
 		all = make([]T, len(messages))
 		for r, m := range messages {
@@ -68,6 +82,20 @@ func GatherValues[T any](ctx context.Context, g rt.Group, root int, v T, opts ..
 			}
 		}
 		return nil
+	}
+	on := plan{try: func(p *board.Party) (bool, error) {
+		messages, done, err := onhost.GatherBytes(p, root, b)
+		if done {
+			err = take(messages)
+		}
+		return done, err
+	}}
+	err := j.run(ctx, on, func(c algo.Net) error {
+		messages, err := algo.GatherBytes(c, root, b)
+		if err != nil {
+			return err
+		}
+		return take(messages)
 	})
 	if err != nil {
 		return nil, err

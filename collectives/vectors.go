@@ -25,7 +25,10 @@ func GatherV[T any](ctx context.Context, g rt.Group, root int, x, all []T, count
 	if j.isRoot() {
 		j.inPlace(engine.Bytes(x), engine.Bytes(all), off[root])
 	}
-	return j.run(ctx, none, func(c algo.Net) error {
+	on := plan{try: func(p *board.Party) (bool, error) {
+		return onhost.GatherV(p, root, engine.Bytes(x), engine.Bytes(all), off)
+	}}
+	return j.run(ctx, on, func(c algo.Net) error {
 		return algo.GatherV(c, j.want, root, engine.Bytes(x), engine.Bytes(all), off)
 	})
 }
@@ -62,7 +65,10 @@ func ScatterV[T any](ctx context.Context, g rt.Group, root int, all []T, counts 
 	if j.isRoot() {
 		j.inPlace(engine.Bytes(x), engine.Bytes(all), off[root])
 	}
-	return j.run(ctx, none, func(c algo.Net) error {
+	on := plan{try: func(p *board.Party) (bool, error) {
+		return onhost.ScatterV(p, root, engine.Bytes(all), off, engine.Bytes(x))
+	}}
+	return j.run(ctx, on, func(c algo.Net) error {
 		return algo.ScatterV(c, j.want, root, engine.Bytes(all), off, engine.Bytes(x))
 	})
 }
@@ -81,7 +87,10 @@ func AllToAllV[T any](ctx context.Context, g rt.Group, out []T, outCounts []int,
 	}
 	j.disjoint("out", engine.Bytes(out), "in", engine.Bytes(in))
 	j.only("pairwise")
-	return j.run(ctx, none, func(c algo.Net) error {
+	on := plan{try: func(p *board.Party) (bool, error) {
+		return onhost.AllToAllV(p, engine.Bytes(out), outOff, engine.Bytes(in), inOff)
+	}}
+	return j.run(ctx, on, func(c algo.Net) error {
 		return algo.AllToAllV(c, engine.Bytes(out), outOff, engine.Bytes(in), inOff)
 	})
 }

@@ -10,6 +10,9 @@
 //	longer             pieces of a stage, one after the other: while a rank folds
 //	                   its slice of one, the next is written
 //
+// Where not all ranks know the lengths (vary.go) the board is taken if everybody's
+// data fit into a stage.
+//
 // Goroutine ranks of one process have short stages, and lend each other what is
 // longer (lend.go).
 //
