@@ -39,9 +39,9 @@
 //     bits and bells.
 //  5. The bit may also mean room: Poll then moves on what is queued to that peer.
 //
-// Up to 16 processes look at the rings themselves, at every Poll, and leave the
-// bits set. Where each has a processor and membarrier(2) works, senders that have
-// sent a lot do without the memory fence in step 3. A short message then is one
+// Up to 16 processes that each have a processor look at the rings themselves, at
+// every Poll, and leave the bits set. Where membarrier(2) works, those that have sent
+// a lot do without the memory fence in step 3. A short message then is one
 // cache line that goes from the sender's processor to the receiver's.
 //
 // # Long messages

@@ -66,7 +66,7 @@ func Open(seg *Segment, proc int, sink transport.Sink) (*Net, error) {
 	}
 	n.batch, _ = sink.(transport.BatchSink)
 	n.ready = n.own.words((seg.procs + 63) / 64)
-	if seg.procs <= min(maxWatched, seg.CPUs()) && canFence() {
+	if seg.fewProcs() && canFence() {
 		n.base = lax
 		atomic.SwapUint32(&n.own.mode, n.base)
 	}
@@ -135,7 +135,7 @@ func (n *Net) Nudge(proc int) {
 		return
 	}
 	bit := n.self
-	if n.seg.procs <= maxWatched {
+	if n.seg.fewProcs() {
 		bit = nudged
 	}
 	n.seg.slot(i).signal(bit)

@@ -10,7 +10,8 @@ import (
 )
 
 // maxWatched is how many processes of a host look at one another's rings, all of
-// them at every Poll; more look at their ready words only.
+// them at every Poll; more, or those that share processors, look at their ready
+// words only.
 const maxWatched = 16
 
 // Poll implements transport.Poller. It serves each peer whose ready bit is set
@@ -51,7 +52,7 @@ func (n *Net) work() int {
 // watch has Poll look at p's ring from now on. The ready bit stays set: p need not
 // signal any more, only ring those armed.
 func (n *Net) watch(p *peer) {
-	if n.seg.procs <= maxWatched {
+	if n.seg.fewProcs() {
 		atomic.OrUint64(&n.ready[0], 1<<p.local)
 		n.watched.Or(1 << p.local)
 	}

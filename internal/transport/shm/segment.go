@@ -122,6 +122,10 @@ func (s *Segment) local(proc int) int {
 // to one of them sees only that.
 func (s *Segment) CPUs() int { return int(s.hdr.cpus) }
 
+// fewProcs tells whether the processes look at one another's rings: where each has a
+// processor of its own, and there are not too many.
+func (s *Segment) fewProcs() bool { return s.procs <= min(maxWatched, s.CPUs()) }
+
 // File is the descriptor to inherit. It belongs to the Segment.
 func (s *Segment) File() *os.File { return s.file }
 
