@@ -20,8 +20,9 @@ import (
 // Over is how ranks reach each other.
 type Over string
 
-// All ranks are on one machine.
+// All ranks are on one machine, but over Hosts.
 const (
+	Hosts        Over = "hosts" // each on one of its own, over TCP
 	SharedMemory Over = "shm"
 	TCP          Over = "tcp" // loopback
 	Goroutines   Over = "mem" // ranks of one process; the peers have no such thing
@@ -47,6 +48,11 @@ func Own(self, version string, over Over, ranks int) Contender {
 		c.command = append(c.command, "--ranks-per-process", strconv.Itoa(ranks))
 	}
 	return c
+}
+
+// At is the same with flags that say where its ranks are.
+func (c Contender) At(flags ...string) Contender {
+	return Contender{c.Name, c.Version, append(slices.Clip(c.command), flags...), c.program, c.env}
 }
 
 // With is the same with more flags, under a name that tells them.

@@ -14,15 +14,16 @@ import (
 
 // messageFlags are common to the measurements of messages and collectives.
 type messageFlags struct {
-	Over   string     `default:"shm" enum:"shm,tcp,mem" placeholder:"shm|tcp|mem" help:"How ranks talk (default: shm)."`
-	Tests  []string   `placeholder:"NAME,..." help:"Which tests (default: all of them)."`
-	Sizes  []sizeFlag `placeholder:"BYTES,..." help:"Sizes in bytes, also 64K or 1M."`
-	Rounds count      `default:"7" placeholder:"N" help:"Runs of each (default: 7)."`
-	Budget seconds    `default:"0.1" placeholder:"S" help:"Time for a test and size (default: 0.1)."`
-	Limit  seconds    `default:"120" placeholder:"S" help:"Longer runs are lost (default: 120)."`
-	Alone  bool       `help:"Measure gridrun only."`
-	Peers  []string   `default:"openmpi,mpich" placeholder:"NAME,..." help:"openmpi, mpich (default: both)."`
-	JSON   bool       `name:"json" help:"Print JSON, for go run ./bench/plot."`
+	Over     string     `default:"shm" enum:"shm,tcp,mem" placeholder:"shm|tcp|mem" help:"How ranks talk (default: shm)."`
+	Tests    []string   `placeholder:"NAME,..." help:"Which tests (default: all of them)."`
+	Sizes    []sizeFlag `placeholder:"BYTES,..." help:"Sizes in bytes, also 64K or 1M."`
+	Rounds   count      `default:"7" placeholder:"N" help:"Runs of each (default: 7)."`
+	Budget   seconds    `default:"0.1" placeholder:"S" help:"Time for a test and size (default: 0.1)."`
+	Limit    seconds    `default:"120" placeholder:"S" help:"Longer runs are lost (default: 120)."`
+	Hostfile string     `placeholder:"FILE" help:"Measure gridrun between the hosts of this file."`
+	Alone    bool       `help:"Measure gridrun only."`
+	Peers    []string   `default:"openmpi,mpich" placeholder:"NAME,..." help:"openmpi, mpich (default: both)."`
+	JSON     bool       `name:"json" help:"Print JSON, for go run ./bench/plot."`
 }
 
 type p2pFlags struct {
@@ -71,8 +72,12 @@ func (f *collectivesFlags) run(ctx context.Context, _ []string) (int, error) {
 
 // task is what the flags ask for, with defaults for tests and sizes.
 func (f *messageFlags) task(np count, tests []string, sizes []int) message.Task {
+	over := message.Over(f.Over)
+	if f.Hostfile != "" {
+		over = message.Hosts
+	}
 	t := message.Task{
-		Ranks: int(np), Over: message.Over(f.Over), Tests: tests, Sizes: sizes, Rounds: int(f.Rounds),
+		Ranks: int(np), Over: over, Tests: tests, Sizes: sizes, Rounds: int(f.Rounds),
 		Budget: time.Duration(f.Budget), Limit: time.Duration(f.Limit),
 	}
 	if len(f.Tests) > 0 {
@@ -103,7 +108,11 @@ func (f *messageFlags) measure(ctx context.Context, t message.Task) error {
 	defer os.RemoveAll(dir)
 	contenders := []message.Contender{message.Own(self, version(), t.Over, t.Ranks)}
 	var missing []string
-	if !f.Alone && !t.Ours() && t.Over != message.Goroutines { // which the peers do not have
+	if f.Hostfile != "" {
+		// What the peers' launchers take differs; what is compared is gridrun with itself.
+		own := contenders[0].At("--hostfile", f.Hostfile)
+		contenders = []message.Contender{own, own.With("one stream", "--streams", "1"), own.With("TLS", "--encrypt")}
+	} else if !f.Alone && !t.Ours() && t.Over != message.Goroutines { // which the peers do not have
 		var peers []message.Contender
 		peers, missing, err = message.Peers(ctx, dir, t.Over, f.Peers)
 		if err != nil {
