@@ -8,6 +8,7 @@
 //	  Request, await     transfers; the wait primitive   request.go wait.go
 //	  token, baton       who fetches frames              poll.go two.go
 //	  Rank               matching, rendezvous, credits   rank.go send.go recv.go arrive.go
+//	                                                     inplace.go window.go
 //	  Proc               ranks of a process, routes      proc.go lost.go
 //	        |
 //	  transport.Network  mem, shm, tcp
@@ -21,7 +22,9 @@
 //     and keeps its data.
 //  2. The frame arrives in the destination's process. Under the rank's lock the
 //     envelope is matched (package match), or kept as unexpected.
-//  3. Eager data is copied into the receive's buffer. For an RTS the receiver
+//  3. Eager data is copied into the receive's buffer; of long messages over TCP the
+//     header is matched first and the network reads the body to where it belongs
+//     ([transport.Placer]). For an RTS the receiver
 //     either copies the data out of the sender's memory and says so, where the
 //     network can ([transport.Puller]), or answers CTS, the sender posts one Data
 //     frame and the network brings its pieces straight into the buffer.

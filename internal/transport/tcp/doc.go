@@ -1,5 +1,6 @@
 // Package tcp carries frames between the processes of a job over TCP: one
-// authenticated connection for each pair of processes that talk to each other.
+// authenticated connection for each pair of processes that talk to each other, and
+// on long links a few more for long data (lanes.go).
 //
 // # What happens to a frame
 //
@@ -14,7 +15,8 @@
 //  4. At the peer the bytes are read by who polls ([Polled]): one system call
 //     tells which sockets are ready, an input (receive.go) decodes headers from a
 //     small buffer, hands frames to Sink.Arrived, and reads the pieces of Data
-//     frames straight into the memory that Sink.Place names, together with the
+//     frames, and bodies of Eager frames that have not come whole with their
+//     header, straight into the memory that Sink.Place names, together with the
 //     header that follows. An input can stop anywhere and go on later.
 //  5. Close sends what is queued, then a farewell (a header of kind 0xff and
 //     zeros otherwise) and a half-close. An end of stream without a farewell is
@@ -57,8 +59,8 @@
 //
 // A connection is one of two carriers (conn.go). A socket is taken out of package
 // net's hands: all sockets are in an epoll set of this network. While a goroutine
-// of the process waits and polls, it looks into that set itself, so a message
-// wakes nobody. When nobody polls, the set is armed once, and what comes rings
+// of the process waits and polls, it looks into that set itself, or straight into
+// the socket of the one peer that talks (hot_linux.go), so a message wakes nobody. When nobody polls, the set is armed once, and what comes rings
 // the background poller (poll_linux.go has who sleeps where). The options of the
 // kernel's buffers are left alone: its autotuning ends where they are set.
 //
@@ -68,13 +70,14 @@
 //
 // # Goroutines
 //
-// For each link: one that dials (until connected); with a stream, one reader
+// For each link: one that dials (until connected), and a few that open its lanes; with a stream, one reader
 // (while the connection is up) and one writer (only while the kernel has not
 // taken all frames); with a socket, one that sends a verdict or a farewell, for a
 // moment. For each unauthenticated connection: one, with a deadline. One watches
 // for silence, one polls while Close runs. [Net.Close] joins all of them.
 //
 // Arrived, Place, Placed and Down of one peer are called one at a time: from Poll,
-// or from the reader. Sent is called in the order of posting, from the poster,
-// Poll or the writer, so it may run while another goroutine delivers.
+// or from the reader. Sent is called in the order of posting, but for frames that went
+// by lanes, from the poster, Poll or the writer, so it may run while another
+// goroutine delivers.
 package tcp

@@ -50,6 +50,7 @@ type Polled struct {
 	wakes  atomic.Uint32
 	seen   [2]atomic.Uint32 // wakes at the end of the last Sleep
 	asleep [2]atomic.Bool
+	dozed  [2][2]unix.EpollEvent // what has ended the sleep; the sleeper's
 
 	closing atomic.Bool  // only Close polls
 	life    sync.RWMutex // read-held by who uses bell or outer
@@ -243,8 +244,8 @@ func (p *Polled) doze(which int, timeout int64) {
 	if timeout > 0 {
 		ms = int((timeout + 999999) / 1000000)
 	}
-	var events [2]unix.EpollEvent
-	n, no := spin.Block(unix.SYS_EPOLL_PWAIT, uintptr(p.outer[which]), uintptr(unsafe.Pointer(&events)), uintptr(len(events)), uintptr(ms), 0, 0)
+	events := &p.dozed[which] // on the stack it would be an allocation each time
+	n, no := spin.Block(unix.SYS_EPOLL_PWAIT, uintptr(p.outer[which]), uintptr(unsafe.Pointer(events)), uintptr(len(events)), uintptr(ms), 0, 0)
 	if no != 0 {
 		return
 	}

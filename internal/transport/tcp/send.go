@@ -65,8 +65,9 @@ type output struct {
 	ends    []end    // frames that end in the batch, in order
 	written int      // bytes of the batch
 
-	headers []byte // memory of the batch's headers
-	slots   [][]byte
+	headers []byte   // memory of the batch's headers
+	slots   [][]byte // of iov
+	memory  []end    // of ends
 }
 
 // end says after how many bytes of the batch a frame is complete.
@@ -82,7 +83,7 @@ func (o *output) fill() {
 	if len(o.iov) > 0 {
 		return
 	}
-	o.headers, o.ends, o.iov, o.written = o.headers[:0], o.ends[:0], o.slots[:0], 0
+	o.headers, o.ends, o.iov, o.written = o.headers[:0], o.memory[:0], o.slots[:0], 0
 	size := 0
 	for n := 0; n < maxBatch && size < batchBytes && o.backlog.head != nil; n++ {
 		f := o.backlog.head
@@ -105,7 +106,7 @@ func (o *output) fill() {
 			o.ends = append(o.ends, end{o.backlog.pop(), size})
 		}
 	}
-	o.slots = o.iov
+	o.slots, o.memory = o.iov, o.ends
 }
 
 // header encodes h, and a small body after it, into memory that nothing else of
