@@ -69,6 +69,7 @@ type Proc struct {
 	first     chan struct{} // closed then
 
 	looks    int           // polls of a waiter before it yields
+	brief    int           // the same when its peer seems to be on the same processor
 	shared   atomic.Int32  // waits that are to yield early; set under the token
 	hasty    bool          // the last wait did; under the token
 	pullFrom uint64        // bytes of a message that is worth a pull
@@ -189,10 +190,13 @@ func (p *Proc) pace() {
 	}
 	cpus := p.CPUs
 	p.looks, p.yieldFor, p.tick, p.crowded = pollLooks, yieldFor, tick, here > cpus
-	p.pullFrom = pullFrom
+	p.pullFrom, p.brief = pullFrom, crowdedLooks
 	if p.crowded {
 		p.looks, p.yieldFor, p.pullFrom = crowdedLooks, crowdedYieldFor, 0
 		p.tick = tick * time.Duration(here) / time.Duration(cpus)
+	}
+	if _, far := p.nets[0].(transport.Placer); far { // each look is a system call
+		p.looks, p.brief = max(p.looks/4, farBrief), farBrief
 	}
 }
 

@@ -40,6 +40,7 @@ const (
 	// The same where processes share processors: then whoever is waited for may
 	// need this one, and the yields themselves let it run.
 	crowdedLooks    = 16
+	farBrief        = 2 // over TCP, where a look takes 0.4 us
 	crowdedYieldFor = 50 * time.Microsecond
 	// sharedFor is how many waits look that briefly after one of full length that
 	// a yield has ended at once: its peer seems to be on the same processor.
@@ -113,7 +114,7 @@ func (p *Proc) look(c condition) bool {
 	n := p.shared.Load()
 	if p.hasty = n > 0; p.hasty {
 		p.shared.Store(n - 1)
-		looks = crowdedLooks
+		looks = p.brief
 	}
 	for i := range looks {
 		p.poller.Poll()

@@ -201,7 +201,7 @@ func (l *link) openLanes() {
 // waits for.
 func (l *link) addLane(c net.Conn, first []byte) bool {
 	lane := newLink(l.n, l.peer)
-	lane.parent, lane.sink = l, laneSink{l}
+	lane.parent, lane.sink, lane.inward = l, laneSink{l}, first != nil
 	l.n.mu.Lock()
 	defer l.n.mu.Unlock()
 	n := &l.lanes
@@ -254,11 +254,12 @@ func (l *link) laneEnded(lane *link, err error) {
 	l.n.attend(l)
 }
 
-// awaitsLanes says that a peer that has left may still have data on its lanes.
-func (l *link) awaitsLanes() bool {
+// awaitsLanes says that a peer that has left may still have data on its lanes, or this
+// process, as it leaves too, on its own.
+func (l *link) awaitsLanes(leaving bool) bool {
 	l.lanes.mu.Lock()
 	defer l.lanes.mu.Unlock()
-	return len(l.lanes.in) > 0
+	return len(l.lanes.in) > 0 || leaving && len(l.lanes.out) > 0
 }
 
 // closeLanes ends them, since the link goes down with err.

@@ -66,6 +66,18 @@ func TestLanesCarryLongFrames(t *testing.T) {
 		})
 	}
 	wg.Wait()
+	for _, r := range recs {
+		r.UntilArrived(2*n + 2)
+	}
+	const last = 10
+	for k := range last { // Close sends what is queued
+		m.nets[0].Link(1).Post(data(1000+k, pattern(k, laneFrom+k)))
+	}
+	if err := m.leave(0); err != nil {
+		t.Error(err)
+	}
+	recs[1].UntilArrived(2*n + 2 + last)
+	m.drivers[0] = nil
 	for _, err := range m.close() {
 		if err != nil {
 			t.Error(err)
@@ -74,7 +86,11 @@ func TestLanesCarryLongFrames(t *testing.T) {
 	for i, r := range recs {
 		seq, long := 0, 0
 		for _, e := range r.Events(1 - i) {
-			if e.Len >= laneFrom {
+			if e.Recv >= 1000 {
+				if k := int(e.Recv) - 1000; string(e.Bytes) != string(pattern(k, laneFrom+k)) {
+					t.Errorf("long frame %d of the last has other bytes", k)
+				}
+			} else if e.Len >= laneFrom {
 				k := int(e.Recv)
 				want := laneFrom + k*4099
 				if long++; k > 0 && string(e.Bytes) != string(pattern(k, want)) {
@@ -84,7 +100,7 @@ func TestLanesCarryLongFrames(t *testing.T) {
 				t.Errorf("short frame %d came as number %d", e.Seq, seq)
 			}
 		}
-		if _, sent, failed := r.Counts(); seq != n || long != n+2 || sent != 2*n+2 || failed != 0 {
+		if _, sent, failed := r.Counts(); seq != n || long != n+2 || sent != 2*n+2+last*(1-i) || failed != 0 {
 			t.Errorf("process %d: %d short and %d long frames of %d, %d sent, %d failed", i, seq, long, n, sent, failed)
 		}
 	}

@@ -51,6 +51,7 @@ type link struct {
 
 	sink   transport.Sink // the network's; a lane's is its parent
 	parent *link          // of a lane
+	inward bool           // a lane that the peer has opened
 	ahead  int            // of a lane: pieces not sent; under the parent's lanes.mu
 	lanes  lanes
 }
@@ -312,7 +313,7 @@ func (l *link) leave() (open bool) {
 			l.cancel()
 		}
 	case up:
-		if l.err == nil {
+		if l.err == nil && !l.inward { // the peer ends those
 			l.queue.push(newFarewell())
 			l.startWriter()
 		}

@@ -395,7 +395,7 @@ func (l *link) lingers() bool {
 	if !errors.Is(c.ended, transport.ErrLeft) || l.err != nil {
 		return false
 	}
-	if l.awaitsLanes() {
+	if l.awaitsLanes(l.leaving) {
 		l.n.watchFor(l)
 		return true
 	}
