@@ -145,7 +145,8 @@ func lentReduceScatter(p *board.Party, x, part []byte, f algo.Fold) error {
 	return returned(p, turn)
 }
 
-// lentAllGather and lentAllToAll copy from everybody's buffer.
+// lentAllGather copies from everybody's buffer, and its own block only where it is
+// not in its place already: others read it at the same time.
 func lentAllGather(p *board.Party, x, all []byte) error {
 	turn, err := lend(p, x)
 	if err != nil {
@@ -153,11 +154,14 @@ func lentAllGather(p *board.Party, x, all []byte) error {
 	}
 	for i := range p.Members {
 		m := (p.Me + i) % p.Members
-		copy(all[m*len(x):(m+1)*len(x)], p.Lent(m, turn))
+		if block := all[m*len(x) : (m+1)*len(x)]; m != p.Me || &block[0] != &x[0] {
+			copy(block, p.Lent(m, turn))
+		}
 	}
 	return returned(p, turn)
 }
 
+// lentAllToAll copies this rank's block of everybody's buffer.
 func lentAllToAll(p *board.Party, out, in []byte) error {
 	turn, err := lend(p, out)
 	if err != nil {
