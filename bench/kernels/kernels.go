@@ -89,6 +89,9 @@ func Measure(ctx context.Context, lengths []int, rounds int, budget time.Duratio
 	for i, n := range lengths {
 		dst, src := make([]byte, n), make([]byte, n)
 		for round := range rounds {
+			if ctx.Err() != nil {
+				return r, context.Cause(ctx)
+			}
 			fill(dst, src)
 			speed := bandwidth(func() { copy(dst, src) }, n, budget)
 			if round == 0 {

@@ -20,7 +20,7 @@ type messageFlags struct {
 	Rounds   count      `default:"7" placeholder:"N" help:"Runs of each (default: 7)."`
 	Budget   seconds    `default:"0.1" placeholder:"S" help:"Time for a test and size (default: 0.1)."`
 	Limit    seconds    `default:"120" placeholder:"S" help:"Longer runs are lost (default: 120)."`
-	Hostfile string     `placeholder:"FILE" help:"Measure gridrun between the hosts of this file."`
+	Hostfile string     `placeholder:"FILE" help:"Measure gridrun on the hosts in this file."`
 	Alone    bool       `help:"Measure gridrun only."`
 	Peers    []string   `default:"openmpi,mpich" placeholder:"NAME,..." help:"openmpi, mpich (default: both)."`
 	JSON     bool       `name:"json" help:"Print JSON, for go run ./bench/plot."`

@@ -44,7 +44,8 @@ func TestHostTree(t *testing.T) {
 		wants []string
 	}{
 		{"agent", "agent", 125, []string{"host node1"}},
-		{"guard", "guard", 125, []string{"host node1"}},
+		// Its end takes the relay along: of node1 and those behind it, whichever is seen first.
+		{"guard", "guard", 125, []string{"node1"}},
 		{"relay", "relay", 125, []string{"reached through node1"}},
 		{"leaf's agent", "", 125, []string{"host node7"}},
 		{"rank", "rank", 137, []string{"rank 0", "node1"}},
