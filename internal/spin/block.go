@@ -10,7 +10,7 @@ import (
 // may return soon: for up to 10 ms the runtime's monitor then wakes up every 20 us,
 // some 60 times, to see whether it has. With 93 processes on 2 processors these
 // wake-ups were three of five context switches. Block gives the place up at once;
-// see docs/decisions/0008.
+// see docs/decisions/0009.
 //
 //go:nosplit
 //go:uintptrescapes
