@@ -467,8 +467,8 @@ func (c *cluster) clean(t *testing.T, dead, alone []int) time.Duration {
 func has(t *testing.T, s string, partsOf ...string) {
 	t.Helper()
 	for _, p := range partsOf {
-		if no, is := strings.CutPrefix(p, "!"); is == strings.Contains(s, strings.TrimPrefix(p, "!")) {
-			t.Errorf("%q: wanted %v in %s", no+p, !is, s)
+		if part, no := strings.CutPrefix(p, "!"); no == strings.Contains(s, part) {
+			t.Errorf("%q: wanted %v in %s", part, !no, s)
 		}
 	}
 }
