@@ -16,7 +16,7 @@ import (
 	"gridrun/internal/agent/environ"
 	"gridrun/internal/agent/guard"
 	"gridrun/internal/agent/procio"
-	"gridrun/internal/trace"
+	"gridrun/internal/hostclock"
 	"gridrun/internal/transport/reach"
 	"gridrun/internal/transport/shm"
 	"gridrun/internal/wire"
@@ -31,7 +31,7 @@ type agent struct {
 	start     *wire.Start
 	localRank map[int]int // index of each world rank among those of this host
 	devNull   int
-	clock     trace.Clock
+	clock     hostclock.Clock
 	segment   *shm.Segment
 	segmentFD int
 
