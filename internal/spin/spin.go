@@ -1,7 +1,8 @@
 // Package spin has what a loop that waits for another processor does between
 // two looks: Pause for looks a few nanoseconds apart, Yield when whoever is
 // waited for may need this very processor, Block when it is to sleep in a system
-// call. Store is the cheapest way to show such a loop something.
+// call. Store is the cheapest way to show such a loop something, CopyOver the fastest
+// to write what it will read.
 package spin
 
 // Pause tells the processor that this is a waiting loop (PAUSE, YIELD): the
@@ -17,3 +18,16 @@ func Yield() { yield() }
 // sync/atomic it does not wait until other processors see it: a load that follows
 // may come first.
 func Store(p *uint64, v uint64) { store(p, v) }
+
+// copyOverFrom is the length from which CopyOver is worth its start.
+const copyOverFrom = 512
+
+// CopyOver copies src to dst, which another processor has read and will read again,
+// and which is as long and no part of src.
+func CopyOver(dst, src []byte) {
+	if len(src) < copyOverFrom {
+		copy(dst, src)
+		return
+	}
+	copyOver(dst[:len(src)], src)
+}
