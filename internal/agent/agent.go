@@ -194,7 +194,10 @@ const leaseBeats = 4
 // not run for a while (a suspended or overloaded host) finds one tick waiting and
 // the launcher's messages behind it.
 func (a *agent) beat() {
-	if a.silence++; a.silence > leaseBeats && !a.resting {
+	if a.resting {
+		return // nobody reads, so what is said would only pile up
+	}
+	if a.silence++; a.silence > leaseBeats {
 		a.lost = &loss{"lease", fmt.Errorf("nothing heard from the launcher for %v", time.Duration(a.start.Lease))}
 		return
 	}
