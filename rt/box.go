@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 
 	"gridrun/internal/box"
 )
@@ -24,98 +25,99 @@ func (b Box) Len() int {
 	return n
 }
 
-// check says why b is no part of an array of n elements.
-func (b Box) check(n int) error {
+// layout says where b stands in an array of n elements, or why it is no part of it.
+func (b Box) layout(n int) (box.Layout, error) {
 	size, ok := box.Size(b.Shape)
+	var err error
 	switch {
 	case !ok:
-		return fmt.Errorf("no array has shape %v", b.Shape)
+		err = fmt.Errorf("no array has shape %v", b.Shape)
 	case size != n:
-		return fmt.Errorf("an array of shape %v has %d elements, not %d", b.Shape, size, n)
+		err = fmt.Errorf("an array of shape %v has %d elements, not %d", b.Shape, size, n)
 	case b.Stride == nil:
-		return box.Check(nil, b.Shape, b.Start, b.Count)
+		err = box.Check(nil, b.Shape, b.Start, b.Count)
+	default:
+		err = box.CheckStrided(nil, b.Shape, b.Start, b.Count, b.Stride)
 	}
-	return box.CheckStrided(nil, b.Shape, b.Start, b.Count, b.Stride)
+	if err != nil {
+		return box.Layout{}, err
+	}
+	return box.LayoutOf(b.Shape, b.Start, b.Count, b.Stride), nil
 }
 
 // Pack returns the elements of a that b has, in order. They are a's own memory
 // when they are contiguous there, else a copy.
 func Pack[T any](a []T, b Box) ([]T, error) {
-	if err := b.check(len(a)); err != nil {
+	l, err := b.layout(len(a))
+	if err != nil {
 		return nil, err
 	}
-	if off, ok := b.contiguous(); ok {
-		return a[off : off+b.Len()], nil
+	if off, ok := l.Contiguous(); ok {
+		return a[off : off+l.Len()], nil
 	}
-	x := make([]T, 0, b.Len())
-	for off, n := range box.StridedRuns(b.Shape, b.Start, b.Count, b.Stride) {
-		x = append(x, a[off:off+n]...)
-	}
+	x := make([]T, l.Len())
+	box.Gather(&l, x, a)
 	return x, nil
 }
 
 // Unpack puts x where a has the elements of b; x may be what Pack returned.
 func Unpack[T any](a []T, b Box, x []T) error {
-	if err := b.check(len(a)); err != nil {
+	l, err := b.layout(len(a))
+	if err != nil {
 		return err
 	}
-	if len(x) != b.Len() {
-		return fmt.Errorf("%d elements for a box of %d", len(x), b.Len())
+	if len(x) != l.Len() {
+		return fmt.Errorf("%d elements for a box of %d", len(x), l.Len())
 	}
-	for off, n := range box.StridedRuns(b.Shape, b.Start, b.Count, b.Stride) {
-		copy(a[off:off+n], x)
-		x = x[n:]
-	}
+	box.Scatter(&l, a, x)
 	return nil
-}
-
-// contiguous says where the box's elements stand if they are one run.
-func (b Box) contiguous() (off int, ok bool) {
-	runs := 0
-	for at := range box.StridedRuns(b.Shape, b.Start, b.Count, b.Stride) {
-		if off = at; runs == 1 {
-			return 0, false
-		}
-		runs++
-	}
-	return off, true
 }
 
 // SendBox sends a part of the array a, as Send does; the receiver may take it
 // into a box of another shape, or into a slice. What is not contiguous is sent
 // from a copy.
 func SendBox[T any](ctx context.Context, g Group, dst int, tag Tag, a []T, b Box) error {
-	x, err := Pack(a, b)
+	l, err := b.layout(len(a))
 	if err != nil {
 		return boxError("SendBox", g, dst, tag, err)
 	}
-	return Send(ctx, g, dst, tag, x)
+	if off, ok := l.Contiguous(); ok {
+		return Send(ctx, g, dst, tag, a[off:off+l.Len()])
+	}
+	x := take[T](l.Len())
+	defer give(x)
+	box.Gather(&l, *x, a)
+	return Send(ctx, g, dst, tag, *x)
 }
 
 // RecvBox receives into a part of the array a. A message that is shorter than the
 // box is an error, a longer one ErrTruncated; both leave a as it was, unless the
 // box is contiguous.
 func RecvBox[T any](ctx context.Context, g Group, src int, tag Tag, a []T, b Box) (Status, error) {
-	if err := b.check(len(a)); err != nil {
+	l, err := b.layout(len(a))
+	if err != nil {
 		return Status{}, boxError("RecvBox", g, src, tag, err)
 	}
-	off, direct := b.contiguous()
-	x := a[off:]
+	off, direct := l.Contiguous()
 	if direct {
-		x = x[:b.Len()]
-	} else {
-		x = make([]T, b.Len())
+		st, err := Recv(ctx, g, src, tag, a[off:off+l.Len()])
+		return st, whole(g, st, l.Len(), err)
 	}
-	st, err := Recv(ctx, g, src, tag, x)
-	switch {
-	case err != nil:
-		return st, err
-	case st.Count != len(x):
-		return st, boxError("RecvBox", g, st.Source, st.Tag, fmt.Errorf("%w: %d elements for a box of %d", errShort, st.Count, len(x)))
-	case direct:
-		return st, nil
+	x := take[T](l.Len())
+	defer give(x)
+	st, err := Recv(ctx, g, src, tag, *x)
+	if err = whole(g, st, l.Len(), err); err == nil {
+		box.Scatter(&l, a, *x)
 	}
-	return st, Unpack(a, b, x)
+	return st, err
+}
+
+// whole is err, or says that less has arrived than the box of n elements needs.
+func whole(g Group, st Status, n int, err error) error {
+	if err == nil && st.Count != n {
+		err = boxError("RecvBox", g, st.Source, st.Tag, fmt.Errorf("%w: %d elements for a box of %d", errShort, st.Count, n))
+	}
+	return err
 }
 
 var errShort = errors.New("the message is too short")
@@ -123,3 +125,18 @@ var errShort = errors.New("the message is too short")
 func boxError(op string, g Group, peer int, tag Tag, err error) error {
 	return &Error{Op: op, Rank: g.Rank(), Peer: peer, Tag: tag, Err: err}
 }
+
+// buffers are of boxes that have been sent or received, *[]T of any T.
+var buffers sync.Pool
+
+// take returns a buffer of n elements, which may be another's of before.
+func take[T any](n int) *[]T {
+	if x, ok := buffers.Get().(*[]T); ok && cap(*x) >= n {
+		*x = (*x)[:n]
+		return x
+	}
+	x := make([]T, n)
+	return &x
+}
+
+func give[T any](x *[]T) { buffers.Put(x) }
