@@ -177,20 +177,39 @@ func TestHalo(t *testing.T) {
 				}
 				return v, own
 			}
-			a := make([]int, size)
-			for i := range a {
-				if v, own := value(i); own {
-					a[i] = v
-				} else {
-					a[i] = outside
+			a, b := make([]int, size), make([]float32, size)
+			// What the grid keeps of one exchange must not show in the next.
+			for round := range 3 {
+				for i := range a {
+					if v, own := value(i); own {
+						a[i] = v + round
+					} else {
+						a[i] = outside
+					}
+					b[i] = float32(a[i])
 				}
-			}
-			if err := Halo(ctx, g, a, shape, c.width); err != nil {
-				return err
-			}
-			for i, v := range a {
-				if want, _ := value(i); v != want {
-					return fmt.Errorf("%v: rank %d, cell %d of %v: %d, want %d", c.dims, g.Rank(), i, shape, v, want)
+				if err := Halo(ctx, g, a, shape, c.width); err != nil {
+					return err
+				}
+				for i, v := range a {
+					want, _ := value(i)
+					if want != outside {
+						want += round
+					}
+					if v != want {
+						return fmt.Errorf("%v: rank %d, cell %d of %v: %d, want %d", c.dims, g.Rank(), i, shape, v, want)
+					}
+				}
+				if round != 1 {
+					continue
+				}
+				if err := Halo(ctx, g, b, shape, c.width); err != nil {
+					return err
+				}
+				for i, v := range b {
+					if v != float32(a[i]) {
+						return fmt.Errorf("%v: rank %d, float32 cell %d of %v: %v, want %v", c.dims, g.Rank(), i, shape, v, a[i])
+					}
 				}
 			}
 			return nil

@@ -10,7 +10,9 @@
 // [Halo] fills the outermost layers of a rank's array with the neighbours' innermost
 // ones, dimension by dimension, each exchange including what the former have
 // brought: so corners arrive without messages between diagonal neighbours, 2
-// messages a dimension and rank. [Exchange] is the neighbourhood exchange
+// messages a dimension and rank. The last dimension comes first, so that the layers
+// of the first dimension, whole by then, travel from where they stand to where they
+// belong; the others are gathered into buffers that the grid keeps. [Exchange] is the neighbourhood exchange
 // beneath it, for data of any kind.
 //
 // Ranks stand in row-major order: the last dimension varies fastest. All ranks of a

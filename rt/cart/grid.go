@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"sync"
 
 	"gridrun/internal/box"
 	"gridrun/rt"
@@ -18,6 +19,9 @@ type Grid struct {
 	dims     []int
 	periodic []bool
 	coords   []int
+
+	mu   sync.Mutex
+	halo any // the last exchange's *halo[T], for the next
 }
 
 // New makes a grid of the first ranks of g, as many as dims multiply to; the
