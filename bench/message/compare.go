@@ -41,7 +41,7 @@ func names(which func(test) bool) (all []string) {
 func find(name string) (t test, ok bool) {
 	name, algorithm, named := strings.Cut(name, "/")
 	i := slices.IndexFunc(tests, func(t test) bool { return t.name == name })
-	if i < 0 || named && (algorithm == "" || tests[i].isPair() || tests[i].ours) {
+	if i < 0 || named && (algorithm == "" || tests[i].isPair() || tests[i].ours || tests[i].grid) {
 		return t, false
 	}
 	t = tests[i]

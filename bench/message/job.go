@@ -3,12 +3,14 @@ package message
 import (
 	"context"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"time"
 
 	"gridrun/collectives"
 	"gridrun/rt"
+	"gridrun/rt/cart"
 )
 
 // JobName is the built-in job that gridrun runs as its own contender.
@@ -19,9 +21,6 @@ const (
 	mostSamples  = 2000
 	leastSamples = 5
 	sampleTime   = 50 * time.Microsecond
-	warmCalls    = 3
-	mostWarm     = 100
-	shortest     = 10 * time.Nanosecond // that a call is taken for
 )
 
 // A test is one kind of operation.
@@ -34,6 +33,7 @@ type test struct {
 	ours     bool // not part of what is compared with the peers
 	memory   bool // measures the buffers themselves
 	held     bool // calls add up what they time themselves, in took
+	grid     bool // a cube of bytes on a grid of the ranks
 	call     func(ctx context.Context, m *rank) error
 
 	algorithm string // "": the best
@@ -52,6 +52,11 @@ type rank struct {
 	reqs      []*rt.Request
 	turn      int           // of a test that is held
 	took      time.Duration // likewise
+
+	// Of a test on a grid: the rank's cube with a layer of halo around it.
+	grid  *cart.Grid
+	cube  []float64
+	shape []int
 }
 
 // Job is a rank of gridrun's own run: BUDGET_MS TEST:SIZE,SIZE ... as for
@@ -86,21 +91,22 @@ func Job(ctx context.Context, w *rt.World) error {
 
 // measure runs the test with one size, for about budget, and prints its row.
 func (t test) measure(ctx context.Context, w *rt.World, bytes int, budget time.Duration) error {
-	m := t.prepare(w, bytes)
+	m, err := t.prepare(ctx, w, bytes)
+	if err != nil {
+		return err
+	}
+	defer m.close()
 	if t.algorithm != "" {
 		m.opts = []collectives.Option{collectives.Algorithm(t.algorithm)}
 	}
 	if _, err := t.run(ctx, m, 2); err != nil { // warms up
 		return err
 	}
-	took, err := t.run(ctx, m, warmCalls)
+	took, err := t.run(ctx, m, 3)
 	if err != nil {
 		return err
 	}
-	one, err := t.warm(ctx, m, took/warmCalls, budget)
-	if err != nil {
-		return err
-	}
+	one := max(took/3, 10*time.Nanosecond)
 	calls := min(max(int(sampleTime/one), 1), 200)
 	if t.held {
 		one, calls = computing, 1
@@ -128,30 +134,8 @@ func (t test) measure(ctx context.Context, w *rt.World, bytes int, budget time.D
 	return rowOf(t.fullName(), bytes, times).write(w.Stdout())
 }
 
-// warm goes on warming up for a tenth of the budget, where a call, which took one, is
-// short, and returns the least that a call took: the first ones are held up by
-// whatever else goes on at the start of a job.
-func (t test) warm(ctx context.Context, m *rank, one, budget time.Duration) (time.Duration, error) {
-	one = max(one, shortest)
-	plan := []int{0} // rank 0's count
-	if !t.held {
-		plan[0] = min(int(budget/10/(warmCalls*one)), mostWarm)
-	}
-	if err := collectives.Bcast(ctx, m.w, 0, plan); err != nil {
-		return 0, err
-	}
-	for range plan[0] {
-		took, err := t.run(ctx, m, warmCalls)
-		if err != nil {
-			return 0, err
-		}
-		one = min(one, max(took/warmCalls, shortest))
-	}
-	return one, nil
-}
-
-// prepare makes the buffers.
-func (t test) prepare(w *rt.World, bytes int) *rank {
+// prepare makes what a test's calls need; collective if that is a grid.
+func (t test) prepare(ctx context.Context, w *rt.World, bytes int) (*rank, error) {
 	most := bytes
 	if t.parts {
 		most *= w.Size()
@@ -170,7 +154,29 @@ func (t test) prepare(w *rt.World, bytes int) *rank {
 			m.outF[i] = 1
 		}
 	}
-	return m
+	if t.grid {
+		return m, m.place(ctx)
+	}
+	return m, nil
+}
+
+func (m *rank) close() {
+	if m.grid != nil {
+		m.grid.Close()
+	}
+}
+
+// place puts the ranks on a grid of three dimensions, which ends at its sides.
+// Each has a cube of m.bytes, as near as a whole number of float64s an edge gets.
+func (m *rank) place(ctx context.Context) (err error) {
+	m.grid, err = cart.New(ctx, m.w, cart.Dims(m.w.Size(), 3), nil)
+	edge := max(int(math.Round(math.Cbrt(float64(m.bytes)/8))), 1) + 2
+	m.shape = []int{edge, edge, edge}
+	m.cube = make([]float64, edge*edge*edge)
+	for i := range m.cube { // pages never written to would all be the same one
+		m.cube[i] = 1
+	}
+	return err
 }
 
 // run makes calls in a row after a barrier and returns the time they took.

@@ -17,7 +17,11 @@ func TestMeasure(t *testing.T) {
 			}
 			for _, bytes := range []int{0, 8, 1000} {
 				err := rt.Run(context.Background(), ranks, func(ctx context.Context, w *rt.World) error {
-					m := test.prepare(w, bytes)
+					m, err := test.prepare(ctx, w, bytes)
+					if err != nil {
+						return err
+					}
+					defer m.close()
 					for calls := range 3 {
 						took, err := test.run(ctx, m, calls)
 						if err != nil || took < 0 || took > time.Minute {

@@ -5,6 +5,7 @@ import (
 
 	"gridrun/collectives"
 	"gridrun/rt"
+	"gridrun/rt/cart"
 )
 
 // tests are all there are; those of two ranks come first.
@@ -45,6 +46,9 @@ var tests = []test{
 	}},
 	{name: "scan", unit: microseconds, messages: 1, sized: true, call: func(ctx context.Context, m *rank) error {
 		return collectives.Scan(ctx, m.w, m.inF, collectives.Sum[float64], m.opts...)
+	}},
+	{name: "halo", unit: microseconds, messages: 1, grid: true, sized: true, call: func(ctx context.Context, m *rank) error {
+		return cart.Halo(ctx, m.grid, m.cube, m.shape, 1)
 	}},
 
 	// What gridrun bench calibrate measures besides; the peers have none of it.

@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { WINDOW = 64, MOST_SAMPLES = 2000, LEAST_SAMPLES = 5, WARM_CALLS = 3, MOST_WARM = 100 };
+enum { WINDOW = 64, MOST_SAMPLES = 2000, LEAST_SAMPLES = 5 };
 
 static int rank, size;
 static char *out, *in;        /* for p2p: one message; for collectives: all parts */
@@ -129,12 +129,74 @@ static void allgather(int bytes) { MPI_Allgather(out, bytes, MPI_BYTE, in, bytes
 static void alltoall(int bytes) { MPI_Alltoall(out, bytes, MPI_BYTE, in, bytes, MPI_BYTE, MPI_COMM_WORLD); }
 static void scan(int bytes) { MPI_Scan(MPI_IN_PLACE, in, bytes / 8, MPI_DOUBLE, MPI_SUM, MPI_COMM_WORLD); }
 
+/* A cube of doubles on each rank of a grid of three dimensions, which ends at its
+ * sides, and a layer of halo around it: for each dimension from the last the outermost
+ * layers are filled from the neighbours' cubes, with what was filled before. */
+static double *cube;
+static MPI_Comm grid = MPI_COMM_NULL;
+static MPI_Datatype layers[3][4]; /* of a dimension: sent down and up, received from below and above */
+
+static int edge(int bytes)
+{
+	double n = bytes / 8.0;
+	int e = 1;
+	while ((e + 0.5) * (e + 0.5) * (e + 0.5) < n)
+		e++;
+	return e + 2;
+}
+
+static void place(int bytes)
+{
+	int e = edge(bytes), dims[3] = {0}, periods[3] = {0}, shape[3] = {e, e, e};
+	int at[4] = {1, e - 2, 0, e - 1};
+	MPI_Dims_create(size, 3, dims);
+	MPI_Cart_create(MPI_COMM_WORLD, 3, dims, periods, 0, &grid);
+	cube = malloc(sizeof *cube * e * e * e);
+	for (int i = 0; i < e * e * e; i++)
+		cube[i] = 1;
+	for (int d = 0; d < 3; d++)
+		for (int k = 0; k < 4; k++) {
+			int start[3], count[3];
+			for (int i = 0; i < 3; i++) {
+				start[i] = i == d ? at[k] : i < d;
+				count[i] = i == d ? 1 : i > d ? e : e - 2;
+			}
+			MPI_Type_create_subarray(3, shape, count, start, MPI_ORDER_C, MPI_DOUBLE, &layers[d][k]);
+			MPI_Type_commit(&layers[d][k]);
+		}
+}
+
+static void unplace(void)
+{
+	for (int d = 0; d < 3; d++)
+		for (int k = 0; k < 4; k++)
+			MPI_Type_free(&layers[d][k]);
+	MPI_Comm_free(&grid);
+	free(cube);
+}
+
+static void halo(int bytes)
+{
+	(void)bytes;
+	for (int d = 2; d >= 0; d--) {
+		int below, above;
+		MPI_Request r[4];
+		MPI_Cart_shift(grid, d, 1, &below, &above);
+		MPI_Irecv(cube, 1, layers[d][2], below, 5, grid, &r[0]);
+		MPI_Irecv(cube, 1, layers[d][3], above, 6, grid, &r[1]);
+		MPI_Isend(cube, 1, layers[d][0], below, 6, grid, &r[2]);
+		MPI_Isend(cube, 1, layers[d][1], above, 5, grid, &r[3]);
+		MPI_Waitall(4, r, MPI_STATUSES_IGNORE);
+	}
+}
+
 static const struct test {
 	const char *name;
 	void (*op)(int bytes);
 	int messages;   /* that one call of op stands for */
 	int parts;      /* buffers hold a part for every rank */
 	int held;       /* calls add up what they time themselves */
+	int grid;       /* a cube of bytes on a grid of the ranks */
 } tests[] = {
 	{"latency", latency, 2, 0},
 	{"bandwidth", bandwidth, WINDOW, 0},
@@ -152,6 +214,7 @@ static const struct test {
 	{"allgather", allgather, 1, 1},
 	{"alltoall", alltoall, 1, 1},
 	{"scan", scan, 1, 0},
+	{"halo", halo, 1, 0, 0, 1},
 };
 
 static double run(const struct test *t, int bytes, int calls)
@@ -173,31 +236,10 @@ static int ascending(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-/* Warms up, for a tenth of the budget where a call is short, and returns the least
-   that a call took. */
-static double warm(const struct test *t, int bytes, double budget)
-{
-	double one = run(t, bytes, WARM_CALLS) / WARM_CALLS, more = 0;
-	int runs;
-
-	if (one < 1e-8)
-		one = 1e-8;
-	if (!t->held)
-		more = budget / 10 / (WARM_CALLS * one);
-	runs = more > MOST_WARM ? MOST_WARM : (int)more;
-	MPI_Bcast(&runs, 1, MPI_INT, 0, MPI_COMM_WORLD);
-	while (runs-- > 0) {
-		double took = run(t, bytes, WARM_CALLS) / WARM_CALLS;
-		if (took < one)
-			one = took < 1e-8 ? 1e-8 : took;
-	}
-	return one;
-}
-
 static void measure(const struct test *t, int bytes, double budget)
 {
 	int plan[2]; /* samples, calls in each */
-	double one, *took, *slowest;
+	double *took, *slowest;
 	size_t most = (size_t)bytes * (t->parts ? size : 1);
 
 	out = calloc(most + 8, 1);
@@ -208,11 +250,14 @@ static void measure(const struct test *t, int bytes, double budget)
 		memset(in, 0, most);
 		memset(out, 0, most);
 	}
+	if (t->grid)
+		place(bytes);
 	root = 0;
 	run(t, bytes, 2);
-	one = warm(t, bytes, budget);
 	if (rank == 0) {
-		double calls, samples;
+		double one = run(t, bytes, 3) / 3, calls, samples;
+		if (one < 1e-8)
+			one = 1e-8;
 		calls = 50e-6 / one;
 		calls = calls < 1 ? 1 : calls > 200 ? 200 : calls;
 		if (t->held)
@@ -221,7 +266,8 @@ static void measure(const struct test *t, int bytes, double budget)
 		samples = budget / (one * plan[1]);
 		samples = samples < LEAST_SAMPLES ? LEAST_SAMPLES : samples > MOST_SAMPLES ? MOST_SAMPLES : samples;
 		plan[0] = (int)samples;
-	}
+	} else
+		run(t, bytes, 3);
 	MPI_Bcast(plan, 2, MPI_INT, 0, MPI_COMM_WORLD);
 	took = calloc(plan[0], sizeof *took);
 	slowest = calloc(plan[0], sizeof *slowest);
@@ -235,6 +281,8 @@ static void measure(const struct test *t, int bytes, double budget)
 			slowest[0], slowest[last / 2], slowest[last * 9 / 10], slowest[last * 99 / 100]);
 		fflush(stdout);
 	}
+	if (t->grid)
+		unplace();
 	free(took);
 	free(slowest);
 	free(out);
