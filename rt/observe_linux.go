@@ -10,7 +10,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"gridrun/internal/hostclock"
 	"gridrun/internal/trace"
 	"gridrun/internal/wire"
 )
@@ -48,7 +47,7 @@ func (a *agentLink) recorders() (map[int]*trace.Recorder, error) {
 		return nil, fmt.Errorf("mapping the memory to record in (%d bytes for a rank): %w", each, err)
 	}
 	f.Close()
-	clock := hostclock.New()
+	clock := trace.NewClock()
 	out := make(map[int]*trace.Recorder, len(w.Ranks))
 	for i, r := range w.Ranks {
 		if out[r], err = trace.Attach(mem[i*each:(i+1)*each], r, clock); err != nil {

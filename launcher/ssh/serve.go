@@ -44,13 +44,7 @@ func Relay(conn io.ReadWriteCloser, patience time.Duration) error {
 		}
 		streams.Go(func() {
 			defer stream.Close()
-			m, err := relay.Read(stream)
-			switch {
-			case err != nil:
-			case m.Rest != nil:
-				session.Rest(m.Rest.On)
-				relay.Write(stream, done(nil))
-			default:
+			if m, err := relay.Read(stream); err == nil {
 				r.serve(stream, m)
 			}
 		})

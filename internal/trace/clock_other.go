@@ -1,6 +1,6 @@
 //go:build !linux
 
-package hostclock
+package trace
 
 import "time"
 

@@ -1,5 +1,0 @@
-//go:build !amd64
-
-package spin
-
-func copyOver(dst, src []byte) { copy(dst, src) }
