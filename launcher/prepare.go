@@ -207,10 +207,7 @@ func quote(word string) string {
 // start is what the agent of host h must do, which has the program of each App at
 // paths and the inputs in stage.
 func (j *Job) start(h, columns int, paths []string, stage string) (*wire.Start, error) {
-	here, err := os.Getwd()
-	if err != nil {
-		return nil, fmt.Errorf("where we are: %w", err)
-	}
+	here, unknown := os.Getwd()
 	m := &wire.Start{
 		Version:   wire.Version,
 		Job:       j.id,
@@ -249,6 +246,9 @@ func (j *Job) start(h, columns int, paths []string, stage string) (*wire.Start, 
 			if dir = app.Dir; !filepath.IsAbs(dir) {
 				dir = filepath.Join(here, dir)
 			}
+		}
+		if unknown != nil && !filepath.IsAbs(app.Dir) {
+			return nil, fmt.Errorf("the working directory has no name, it may have been removed (%w); cd to one that exists, or give --wdir DIR", unknown)
 		}
 		args, env := staged(stage, app.Command[1:], append(append(slices.Clip(travels), j.restartVariable()...), app.Env...))
 		m.Procs = append(m.Procs, wire.ProcSpec{

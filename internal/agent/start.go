@@ -140,7 +140,7 @@ func (a *agent) startProcess(spec *wire.ProcSpec) (c child, failed *command.Erro
 	}
 	if err != nil {
 		fds.closeOurs()
-		return child{}, &command.Error{Code: guard.Refused, Text: fmt.Sprintf("setting up process %d: %v", spec.Proc, err)}
+		return child{}, &command.Error{Code: guard.Refused, Text: fmt.Sprintf("setting up process %d: %v%s", spec.Proc, err, command.Limit(err))}
 	}
 	if a.start.Watch.Any() {
 		c.record, err = newRecord(a.start.Watch, len(spec.Ranks))

@@ -111,7 +111,10 @@ func (m *Merger) Write(w io.Writer) error {
 	if err == nil {
 		_, err = z.Write(m.body)
 	}
-	return errors.Join(err, z.Close())
+	if end := z.Close(); err == nil { // it says the same again
+		err = end
+	}
+	return err
 }
 
 // intern is the number of a string in the common table.

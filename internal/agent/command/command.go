@@ -88,5 +88,16 @@ func Explain(path string, spec *wire.ProcSpec, err error) *Error {
 	case errors.Is(err, syscall.ETXTBSY):
 		return &Error{126, fmt.Sprintf("%s is being written by another process", path)}
 	}
-	return &Error{guard.Refused, fmt.Sprintf("starting %s: %v", path, err)}
+	return &Error{guard.Refused, fmt.Sprintf("starting %s: %v%s", path, err, Limit(err))}
+}
+
+// Limit names the limit that an error of the agent's comes from, if it does.
+func Limit(err error) string {
+	switch {
+	case errors.Is(err, syscall.EMFILE):
+		return "; the agent needs some 4 descriptors for each process: see ulimit -n"
+	case errors.Is(err, syscall.EAGAIN):
+		return "; so many processes may not run: see ulimit -u, and pids.max of the control group"
+	}
+	return ""
 }

@@ -1,6 +1,8 @@
 package shm
 
 import (
+	"errors"
+	"fmt"
 	"os"
 	"syscall"
 	"unsafe"
@@ -19,7 +21,10 @@ func createFile(size int64) (*os.File, error) {
 	}
 	f := os.NewFile(uintptr(fd), "memfd:gridrun")
 	err = f.Truncate(size)
-	if err == nil {
+	switch {
+	case errors.Is(err, unix.EFBIG):
+		err = fmt.Errorf("%w, see ulimit -f", err)
+	case err == nil:
 		_, err = unix.FcntlInt(f.Fd(), unix.F_ADD_SEALS, unix.F_SEAL_SHRINK|unix.F_SEAL_GROW|unix.F_SEAL_SEAL)
 		err = os.NewSyscallError("fcntl F_ADD_SEALS", err)
 	}

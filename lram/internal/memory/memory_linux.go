@@ -15,7 +15,7 @@ func New(size int64) (*Region, error) {
 	}
 	if err := unix.Ftruncate(fd, size); err != nil {
 		unix.Close(fd)
-		return nil, fmt.Errorf("shared memory of %s for the cache: %w", FormatBytes(size), err)
+		return nil, fmt.Errorf("shared memory of %s for the cache: %w; ask for less memory, or see ulimit -f", FormatBytes(size), err)
 	}
 	// Clients may trust the size: a region that shrank would kill them with SIGBUS.
 	if _, err := unix.FcntlInt(uintptr(fd), unix.F_ADD_SEALS, unix.F_SEAL_SHRINK|unix.F_SEAL_GROW); err != nil {
@@ -53,7 +53,7 @@ func mapped(fd int, size int64, write bool) (*Region, error) {
 	b, err := unix.Mmap(fd, 0, int(size), prot, unix.MAP_SHARED)
 	if err != nil {
 		unix.Close(fd)
-		return nil, fmt.Errorf("mapping %s of shared memory of the cache: %w", FormatBytes(size), err)
+		return nil, fmt.Errorf("mapping %s of shared memory of the cache: %w; ask for less memory, or see ulimit -v", FormatBytes(size), err)
 	}
 	return newRegion(b, fd), nil
 }
