@@ -26,7 +26,6 @@ var modules = []string{
 	"github.com/vmihailenco/msgpack/v5",
 	"github.com/vmihailenco/tagparser/v2",
 	"golang.org/x/sys",
-	"gonum.org/v1/gonum",
 }
 
 //go:embed template/main.go.txt

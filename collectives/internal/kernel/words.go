@@ -1,8 +1,7 @@
-package collectives
+package kernel
 
 import (
 	"encoding/binary"
-	"unsafe"
 )
 
 // Loops over machine words, for elements that are shorter: eight bytes a step are
@@ -10,12 +9,6 @@ import (
 // aligned or not.
 
 var word = binary.NativeEndian
-
-// raw views elements as bytes.
-func raw[T any](x []T) []byte {
-	var zero T
-	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(x))), len(x)*int(unsafe.Sizeof(zero)))
-}
 
 func andBytes(dst, src []byte) {
 	for len(src) >= 32 {
