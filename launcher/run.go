@@ -42,16 +42,18 @@ func (j *Job) Run(ctx context.Context, starter agents.Starter, io IO) int {
 	for {
 		j.noInput = io.Stdin == nil
 		r := &run{
-			job:    j,
-			io:     io,
-			events: make(chan any, 64),
-			ended:  make(chan struct{}),
-			timers: map[job.Timer]*timer{},
-			screen: &output.Screen{Terminal: io.Stderr, Columns: io.Columns},
-			askers: map[int]chan<- picture{},
-			began:  time.Now(),
+			job: j,
+			io:  io,
+
+			starter: starter,
+			events:  make(chan any, 64),
+			ended:   make(chan struct{}),
+			timers:  map[job.Timer]*timer{},
+			screen:  &output.Screen{Terminal: io.Stderr, Columns: io.Columns},
+			askers:  map[int]chan<- picture{},
+			began:   time.Now(),
 		}
-		code := r.main(ctx, starter)
+		code := r.main(ctx)
 		if r.again == nil {
 			return code
 		}
@@ -70,6 +72,7 @@ const remoteStart = 10 * time.Minute
 type run struct {
 	job       *Job
 	io        IO
+	starter   agents.Starter
 	machine   *job.Machine
 	events    chan any // job.Event or func()
 	ended     chan struct{}
@@ -79,7 +82,7 @@ type run struct {
 	notices   *gather.Notices
 	bindings  *gather.Bindings
 	beats     int            // looks for silent hosts so far
-	readers   sync.WaitGroup // the hosts' goroutines
+	readers   sync.WaitGroup // the hosts' goroutines, and one that wakes relays
 	screen    *output.Screen
 	stdout    *output.Writer
 	stderr    *output.Writer
@@ -94,7 +97,7 @@ type run struct {
 	again     *restart               // nil: this was the last time
 }
 
-func (r *run) main(ctx context.Context, starter agents.Starter) int {
+func (r *run) main(ctx context.Context) int {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	r.stdout = output.NewWriter(r.io.Stdout, r.screen, func(err error) { r.outputFailed("cannot write standard output: ", err) })
@@ -137,11 +140,11 @@ func (r *run) main(ctx context.Context, starter agents.Starter) int {
 	if r.observer, err = observe.New(r.job.observes(), r.job.id, r.job.plan); err != nil {
 		return r.refuse(err)
 	}
-	if p, is := starter.(agents.Planner); is {
+	if p, is := r.starter.(agents.Planner); is {
 		p.Plan(r.job.Remote())
 	}
 	for _, host := range r.hosts {
-		r.readers.Go(func() { host.main(starter) })
+		r.readers.Go(func() { host.main(r.starter) })
 	}
 	r.do(actions)
 	if r.job.spec.Timeout > 0 {
@@ -337,7 +340,14 @@ func (r *run) signal(s os.Signal) {
 		for _, h := range r.hosts {
 			h.link.flush(time.Second)
 		}
+		sleeper, is := r.starter.(agents.Sleeper)
+		if is {
+			sleeper.Sleep(time.Second)
+		}
 		syscall.Kill(os.Getpid(), syscall.SIGSTOP)
+		if is {
+			r.readers.Go(sleeper.Wake) // which takes as long as the slowest relay
+		}
 	case syscall.SIGPIPE: // the write that caused it reports EPIPE
 	default:
 		r.broadcast(&wire.Signal{Signal: int(number)})

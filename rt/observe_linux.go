@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"gridrun/internal/hostclock"
 	"gridrun/internal/trace"
 	"gridrun/internal/wire"
 )
@@ -47,7 +48,7 @@ func (a *agentLink) recorders() (map[int]*trace.Recorder, error) {
 		return nil, fmt.Errorf("mapping the memory to record in (%d bytes for a rank): %w", each, err)
 	}
 	f.Close()
-	clock := trace.NewClock()
+	clock := hostclock.New()
 	out := make(map[int]*trace.Recorder, len(w.Ranks))
 	for i, r := range w.Ranks {
 		if out[r], err = trace.Attach(mem[i*each:(i+1)*each], r, clock); err != nil {

@@ -98,6 +98,20 @@ func (s *starters) Plan(hosts []place.Host) {
 	s.remote.Plan(hosts, fanout, 2*cmp.Or(s.lease, launcher.DefaultLease))
 }
 
+// Sleep and Wake are about hosts that are reached through others. They make an
+// agents.Sleeper of it.
+func (s *starters) Sleep(limit time.Duration) {
+	if s.remote != nil {
+		s.remote.Sleep(limit)
+	}
+}
+
+func (s *starters) Wake() {
+	if s.remote != nil {
+		s.remote.Wake()
+	}
+}
+
 // cold are the hosts that ssh has to reach.
 func (s *starters) cold(hosts []place.Host) []place.Host {
 	return slices.DeleteFunc(slices.Clone(hosts), func(h place.Host) bool {

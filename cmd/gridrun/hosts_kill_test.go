@@ -4,6 +4,7 @@ package main
 
 import (
 	"fmt"
+	"gridrun/internal/testnet"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -94,4 +95,47 @@ func (r row) strikeIfThere(t *testing.T, c *cluster, l *launched) bool {
 	}
 	r.strike(t, c, l)
 	return true
+}
+
+// A gridrun that is killed while it ships leaves an unfinished copy. The next
+// start removes it when it is old, and not when somebody may still write to it.
+func TestUnfinishedCopyGoes(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t, testnet.Config{Hosts: struck + 1})
+	l := moments[0].reach(t, c) // while gridrun is on its way to node2
+	l.cmd.Process.Kill()
+	l.wait(t)
+	if err := c.Shape(struck, 0); err != nil {
+		t.Fatal(err)
+	}
+	c.clean(t, nil, nil)
+	unfinished := func() (found []string) {
+		for f := range c.files(t, struck) {
+			if strings.Contains(f, "/gridrun.") {
+				found = append(found, f)
+			}
+		}
+		return found
+	}
+	copies := unfinished()
+	if len(copies) != 1 {
+		t.Fatalf("copies: %q", copies)
+	}
+	young := copies[0][:len(copies[0])-16] + "0123456789abcdef"
+	c.do(t, struck, "cp", copies[0], young)
+	c.do(t, struck, "touch", "-d", "11 minutes ago", copies[0])
+	if code, _, errOut := c.run(t, "-H", c.hosts(1), "--wdir", "/", "true"); code != 0 {
+		t.Fatalf("code %d: %s", code, errOut)
+	}
+	if left := unfinished(); len(left) != 1 || left[0] != young {
+		t.Errorf("left of %q: %q", copies, left)
+	}
+}
+
+// do runs a command on host i.
+func (c *cluster) do(t *testing.T, i int, command ...string) {
+	t.Helper()
+	if out, err := c.Command(i, command...).CombinedOutput(); err != nil {
+		t.Fatalf("%q: %v: %s", command, err, out)
+	}
 }

@@ -4,12 +4,16 @@ package main
 
 import (
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
+	"gridrun/internal/proclook"
 	"gridrun/internal/testnet"
+	"gridrun/launcher/relay"
 )
 
 // TestHostTree starts jobs on hosts that start each other: with --fanout 2 the
@@ -134,4 +138,45 @@ func treeHello(t *testing.T, c *cluster, each int) {
 		t.Errorf("got %q", got)
 	}
 	c.clean(t, nil, nil)
+}
+
+// TestDeepTree has 15 hosts on four levels: the launcher reaches node1 and node2,
+// and node15 through node1, node3 and node7.
+func TestDeepTree(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t, testnet.Config{Hosts: 15})
+	t.Run("Ctrl-Z", func(t *testing.T) {
+		// For longer than agents and relays would wait for a launcher that is silent.
+		l := c.launch(t, "", "--fanout", "2", "--lease", "0.5", "--grace", "1", "-H", c.hosts(1), "--wdir", "/", c.dir+"/tester", "outlast")
+		for r := range 15 {
+			l.await(t, 1, fmt.Sprint("up ", r))
+		}
+		l.cmd.Process.Signal(syscall.SIGTSTP)
+		poll(t, "gridrun is stopped", func() bool { return state(t, l.cmd.Process.Pid) == "T" })
+		stopped := c.find(t, 14, "rank")
+		if len(stopped) != 1 || state(t, stopped[0].PID) != "T" {
+			t.Errorf("the rank of node15: %v", stopped)
+		}
+		time.Sleep(2 * relay.Patience) // that it lasts is what is tested
+		l.cmd.Process.Signal(syscall.SIGCONT)
+		l.cmd.Process.Signal(syscall.SIGUSR1) // then ranks end
+		if code := l.wait(t); code != 0 || l.errOut.String() != "" {
+			t.Errorf("code %d, %s", code, l.errOut)
+		}
+		c.clean(t, nil, nil)
+	})
+}
+
+// state is the letter that /proc has for what a process does.
+func state(t *testing.T, pid int) string {
+	t.Helper()
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, ok := proclook.ParseStat(b)
+	if !ok {
+		t.Fatalf("%q", b)
+	}
+	return string(p.State)
 }

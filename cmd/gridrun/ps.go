@@ -23,7 +23,8 @@ type psFlags struct {
 
 const psAbout = `
 Shows this user's jobs that run on this machine, with what their ranks on all
-hosts have used so far: CPU time, and their share of memory.`
+hosts have used so far: CPU time, and their share of memory. A job whose gridrun
+is stopped (Ctrl-Z) does not answer; it is shown as stopped.`
 
 func (f *psFlags) run(ctx context.Context, _ []string) (int, error) {
 	dir, err := rundir.Path()
@@ -78,8 +79,12 @@ func printJobs(w io.Writer, jobs []registry.Summary, now time.Time) error {
 		if !j.Started.IsZero() {
 			age = short(now.Sub(j.Started))
 		}
+		used, memory := short(j.CPU), size(j.Memory)
+		if j.Ranks == 0 { // it has not answered
+			ranks, used, memory = "-", "-", "-"
+		}
 		hosts := cmp.Or(place.FoldHosts(j.Hosts), "-")
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", j.Job[:min(width, len(j.Job))], j.State, age, ranks, short(j.CPU), size(j.Memory), hosts, clip(j.Program, 60))
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", j.Job[:min(width, len(j.Job))], j.State, age, ranks, used, memory, hosts, cmp.Or(clip(j.Program, 60), "-"))
 	}
 	return t.Flush()
 }

@@ -16,7 +16,7 @@ import (
 	"gridrun/internal/agent/environ"
 	"gridrun/internal/agent/guard"
 	"gridrun/internal/agent/procio"
-	"gridrun/internal/trace"
+	"gridrun/internal/hostclock"
 	"gridrun/internal/transport/reach"
 	"gridrun/internal/transport/shm"
 	"gridrun/internal/wire"
@@ -31,7 +31,7 @@ type agent struct {
 	start     *wire.Start
 	localRank map[int]int // index of each world rank among those of this host
 	devNull   int
-	clock     trace.Clock
+	clock     hostclock.Clock
 	segment   *shm.Segment
 	segmentFD int
 
@@ -194,7 +194,10 @@ const leaseBeats = 4
 // not run for a while (a suspended or overloaded host) finds one tick waiting and
 // the launcher's messages behind it.
 func (a *agent) beat() {
-	if a.silence++; a.silence > leaseBeats && !a.resting {
+	if a.resting {
+		return // nobody reads, so what is said would only pile up
+	}
+	if a.silence++; a.silence > leaseBeats {
 		a.lost = &loss{"lease", fmt.Errorf("nothing heard from the launcher for %v", time.Duration(a.start.Lease))}
 		return
 	}

@@ -14,7 +14,7 @@ import (
 	"gridrun/internal/agent/checkup"
 	"gridrun/internal/agent/guard"
 	"gridrun/internal/agent/procio"
-	"gridrun/internal/trace"
+	"gridrun/internal/hostclock"
 	"gridrun/internal/transport/shm"
 	"gridrun/internal/wire"
 )
@@ -98,7 +98,7 @@ func (a *agent) open(stream *wire.Stream) error {
 	}
 	a.segmentFD = int(a.segment.File().Fd())
 	if start.Watch.Any() {
-		a.clock = trace.NewClock()
+		a.clock = hostclock.New()
 	}
 	return a.openPort()
 }

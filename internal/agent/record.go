@@ -9,6 +9,7 @@ import (
 
 	"gridrun/internal/agent/procio"
 	"gridrun/internal/engine"
+	"gridrun/internal/hostclock"
 	"gridrun/internal/trace"
 	"gridrun/internal/wire"
 )
@@ -187,5 +188,5 @@ func (a *agent) blockedIn(p *process, now time.Time) (waits []wire.Wait) {
 
 // time tells the launcher this host's time.
 func (a *agent) time(m *wire.Clock) *wire.Clock {
-	return &wire.Clock{Sent: m.Sent, Here: a.clock.Now(), Boot: trace.BootID()}
+	return &wire.Clock{Sent: m.Sent, Here: a.clock.Now(), Boot: hostclock.BootID()}
 }

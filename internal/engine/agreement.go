@@ -163,10 +163,8 @@ func (c *Comm) beginAgreement(op Op, flag bool) *agreement {
 	rk := c.rank
 	number := c.agreements.Add(1)
 	rk.mu.Lock()
+	rk.forgetAgreements(c, number)
 	a := rk.agreement(agreementKey{c.id, number})
-	// Whoever begins this one has ended the last, and everybody must have begun
-	// the last for that: nobody will ask about the one before.
-	delete(rk.agreements, agreementKey{c.id, number - 2})
 	dead := agree.NewSet(c.size)
 	for r, w := range c.members {
 		if rk.proc.gone[w].Load() != nil {
@@ -185,6 +183,58 @@ func (c *Comm) beginAgreement(op Op, flag bool) *agreement {
 	rk.mu.Unlock()
 	out.carryOut()
 	return a
+}
+
+// forgetAgreements forgets those that nobody will ask about when the given one
+// begins. Once the last has been decided everybody has begun it, or is called dead
+// by it, and so waits for none before it. (A rank may have begun the last and left
+// it, undecided, as its ctx had ended.) Called with rk.mu held.
+func (rk *Rank) forgetAgreements(c *Comm, number uint32) {
+	last := rk.agreements[agreementKey{c.id, number - 1}]
+	if last == nil || last.machine == nil {
+		return
+	}
+	if _, decided := last.machine.Decision(); !decided {
+		return
+	}
+	f := rk.forgotten[c.id]
+	if f == nil {
+		f = &forgotten{comm: c}
+		rk.forgotten[c.id] = f
+	}
+	for f.upTo < number-2 {
+		f.upTo++
+		delete(rk.agreements, agreementKey{c.id, f.upTo})
+	}
+}
+
+// forgotten are the agreements of a group that are kept no more.
+type forgotten struct {
+	comm *Comm
+	upTo uint32
+}
+
+// answer is for who still sends something about a forgotten agreement: one that
+// the others have gone on without is told so. What says the same of this rank is
+// such an answer itself.
+func (f *forgotten) answer(h *wire.Header, body []byte) *transport.Frame {
+	c := f.comm
+	r := c.groupRank(int(h.Src))
+	m, err := agree.Decode(body, c.size)
+	if err != nil || r < 0 || m.Kind == agree.Commit || m.Dead.Has(c.me) {
+		return nil
+	}
+	reply := agree.Message{Kind: agree.Prepare, Dead: agree.NewSet(c.size), Accepted: -1}
+	reply.Dead.Add(r)
+	return agreeFrame(c, h.Src, h.Op, h.Seq, &reply)
+}
+
+func agreeFrame(c *Comm, to int32, op uint8, number uint32, m *agree.Message) *transport.Frame {
+	body := m.Encode()
+	return &transport.Frame{Header: wire.Header{
+		Kind: wire.Agree, Op: op, Src: int32(c.rank.world), Dst: to, Group: c.id,
+		Seq: number, Len: uint64(len(body)), Body: uint32(len(body)),
+	}, Body: body}
 }
 
 // agreement returns the one with the key, which may not have begun here. Called
@@ -206,6 +256,13 @@ const maxEarly = 1 << 16
 func (rk *Rank) agreed(h *wire.Header, body []byte) {
 	var out outgoing
 	rk.mu.Lock()
+	if f := rk.forgotten[h.Group]; f != nil && h.Seq <= f.upTo {
+		rk.mu.Unlock()
+		if reply := f.answer(h, body); reply != nil && rk.proc.gone[h.Src].Load() == nil {
+			rk.proc.post(reply)
+		}
+		return
+	}
 	a := rk.agreement(agreementKey{h.Group, h.Seq})
 	if a.machine != nil {
 		out.receive(a, h.Src, body)
@@ -255,11 +312,7 @@ func (o *outgoing) add(a *agreement, sends []agree.Send) {
 		if rk.proc.gone[to].Load() != nil {
 			continue
 		}
-		body := sends[i].Message.Encode()
-		o.frames = append(o.frames, &transport.Frame{Header: wire.Header{
-			Kind: wire.Agree, Op: uint8(a.op), Src: int32(rk.world), Dst: to, Group: a.comm.id,
-			Seq: a.number, Len: uint64(len(body)), Body: uint32(len(body)),
-		}, Body: body})
+		o.frames = append(o.frames, agreeFrame(a.comm, to, uint8(a.op), a.number, &sends[i].Message))
 	}
 	if a.machine.Over() {
 		o.wakes = append(o.wakes, a)

@@ -72,6 +72,7 @@ type Proc struct {
 	brief    int           // the same when its peer seems to be on the same processor
 	shared   atomic.Int32  // waits that are to yield early; set under the token
 	hasty    bool          // the last wait did; under the token
+	parted   uint64        // the turn in which it went to another processor, or 0; under the token
 	pullFrom uint64        // bytes of a message that is worth a pull
 	yieldFor time.Duration // and yields before it sleeps
 	tick     time.Duration // of an attentive background poller

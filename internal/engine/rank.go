@@ -40,6 +40,7 @@ type Rank struct {
 	groups map[uint64]*groupState
 	// agreements outlive their groups: who is late asks how they ended.
 	agreements map[agreementKey]*agreement
+	forgotten  map[uint64]*forgotten // by group
 
 	waiters *waiter  // that rest
 	free    *Request // to be used again, spares of them
@@ -78,6 +79,7 @@ func newRank(p *Proc, world int) *Rank {
 		groups: make(map[uint64]*groupState),
 
 		agreements: make(map[agreementKey]*agreement),
+		forgotten:  make(map[uint64]*forgotten),
 	}
 	if p.Table != nil {
 		rk.table = p.Table(world)

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"gridrun/internal/hostclock"
 	"gridrun/internal/trace"
 	"gridrun/internal/wire"
 )
@@ -21,7 +22,7 @@ func observed(t *testing.T, n, events int) (*Proc, func() []*trace.Dump) {
 		ranks[r] = r
 		mem[r] = make([]byte, trace.Size(events))
 	}
-	clock := trace.NewClock()
+	clock := hostclock.New()
 	p := NewProc(Config{Ranks: ranks, Topology: topo, Record: func(r int) *trace.Recorder {
 		rec, err := trace.Attach(mem[r], r, clock)
 		if err != nil {

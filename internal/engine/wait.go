@@ -43,8 +43,10 @@ const (
 	farBrief        = 2 // over TCP, where a look takes 0.4 us
 	crowdedYieldFor = 50 * time.Microsecond
 	// sharedFor is how many waits look that briefly after one of full length that
-	// a yield has ended at once: its peer seems to be on the same processor.
+	// a yield has ended at once: its peer seems to be on the same processor, and
+	// there is no other, or they came together again in fewer waits than partFor.
 	sharedFor = 64
+	partFor   = 256
 	// eagerLooks are the first looks, one right after the other: a pause takes as
 	// long as an answer that is on its way.
 	eagerLooks = 100
@@ -143,7 +145,7 @@ func (p *Proc) yield(ctx context.Context, c condition, begin time.Time) (done, l
 		p.poller.Poll()
 		if c.ready() {
 			if i < 2 && !p.hasty {
-				p.shared.Store(sharedFor)
+				p.together()
 			}
 			return true, i >= 8
 		}
@@ -151,6 +153,18 @@ func (p *Proc) yield(ctx context.Context, c condition, begin time.Time) (done, l
 			return false, true
 		}
 	}
+}
+
+// together is for a wait that suggests that whom it waits for runs on the same
+// processor, by turns. Kernels put two there that wake each other, and leave them there
+// for 20 ms and more while another processor is idle; so this one goes elsewhere.
+// Called with the token held.
+func (p *Proc) together() {
+	if !p.crowded && (p.parted == 0 || p.turns-p.parted >= partFor) && spin.Part() {
+		p.parted = p.turns
+		return
+	}
+	p.shared.Store(sharedFor)
 }
 
 // hurry has the process that is waited for look at what has come, if nobody does

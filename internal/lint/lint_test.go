@@ -24,8 +24,9 @@ var layers = []struct {
 }{
 	{".", 0}, // the source that gridrun carries
 	{"internal/wire", 0},
-	{"internal/waittable", 0},
-	{"internal/trace", 0},
+	{"internal/hostclock", 0},
+	{"internal/waittable", 1},
+	{"internal/trace", 1},
 	{"internal/engine/match", 0},
 	{"internal/box", 0},
 	{"internal/engine/agree", 0},
@@ -37,23 +38,23 @@ var layers = []struct {
 	{"internal/lint", 0},
 	{"internal/board", 0},
 	{"internal/cost", 0},
-	{"internal/packet", 1},
-	{"internal/transport", 1},
-	{"internal/engine", 2},
-	{"internal/hostd", 2},
-	{"rt", 3},
-	{"collectives", 4},
-	{"rt/dsm", 5},
-	{"rt/checkpoint", 5},
-	{"lram", 6},
-	{"render", 7},
-	{"jobs", 8},
-	{"internal/agent", 3}, // supervises ranks; knows no job and no cache
-	{"launcher", 3},       // starts jobs; knows none
-	{"internal/testnet", 3},
-	{"bench", 9},
-	{"examples", 9},
-	{"cmd", 10},
+	{"internal/packet", 2},
+	{"internal/transport", 2},
+	{"internal/engine", 3},
+	{"internal/hostd", 3},
+	{"rt", 4},
+	{"collectives", 5},
+	{"rt/dsm", 6},
+	{"rt/checkpoint", 6},
+	{"lram", 7},
+	{"render", 8},
+	{"jobs", 9},
+	{"internal/agent", 4}, // supervises ranks; knows no job and no cache
+	{"launcher", 4},       // starts jobs; knows none
+	{"internal/testnet", 4},
+	{"bench", 10},
+	{"examples", 10},
+	{"cmd", 11},
 }
 
 // apart are rooms that must not meet even where layers would allow it.

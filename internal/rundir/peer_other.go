@@ -8,4 +8,4 @@ import (
 )
 
 // Peer relies on the directory, which is the user's alone.
-func Peer(*net.UnixConn) (uid int, ok bool) { return os.Getuid(), true }
+func Peer(*net.UnixConn) (uid, pid int, ok bool) { return os.Getuid(), 0, true }

@@ -124,11 +124,11 @@ func TestPeer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if uid, ok := Peer(c); !ok || uid != os.Getuid() {
+	if uid, pid, ok := Peer(c); !ok || uid != os.Getuid() || pid != os.Getpid() {
 		t.Errorf("%d, %v", uid, ok)
 	}
 	c.Close()
-	if uid, ok := Peer(c); ok {
+	if uid, _, ok := Peer(c); ok {
 		t.Errorf("a closed connection has user %d", uid)
 	}
 }

@@ -2,6 +2,7 @@ package trace
 
 import (
 	"fmt"
+	"gridrun/internal/hostclock"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -10,7 +11,7 @@ import (
 
 // A Recorder is a rank's pen. nil records nothing; who may hold nil asks first.
 type Recorder struct {
-	clock Clock
+	clock hostclock.Clock
 	head  *head
 	ring  []Event // nil: counters only
 
@@ -21,7 +22,7 @@ type Recorder struct {
 
 // Attach makes mem, Size(events) bytes of 8-byte aligned zeroes, the memory of a
 // rank, and tells whoever reads it that somebody writes.
-func Attach(mem []byte, rank int, clock Clock) (*Recorder, error) {
+func Attach(mem []byte, rank int, clock hostclock.Clock) (*Recorder, error) {
 	events := (len(mem) - HeadSize) / EventSize
 	if len(mem) < HeadSize || len(mem) != Size(events) || events > MaxEvents || uintptr(unsafe.Pointer(unsafe.SliceData(mem)))%8 != 0 {
 		return nil, fmt.Errorf("memory of %d bytes to record in: agent and rank must be of the same build", len(mem))

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"gridrun/internal/hostclock"
 	"strings"
 	"sync"
 	"testing"
@@ -18,7 +19,7 @@ func memory(events int) []byte {
 
 func attach(t testing.TB, mem []byte, rank int) *Recorder {
 	t.Helper()
-	r, err := Attach(mem, rank, NewClock())
+	r, err := Attach(mem, rank, hostclock.New())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -148,7 +149,7 @@ func TestUnused(t *testing.T) {
 
 func TestAttachRefuses(t *testing.T) {
 	for _, n := range []int{0, 1, HeadSize - 1, HeadSize + 1} {
-		if _, err := Attach(memory(1)[:n], 0, Clock{}); err == nil {
+		if _, err := Attach(memory(1)[:n], 0, hostclock.Clock{}); err == nil {
 			t.Errorf("%d bytes are taken", n)
 		}
 	}

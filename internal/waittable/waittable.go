@@ -2,13 +2,16 @@
 // blocked in, in memory that the host's agent shares: it reads the table
 // without the rank's help, also when the rank is stuck or dead. An entry is
 // written only when an operation leaves its polling phase, so that fast
-// operations pay nothing.
+// operations pay nothing. Times in it are the host's clock ([hostclock]), so they
+// mean the same to rank and agent, and a step of the time of day moves none.
 package waittable
 
 import (
 	"sync/atomic"
 	"time"
 	"unsafe"
+
+	"gridrun/internal/hostclock"
 )
 
 const (
@@ -61,7 +64,7 @@ type Wait struct {
 	Tag   int32
 	Seq   uint32 // number of the collective call in its group, 0: not a collective
 	Group uint64
-	Since time.Time
+	Since time.Time // of time.Now
 
 	// Of a collective, what all members must agree on:
 	Root    int32  // group rank, -1: none
@@ -86,7 +89,7 @@ func (t Table) Enter(w Wait) int {
 		atomic.StoreInt32(&e.tag, w.Tag)
 		atomic.StoreUint32(&e.seq, w.Seq)
 		atomic.StoreUint64(&e.group, w.Group)
-		atomic.StoreInt64(&e.since, w.Since.UnixNano())
+		atomic.StoreInt64(&e.since, hostclock.Shared().At(w.Since))
 		atomic.StoreInt64(&e.count, w.Count)
 		atomic.StoreInt32(&e.root, w.Root)
 		atomic.StoreUint32(&e.elem, w.Elem)
@@ -124,7 +127,7 @@ func (t Table) Read() []Wait {
 				Tag:   atomic.LoadInt32(&e.tag),
 				Seq:   atomic.LoadUint32(&e.seq),
 				Group: atomic.LoadUint64(&e.group),
-				Since: time.Unix(0, atomic.LoadInt64(&e.since)),
+				Since: hostclock.Shared().Time(atomic.LoadInt64(&e.since)),
 
 				Count:   atomic.LoadInt64(&e.count),
 				Root:    atomic.LoadInt32(&e.root),

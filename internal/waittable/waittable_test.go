@@ -4,6 +4,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"gridrun/internal/hostclock"
 )
 
 func TestEnterReadLeave(t *testing.T) {
@@ -22,7 +24,7 @@ func TestEnterReadLeave(t *testing.T) {
 		t.Fatalf("%d entries", len(got))
 	}
 	for i, w := range got {
-		if w.Op != uint8(i) || w.Peer != int32(-i) || w.Tag != 7 || w.Seq != 9 || w.Group != 1<<60 || !w.Since.Equal(time.Unix(0, now.UnixNano())) ||
+		if w.Op != uint8(i) || w.Peer != int32(-i) || w.Tag != 7 || w.Seq != 9 || w.Group != 1<<60 || !w.Since.Equal(now) ||
 			w.Root != int32(i) || w.Count != 1<<40 || w.Elem != 77 || w.Members != 93 {
 			t.Fatalf("entry %d: %+v", i, w)
 		}
@@ -33,6 +35,24 @@ func TestEnterReadLeave(t *testing.T) {
 	table.Leave(-1)
 	if got := table.Read(); len(got) != 0 {
 		t.Fatalf("%d entries stay", len(got))
+	}
+}
+
+// What a table holds is no time of day: a clock that is set between Enter and
+// Read would otherwise make a wait last for hours, or end before it began.
+func TestSinceIsTheHostsClock(t *testing.T) {
+	mem := make([]byte, RankSize)
+	before := hostclock.Shared().Now()
+	At(mem).Enter(Wait{Since: time.Now()})
+	after := hostclock.Shared().Now()
+	since := At(mem).entries[0].since
+	if since < before || since > after {
+		t.Errorf("the table says %d, the host's clock went from %d to %d", since, before, after)
+	}
+	// As another process of the host reads it, later.
+	w := At(mem).Read()[0]
+	if d := time.Since(w.Since); d < 0 || d > time.Minute {
+		t.Errorf("it has waited for %v", d)
 	}
 }
 

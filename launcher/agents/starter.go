@@ -22,6 +22,14 @@ type Starter interface {
 // the first is.
 type Planner interface{ Plan(hosts []place.Host) }
 
+// A Sleeper is a Starter with processes between the launcher and agents, which
+// end when the launcher is silent. Sleep tells them that it will be, for as long
+// as the user likes, and takes no longer than the limit; Wake ends that.
+type Sleeper interface {
+	Sleep(limit time.Duration)
+	Wake()
+}
+
 // An Agent is the launcher's end of a started agent: what it reads is the
 // agent's output, what it writes the agent's input. When the agent and
 // everything it started has ended, Read returns io.EOF.

@@ -140,7 +140,7 @@ const acceptPause = 50 * time.Millisecond
 
 // ours says whether the peer is this user.
 func ours(c *net.UnixConn) bool {
-	uid, ok := rundir.Peer(c)
+	uid, _, ok := rundir.Peer(c)
 	return ok && uid == os.Getuid()
 }
 

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"gridrun/internal/hostclock"
 	"gridrun/internal/trace"
 	"gridrun/internal/wire"
 	"gridrun/launcher/place"
@@ -60,7 +61,7 @@ type Observer struct {
 	job   string // its id
 	plan  place.Plan
 	want  Want
-	clock trace.Clock
+	clock hostclock.Clock
 	boot  string
 
 	mu       sync.Mutex
@@ -92,7 +93,7 @@ func New(want Want, job string, plan place.Plan) (o *Observer, err error) {
 		return nil, nil
 	}
 	hosts := len(plan.Hosts)
-	o = &Observer{job: job, plan: plan, want: want, clock: trace.NewClock(), boot: trace.BootID(), pending: map[int]*recorded{}, ended: map[int]bool{},
+	o = &Observer{job: job, plan: plan, want: want, clock: hostclock.New(), boot: hostclock.BootID(), pending: map[int]*recorded{}, ended: map[int]bool{},
 		samples: make([][]timeline.Sample, hosts), shared: make([]bool, hosts), lines: map[int]timeline.Line{}, dropped: map[uint64][]int{}}
 	for i, host := range plan.Hosts {
 		o.shared[i] = host.Local() // a short job ends before the answer is there

@@ -30,8 +30,8 @@ func Jobs(dir string) ([]string, error) {
 	return names, nil
 }
 
-// List asks every job; those that end meanwhile are left out, and of those that
-// do not answer only the id is known, and State says so.
+// List asks every job; those that end meanwhile are left out. Of those that do
+// not answer not much is known, and State says so.
 func List(ctx context.Context, dir string) ([]Summary, error) {
 	ids, err := Jobs(dir)
 	if err != nil {
@@ -42,8 +42,11 @@ func List(ctx context.Context, dir string) ([]Summary, error) {
 	for i, id := range ids {
 		wg.Go(func() {
 			r, err := ask(ctx, dir, id, request{Ask: "summary"})
+			var asleep *stoppedError
 			switch {
 			case errors.Is(err, errEnded):
+			case errors.As(err, &asleep):
+				all[i] = Summary{Job: id, Pid: asleep.pid, State: "stopped", Program: commandLine(asleep.pid)}
 			case err != nil:
 				all[i] = Summary{Job: id, State: "no answer"}
 			case r.Summary != nil:
@@ -96,22 +99,32 @@ func Stacks(ctx context.Context, dir, id string, all bool) (string, error) {
 var errEnded = errors.New("it has ended")
 
 func ask(ctx context.Context, dir, id string, q request) (r reply, err error) {
-	c, err := (&net.Dialer{}).DialContext(ctx, "unix", filepath.Join(dir, id+suffix))
+	conn, err := (&net.Dialer{}).DialContext(ctx, "unix", filepath.Join(dir, id+suffix))
 	if err != nil {
 		return r, fmt.Errorf("job %s: %w: %w", id, errEnded, err)
 	}
-	defer c.Close()
-	stop := context.AfterFunc(ctx, func() { c.Close() })
+	ctx, cancel := context.WithCancelCause(ctx)
+	stop := context.AfterFunc(ctx, func() { conn.Close() })
+	defer conn.Close()
 	defer stop()
-	c.SetDeadline(time.Now().Add(readLimit + answerLimit))
+	var watch sync.WaitGroup
+	defer watch.Wait()
+	defer cancel(nil)
+	watch.Go(func() { watchStopped(ctx, cancel, conn) })
+	conn.SetDeadline(time.Now().Add(readLimit + answerLimit))
 	line, err := json.Marshal(q)
 	if err != nil {
 		return r, err
 	}
-	if _, err := c.Write(append(line, '\n')); err != nil {
-		return r, fmt.Errorf("job %s: %w: %w", id, errEnded, err)
+	if _, err = conn.Write(append(line, '\n')); err != nil {
+		err = fmt.Errorf("%w: %w", errEnded, err)
+	} else {
+		r, err = readReply(conn)
 	}
-	if r, err = readReply(c); err != nil {
+	if err != nil {
+		if ctx.Err() != nil {
+			err = context.Cause(ctx)
+		}
 		return r, fmt.Errorf("job %s: %w", id, err)
 	}
 	return r, nil

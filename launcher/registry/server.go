@@ -188,6 +188,6 @@ func readRequest(r io.Reader) (q request, err error) {
 
 // trusted says that the process at the other end is this user's, or root's.
 func trusted(c *net.UnixConn) bool {
-	uid, ok := rundir.Peer(c)
+	uid, _, ok := rundir.Peer(c)
 	return ok && (uid == os.Getuid() || uid == 0)
 }

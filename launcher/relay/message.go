@@ -27,6 +27,7 @@ type Message struct {
 	Subsystem *Exec     `msgpack:",omitempty"`
 	Push      *Push     `msgpack:",omitempty"`
 	Progress  *Progress `msgpack:",omitempty"`
+	Rest      *Rest     `msgpack:",omitempty"`
 	Done      *Done     `msgpack:",omitempty"`
 }
 
@@ -90,6 +91,10 @@ type File struct{ Path, Name, Hash string }
 
 // Progress is told while files are pushed.
 type Progress struct{ Done, Total int64 }
+
+// Rest says that the launcher is about to be stopped (Ctrl-Z), or goes on. Done
+// answers.
+type Rest struct{ On bool }
 
 // Done is the end of what was asked for, with Error when it failed.
 type Done struct {

@@ -9,6 +9,8 @@ import (
 	"reflect"
 	"testing"
 	"time"
+
+	"github.com/hashicorp/yamux"
 )
 
 // Every host is reached once, by one that was reached before, nobody starts more
@@ -65,6 +67,7 @@ func messages() []*Message {
 		{Subsystem: &Exec{Conn: 1, What: "sftp"}},
 		{Push: &Push{Conn: 1, Dir: "/d", Files: []File{{"/p", "n", "h"}}}},
 		{Progress: &Progress{Done: 1, Total: 2}},
+		{Rest: &Rest{On: true}},
 		{Done: &Done{Error: "e", Address: "a", Paths: []string{"p"}}},
 	}
 }
@@ -255,6 +258,84 @@ func TestSlowStream(t *testing.T) {
 	}
 	if n := <-sent; n == 0 || n > 1<<20 {
 		t.Errorf("%d bytes went into a stream that nobody reads", n)
+	}
+}
+
+// A launcher is an end of a connection that can be stopped: it then reads nothing
+// and says nothing.
+type stoppable struct {
+	io.ReadWriteCloser
+	stopped chan struct{} // holds a token while it is stopped
+}
+
+func (s *stoppable) Read(b []byte) (int, error) {
+	n, err := s.ReadWriteCloser.Read(b)
+	s.stopped <- struct{}{}
+	<-s.stopped
+	return n, err
+}
+
+// A relay bears the silence of a launcher that is stopped for as long as it was
+// asked to, and of no other.
+func TestRest(t *testing.T) {
+	const patience = 60 * time.Millisecond
+	a, b := net.Pipe()
+	c := &stoppable{a, make(chan struct{}, 1)}
+	mux, err := yamux.Client(c, config()) // no looks of its own: it is another process
+	if err != nil {
+		t.Fatal(err)
+	}
+	launcher := &Session{mux: mux}
+	host, err := Server(b, patience)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { launcher.Close(); host.Close() })
+	go func() {
+		for {
+			stream, err := host.Accept()
+			if err != nil {
+				return
+			}
+			if m, err := Read(stream); err == nil && m.Rest != nil {
+				host.Rest(m.Rest.On)
+				Write(stream, &Message{Done: &Done{}})
+			}
+		}
+	}()
+	alive := func(when string) {
+		t.Helper()
+		select {
+		case <-host.Done():
+			t.Fatalf("%s: the relay has ended", when)
+		case <-time.After(5 * patience): // were it to count, it would have ended by then
+		}
+	}
+	alive("a launcher that answers")
+	if err := launcher.AskRest(true, time.Minute); err != nil {
+		t.Fatal(err)
+	}
+	c.stopped <- struct{}{}
+	alive("a launcher that is stopped")
+	<-c.stopped
+	if err := launcher.AskRest(false, time.Minute); err != nil {
+		t.Fatal(err)
+	}
+	alive("a launcher that goes on")
+	c.stopped <- struct{}{}
+	select {
+	case <-host.Done():
+	case <-time.After(time.Minute):
+		t.Fatal("a launcher that is silent does not end the relay")
+	}
+	<-c.stopped
+}
+
+// A relay that does not answer is not waited for beyond the limit.
+func TestAskRestOfADeafRelay(t *testing.T) {
+	launcher, _ := pair(t)
+	if err := launcher.AskRest(true, 10*time.Millisecond); err == nil {
+		t.Error("an answer from nobody")
 	}
 }
 

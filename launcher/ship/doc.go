@@ -13,8 +13,8 @@
 //     do each other no harm. Directories are 0700, files 0700 or 0600.
 //  3. [Stage] puts a job's inputs into a directory of that job's own, under
 //     their own names; [Unstage] removes it.
-//  4. [Prune] removes cache entries that nobody has used for 30 days, and copies
-//     that were not finished within a day; Ship calls it when it has brought
+//  4. [Prune] removes cache entries that nobody has used for 30 days, and unfinished
+//     copies that have not grown for 10 minutes, as killed launchers leave them; Ship calls it when it has brought
 //     something. Who starts a cached binary refreshes the file named `used` beside
 //     it. A program that still runs survives its removal, as on any Unix.
 //

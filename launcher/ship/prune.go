@@ -15,13 +15,14 @@ import (
 // MaxAge is for how long an entry of the cache may lie unused.
 const MaxAge = 30 * 24 * time.Hour
 
-// maxUnfinished is for how long a copy may lie unfinished: whoever made it is
-// gone then, as every byte has to follow the one before within a minute.
-const maxUnfinished = 24 * time.Hour
+// maxUnfinished is for how long a copy may lie unfinished without growing: whoever
+// made it is gone then, as every byte has to follow the one before within a minute.
+const maxUnfinished = 10 * time.Minute
 
 // Prune removes from the cache directory dir the entries that nobody has used
-// for MaxAge, and what is left of copies that were begun a day ago and never
-// finished. It returns the hashes of the entries. What is no cache entry stays.
+// for MaxAge, and what is left of copies that have not grown for 10 minutes and
+// were never finished. now is the host's own time. It returns the hashes of the
+// entries. What is no cache entry stays.
 func Prune(client *sftp.Client, dir string, now time.Time) ([]string, error) {
 	entries, err := client.ReadDir(dir)
 	if err != nil {

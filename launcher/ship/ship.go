@@ -62,8 +62,11 @@ func Ship(ctx context.Context, client *sftp.Client, files []File, dir string, pr
 	}
 	if len(missing) > 0 {
 		// The cache has grown, so what nobody needs goes. That is housekeeping: what
-		// cannot be removed now is looked at again when something is brought.
-		Prune(client, dir, time.Now())
+		// cannot be removed now is looked at again when something is brought. The
+		// host's clock may be another than ours: what was written last tells its time.
+		if info, err := client.Lstat(paths[missing[len(missing)-1]]); err == nil {
+			Prune(client, dir, info.ModTime())
+		}
 	}
 	return paths, nil
 }

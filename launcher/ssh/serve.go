@@ -44,7 +44,13 @@ func Relay(conn io.ReadWriteCloser, patience time.Duration) error {
 		}
 		streams.Go(func() {
 			defer stream.Close()
-			if m, err := relay.Read(stream); err == nil {
+			m, err := relay.Read(stream)
+			switch {
+			case err != nil:
+			case m.Rest != nil:
+				session.Rest(m.Rest.On)
+				relay.Write(stream, done(nil))
+			default:
 				r.serve(stream, m)
 			}
 		})

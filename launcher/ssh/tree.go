@@ -192,6 +192,49 @@ func (n *node) startRelay(ctx context.Context) (*relayed, error) {
 	return &relayed{session: session, agent: agent, via: via}, nil
 }
 
+// Sleep has the relays bear that the launcher is stopped, until Wake. Those that
+// do not answer within the limit are left as they are.
+func (s *Starter) Sleep(limit time.Duration) { s.rest(true, limit) }
+
+// Wake says that the launcher goes on.
+func (s *Starter) Wake() { s.rest(false, wakeLimit) }
+
+// wakeLimit is how long a relay may take to answer a launcher that goes on.
+const wakeLimit = 10 * time.Second
+
+func (s *Starter) rest(on bool, limit time.Duration) {
+	s.mu.Lock()
+	t := s.tree
+	s.mu.Unlock()
+	if t == nil {
+		return
+	}
+	var all sync.WaitGroup
+	for _, r := range t.relays() {
+		all.Go(func() { r.session.AskRest(on, limit) }) // one that has ended needs no rest
+	}
+	all.Wait()
+}
+
+// relays are those that run.
+func (t *tree) relays() (running []*relayed) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, n := range t.nodes {
+		if n.relaying == nil {
+			continue
+		}
+		select {
+		case <-n.relaying:
+			if n.relay != nil {
+				running = append(running, n.relay)
+			}
+		default:
+		}
+	}
+	return running
+}
+
 // relayConn is what the relay's session runs over. The end of a relay is not
 // that of the host's own agent; with a host that has died the session ends only
 // when the connection is closed, and what runs through it when it is killed.

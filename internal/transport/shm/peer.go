@@ -196,7 +196,7 @@ func (p *peer) write(f *transport.Frame, limit uint64) (bool, error) {
 	for {
 		left := len(f.Body) - f.Done
 		size := min(left, pieceMax)
-		if rest := p.out.rest() - longHeader; rest >= pieceMin {
+		if rest := p.out.rest() - bodyAt(longHeader, bulky); rest >= pieceMin {
 			size = min(size, rest)
 		}
 		h.Off = f.Off + uint64(f.Done)

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 
+	"gridrun/internal/spin"
 	"gridrun/internal/transport"
 	"gridrun/internal/wire"
 )
@@ -13,12 +14,16 @@ import (
 //	short   first | Src Dst | Group | Tag Elem | Credit Seq | body
 //	long    first | the encoded wire.Header                 | body
 //
+// A body of bulky bytes or more begins with a cache line: it is written in whole ones.
+//
 // first, 8 bytes, is the body's length, the frame's kind (with longBit), Op and
 // Flags; it is never 0. Eager frames are short unless they carry a number for a
 // timeline: with up to 24 bytes of body they fit one line.
 const (
 	shortHeader = 40
 	longHeader  = 8 + wire.HeaderSize
+
+	bulky = 512
 
 	longBit  = 0x80
 	markWord = uint64(0xff) << 32 // in place of a kind: the next record is at the start
@@ -27,13 +32,21 @@ const (
 // short tells whether a frame makes a short record.
 func short(h *wire.Header) bool { return h.Kind == wire.Eager && h.Off|h.Send|h.Recv == 0 }
 
+// bodyAt is where a body of n bytes begins, behind so many bytes of header.
+func bodyAt(head, n int) int {
+	if n >= bulky {
+		return (head + line - 1) &^ (line - 1)
+	}
+	return head
+}
+
 // sizeOf is what a frame's record takes.
 func sizeOf(h *wire.Header, body int) int {
 	head := longHeader
 	if short(h) {
 		head = shortHeader
 	}
-	return (head + body + line - 1) &^ (line - 1)
+	return (bodyAt(head, body) + body + line - 1) &^ (line - 1)
 }
 
 // briefly tells whether a record is short and worth delivering with others.
@@ -47,7 +60,7 @@ func encode(b []byte, h *wire.Header, body []byte) (first uint64) {
 	first = uint64(len(body)) | uint64(h.Kind)<<32 | uint64(h.Op)<<40 | uint64(h.Flags)<<48
 	if !short(h) {
 		h.Encode(b[8:longHeader])
-		copy(b[longHeader:], body)
+		place(b[bodyAt(longHeader, len(body)):], body)
 		return first | longBit<<32
 	}
 	le := binary.LittleEndian
@@ -59,10 +72,12 @@ func encode(b []byte, h *wire.Header, body []byte) (first uint64) {
 	if len(body) == 8 {
 		binary.NativeEndian.PutUint64(b[shortHeader:], binary.NativeEndian.Uint64(body))
 	} else {
-		copy(b[shortHeader:], body)
+		place(b[bodyAt(shortHeader, len(body)):], body)
 	}
 	return first
 }
+
+func place(b, body []byte) { spin.CopyOver(b[:len(body)], body) }
 
 // decode reads the record at the start of b, whose first word is given: the frame,
 // its body and what the record takes. It looks at each word once, since whoever
@@ -76,13 +91,15 @@ func decode(first uint64, b []byte, h *wire.Header) (body []byte, size int, err 
 		if err := h.Decode(b[8:longHeader]); err != nil {
 			return nil, 0, fmt.Errorf("shared ring: %w", err)
 		}
-		size = (longHeader + n + line - 1) &^ (line - 1)
+		at := bodyAt(longHeader, n)
+		size = (at + n + line - 1) &^ (line - 1)
 		if int(h.Body) != n || size > len(b) || h.Kind != wire.Data && n > transport.EagerMax {
 			return nil, 0, fmt.Errorf("shared ring: %w: %v with a body of %d bytes, %d in its record, %d before the end", wire.ErrFrame, h.Kind, h.Body, n, len(b))
 		}
-		return b[longHeader : longHeader+n : longHeader+n], size, nil
+		return b[at : at+n : at+n], size, nil
 	}
-	size = (shortHeader + n + line - 1) &^ (line - 1)
+	at := bodyAt(shortHeader, n)
+	size = (at + n + line - 1) &^ (line - 1)
 	if wire.Kind(kind) != wire.Eager || uint32(first) > transport.EagerMax || size > len(b) {
 		return nil, 0, fmt.Errorf("shared ring: %w: short record of kind %d with a body of %d bytes, %d before the end", wire.ErrFrame, kind, n, len(b))
 	}
@@ -96,5 +113,5 @@ func decode(first uint64, b []byte, h *wire.Header) (body []byte, size int, err 
 	if h.Src < 0 || h.Dst < 0 {
 		return nil, 0, fmt.Errorf("shared ring: %w: ranks %d to %d", wire.ErrFrame, h.Src, h.Dst)
 	}
-	return b[shortHeader : shortHeader+n : shortHeader+n], size, nil
+	return b[at : at+n : at+n], size, nil
 }

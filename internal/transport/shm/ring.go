@@ -210,7 +210,7 @@ func (s *Segment) find(i, j int) (ring, bool, error) {
 }
 
 // longest is the largest record: no mark is further than that from the end.
-const longest = (longHeader + transport.EagerMax + line - 1) &^ (line - 1)
+const longest = (longHeader+line-1)&^(line-1) + transport.EagerMax
 
 // In a ring that is read empty, but for what the reader keeps, it fits.
 var _ [ringSize - publishEvery - line - longest]struct{}

@@ -98,6 +98,11 @@ func (l *link) spreads(f *transport.Frame) bool {
 func (l *link) spread(f *transport.Frame) {
 	n := &l.lanes
 	n.mu.Lock()
+	if n.closed { // since spreads looked: nobody would take it from pending any more
+		n.mu.Unlock()
+		l.n.sink.Sent(f, ErrBroken)
+		return
+	}
 	n.pending = append(n.pending, &bulk{f: f})
 	out := slices.Clone(n.out)
 	n.mu.Unlock()

@@ -133,6 +133,30 @@ func TestLaneBreaks(t *testing.T) {
 	}
 }
 
+// A link that goes down just when a frame is about to be spread over its lanes.
+func TestLinkGoesDownBeforeSpread(t *testing.T) {
+	noGoroutineStays(t)
+	recs, sinks := recorders(t, 2)
+	m := newLaneMesh(t, sinks)
+	start(t, m, recs, 0, 1)
+	l := m.nets[0].link(1)
+	f := data(1, pattern(1, 4<<20))
+	l.mu.Lock()
+	spreads := l.spreads(f)
+	l.mu.Unlock()
+	if !spreads {
+		t.Fatal("a long frame does not go by lanes")
+	}
+	m.nets[0].Kill(1, errors.New("killed by the test"))
+	recs[0].Until("Down", func() bool { return len(recs[0].Downs(1)) > 0 })
+	l.spread(f)
+	recs[0].UntilSent(2 + 1)
+	if _, _, failed := recs[0].Counts(); failed != 1 {
+		t.Errorf("%d frames failed", failed)
+	}
+	m.close()
+}
+
 // A peer that is killed in the middle of long frames: every frame comes back.
 func TestKillWithLanes(t *testing.T) {
 	noGoroutineStays(t)

@@ -228,3 +228,15 @@ func FuzzOpen(f *testing.F) {
 		}
 	})
 }
+
+// Offset and size of a variable may each fit 64 bits and their sum not.
+func TestFarVariable(t *testing.T) {
+	h := &header{version: 5, dims: []dim{{"t", 0}, {"x", 1 << 62}}, vars: []variable{{name: "v", dims: []int{0, 1}, dtype: array.Int8, begin: math.MaxInt64 - 7}}, numrecs: 1}
+	l, err := h.arrange(1000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := h.check(l, 1000); err == nil || !strings.Contains(err.Error(), "holds 0 of them") {
+		t.Errorf("a variable far behind the end of the file: %v", err)
+	}
+}

@@ -71,8 +71,8 @@ func (h *header) check(l layout, fileSize int64) error {
 			}
 			// there: records of which this variable's part is whole
 			var there int64
-			if room := fileSize - v.begin - l.vsize[i]; room >= 0 {
-				there = room/l.recsize + 1
+			if v.begin <= fileSize && l.vsize[i] <= fileSize-v.begin { // their sum may not fit an int64
+				there = (fileSize-v.begin-l.vsize[i])/l.recsize + 1
 			}
 			if there < l.numrecs {
 				return fmt.Errorf("truncated: variable %s has %d records of %d bytes from byte %d on, %d bytes apart; the file ends at byte %d and holds %d of them",

@@ -390,3 +390,30 @@ func TestChurn(t *testing.T) {
 	}
 	askers.Wait()
 }
+
+// Somebody asks for a block just as its prefetch finds no room and the cache is closed.
+func TestCloseAnswersWhoAskedLate(t *testing.T) {
+	region, err := memory.New(4 * arena.Unit)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer region.Close()
+	c := New(region, 0, region.Size(), 0) // the test is its worker
+	key := Key{1, 1}
+	if !c.Prefetch(key, 10, nil) {
+		t.Fatal("not queued")
+	}
+	b := c.next()
+	ch := make(chan answer, 1)
+	c.Get(key, 10, nil, func(b *Block, how How, err error) { ch <- answer{b, how, err} })
+	c.Close()
+	c.finish(b, nowhere, 0, errNoRoom)
+	select {
+	case a := <-ch:
+		if !errors.Is(a.err, ErrClosed) {
+			t.Errorf("answered with %v", a.err)
+		}
+	default:
+		t.Error("nobody answers")
+	}
+}

@@ -129,6 +129,9 @@ func (c *Cache) fill(ctx context.Context, b *Block, off int64) (how How, err err
 func (c *Cache) finish(b *Block, off int64, how How, err error) {
 	c.mu.Lock()
 	waiters := b.waiters
+	if errors.Is(err, errNoRoom) && c.closed {
+		err = ErrClosed // no worker would come back to it
+	}
 	if errors.Is(err, errNoRoom) && len(waiters) > 0 {
 		// Somebody has asked for it just now: it is no prefetch any more.
 		b.state, b.demanded = queued, true

@@ -1,6 +1,6 @@
 //go:build !linux
 
-package trace
+package hostclock
 
 import "time"
 

@@ -1,0 +1,5 @@
+//go:build !amd64
+
+package spin
+
+func copyOver(dst, src []byte) { copy(dst, src) }

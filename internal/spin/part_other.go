@@ -1,0 +1,5 @@
+//go:build !linux
+
+package spin
+
+func part() bool { return false }
