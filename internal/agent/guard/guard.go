@@ -77,7 +77,16 @@ func start(files []*os.File, sys *syscall.SysProcAttr, args ...string) (pid int,
 	for _, f := range files {
 		attr.Files = append(attr.Files, f.Fd())
 	}
-	return syscall.ForkExec(SelfExe, append([]string{"gridrun", "__agent"}, args...), attr)
+	pid, err = syscall.ForkExec(SelfExe, append([]string{"gridrun", "__agent"}, args...), attr)
+	return pid, unmounted(err, SelfExe)
+}
+
+// unmounted says what is amiss where gridrun does not find itself.
+func unmounted(err error, self string) error {
+	if _, missing := os.Lstat(self); errors.Is(err, syscall.ENOENT) && missing != nil {
+		return fmt.Errorf("%w: %s; mount /proc", err, self)
+	}
+	return err
 }
 
 // socket is what stands between guard and agent: the guard's end, and the
