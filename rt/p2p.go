@@ -2,6 +2,7 @@ package rt
 
 import (
 	"context"
+	"math"
 	"unsafe"
 
 	"gridrun/internal/engine"
@@ -14,7 +15,7 @@ func payload[T any](x []T) (engine.Payload, error) {
 		return engine.Payload{}, err
 	}
 	var zero T
-	return engine.Payload{Bytes: engine.Bytes(x), Elem: sig, Size: int(unsafe.Sizeof(zero))}, nil
+	return engine.Payload{Bytes: engine.Bytes(x), Elem: sig, Size: uint32(min(unsafe.Sizeof(zero), math.MaxUint32))}, nil
 }
 
 // typeError is payload's error in the runtime's form.

@@ -179,11 +179,14 @@ func (c *Comm) checkTag(op Op, tag Tag, any bool) error {
 	return &Error{Op: op.String(), Rank: c.me, Peer: AnyRank, Tag: AnyTag, Err: fmt.Errorf("tag %d is negative; user tags are 0 and up", tag)}
 }
 
-// Payload is a message's bytes and what they are.
+// Payload is a message's bytes and what they are. It travels in registers, for it
+// takes four words: a copy in memory would be read in wider pieces than it was written,
+// and wait until all that was stored before it, the last message too, has left the
+// processor.
 type Payload struct {
 	Bytes []byte
 	Elem  Signature
-	Size  int // bytes of an element
+	Size  uint32 // bytes of an element
 }
 
 // Send starts sending x to rank dst of the group.
@@ -196,7 +199,7 @@ func (c *Comm) Send(ctx context.Context, op Op, dst int, tag Tag, x Payload) (*R
 	}
 	r := requests.Get().(*Request)
 	r.rank, r.comm, r.kind, r.op, r.peer, r.tag = c.rank, c, sending, op, c.members[dst], tag
-	r.elem, r.size, r.buf, r.sync, r.began = x.Elem, x.Size, x.Bytes, op == OpSSend, c.rank.clock()
+	r.elem, r.size, r.buf, r.sync, r.began = x.Elem, int(x.Size), x.Bytes, op == OpSSend, c.rank.clock()
 	if ctx.Err() != nil {
 		err := r.wrap(errEnded(ctx))
 		r.free()
@@ -233,7 +236,7 @@ func (c *Comm) Recv(ctx context.Context, op Op, src int, tag Tag, x Payload, all
 // receive makes r a receive into x.Bytes.
 func (r *Request) receive(c *Comm, op Op, src int, tag Tag, x Payload) {
 	r.rank, r.comm, r.kind, r.op, r.peer, r.tag = c.rank, c, receiving, op, AnyRank, tag
-	r.elem, r.size, r.buf = x.Elem, x.Size, x.Bytes
+	r.elem, r.size, r.buf = x.Elem, int(x.Size), x.Bytes
 	if src >= 0 {
 		r.peer = c.members[src]
 	}

@@ -41,7 +41,8 @@
 //
 // # Locks
 //
-// rank.mu is the only lock around matching. It is not held when a frame is
+// rank.mu is the only lock around matching. It is a [bias.Mutex], as is a link's of
+// shared memory: nearly free for the goroutine that is the rank. It is not held when a frame is
 // posted, because a network may deliver or report back on the caller's stack; a
 // push does neither.
 // Order: the poll token, then a network's own locks, then rank.mu.

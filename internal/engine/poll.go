@@ -4,6 +4,7 @@ import (
 	"runtime"
 	"time"
 
+	"gridrun/internal/bias"
 	"gridrun/internal/spin"
 )
 
@@ -27,6 +28,9 @@ const (
 	// lingerLooks are the background poller's looks after the last frame: the
 	// next piece of a transfer finds it there.
 	lingerLooks = 200
+	// manyTurns are how often waiters have polled when it becomes worth some
+	// milliseconds of another thread to make locks cheaper.
+	manyTurns = 2000
 )
 
 // takeToken makes the caller the one that polls, if there is something to poll
@@ -35,7 +39,9 @@ func (p *Proc) takeToken() bool {
 	if p.poller == nil || p.closing.Load() || !p.token.TryLock() {
 		return false
 	}
-	p.turns++
+	if p.turns++; p.turns == manyTurns {
+		p.preparing.Go(bias.Prepare)
+	}
 	spin.Store(p.attention, 1)
 	p.poller.Watch(true)
 	return true

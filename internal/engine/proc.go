@@ -81,6 +81,8 @@ type Proc struct {
 	closing  atomic.Bool
 	quit     chan struct{} // closed with closing
 	joined   sync.WaitGroup
+	// preparing is joined when the token is Close's for ever.
+	preparing sync.WaitGroup
 
 	// gone[r] says that world rank r has ended and why; set once, by Down or Bye.
 	gone  []atomic.Pointer[end]
@@ -222,6 +224,7 @@ func (p *Proc) Close() error {
 	}
 	// Whoever polls still sees closing and gives the token up; nobody takes it then.
 	p.token.Lock()
+	p.preparing.Wait()
 	for _, n := range p.nets {
 		errs = append(errs, n.Close())
 	}

@@ -4,6 +4,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"gridrun/internal/bias"
 	"gridrun/internal/engine/match"
 	"gridrun/internal/trace"
 	"gridrun/internal/transport"
@@ -27,7 +28,7 @@ type Rank struct {
 		rec   *trace.Recorder
 	}
 
-	mu     sync.Mutex
+	mu     bias.Mutex
 	queues *match.Queues
 	peers  map[int32]*peer
 	extra  int                 // credit given beyond the first windows

@@ -32,6 +32,7 @@ var layers = []struct {
 	{"internal/engine/agree", 0},
 	{"internal/needs", 0},
 	{"internal/spin", 0},
+	{"internal/bias", 1},
 	{"internal/rundir", 0},
 	{"internal/cpuset", 0},
 	{"internal/proclook", 0},

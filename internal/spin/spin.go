@@ -1,8 +1,9 @@
 // Package spin has what a loop that waits for another processor does between
 // two looks: Pause for looks a few nanoseconds apart, Yield when whoever is
 // waited for may need this very processor, Part when it does, Block when it is to
-// sleep in a system call. Store is the cheapest way to show such a loop something, CopyOver the fastest
-// to write what it will read.
+// sleep in a system call. Store is the cheapest way to show such a loop something,
+// CopyOver the fastest to write what it will read; Claim and Fetch have cache lines
+// come in time.
 package spin
 
 // Pause tells the processor that this is a waiting loop (PAUSE, YIELD): the
@@ -36,3 +37,10 @@ func CopyOver(dst, src []byte) {
 	}
 	copyOver(dst[:len(src)], src)
 }
+
+// Claim has the cache line of p come to this processor, to be written, while the
+// program goes on.
+func Claim(p *uint64) { claim(p) }
+
+// Fetch has the four cache lines from that of p on come, to be read.
+func Fetch(p *uint64) { fetch(p) }

@@ -2,9 +2,9 @@ package shm
 
 import (
 	"fmt"
-	"sync"
 	"sync/atomic"
 
+	"gridrun/internal/bias"
 	"gridrun/internal/transport"
 	"gridrun/internal/wire"
 )
@@ -29,7 +29,7 @@ type peer struct {
 	local int // index in the segment
 	proc  int
 
-	mu          sync.Mutex // guards the sending half
+	mu          bias.Mutex // guards the sending half
 	out         writer     // out.ctl is nil before the first frame
 	first, last *transport.Frame
 	err         error // once set, every Post fails with it

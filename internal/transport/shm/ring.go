@@ -21,6 +21,10 @@ const (
 	// publishEvery is how many consumed bytes the reader gives back at a time.
 	// What it keeps leaves room for any record in a ring that is read empty.
 	publishEvery = 4 << 10
+
+	// ahead is how far before the records' places the sender fetches cache lines:
+	// a few messages, in which they have time to come.
+	ahead = 4 * line
 )
 
 // control is what the receiver tells the sender. The distance keeps it out of the
@@ -56,8 +60,6 @@ type writer struct {
 	ring
 	tail uint64 // written so far
 	head uint64 // as last read
-	// cleared is a position behind tail whose word is 0 already.
-	cleared uint64
 	// blocked says that frames are queued for want of room, or are about to be:
 	// a Poll that is signalled must try again. It is set before the receiver is
 	// asked for a signal, so that no signal finds it unset.
@@ -116,19 +118,15 @@ func (w *writer) rest() int { return ringSize - int(w.tail%ringSize) }
 func (w *writer) publish(size int, first uint64, lazily bool) {
 	at := w.word(w.tail)
 	w.tail += uint64(size)
-	if w.tail != w.cleared {
-		*w.word(w.tail) = 0
-	}
+	*w.word(w.tail) = 0
 	if lazily {
 		spin.Store(at, first)
 	} else {
 		atomic.SwapUint64(at, first)
 	}
-	// The word behind the next record, should it be short: its cache line comes here
-	// while nobody waits for it.
-	if next := w.tail + line; next+line-w.head <= ringSize {
-		*w.word(next) = 0
-		w.cleared = next
+	// The lines of records to come are fetched while nobody waits for them.
+	if next := w.tail + ahead; next-w.head < ringSize {
+		spin.Claim(w.word(next))
 	}
 }
 
