@@ -9,8 +9,9 @@
 // same loops in C.
 //
 //  1. A contender's program is started with all tests and sizes ([Job] for
-//     gridrun). For each it runs some operations to warm up, then decides how many
-//     make a sample (50 us or one operation) and how many samples fit its budget.
+//     gridrun). For each it runs operations for a tenth of its budget to warm up,
+//     where one is short, and decides by the fastest of them how many make a sample
+//     (50 us or one operation) and how many samples fit its budget.
 //  2. A sample is so many operations in a row after a barrier; its time is that of
 //     the slowest rank. Roots of rooted operations go round.
 //  3. Rank 0 prints a row for each test and size: least, median and percentiles.
