@@ -37,16 +37,21 @@ func names(which func(test) bool) (all []string) {
 	return all
 }
 
-// find is the test of that name, which may have an algorithm after a slash.
+// find is the test of that name, which may have a type and an operation after a
+// dash and an algorithm after a slash.
 func find(name string) (t test, ok bool) {
 	name, algorithm, named := strings.Cut(name, "/")
+	name, typeAndOp, typed := strings.Cut(name, "-")
 	i := slices.IndexFunc(tests, func(t test) bool { return t.name == name })
 	if i < 0 || named && (algorithm == "" || tests[i].isPair() || tests[i].ours || tests[i].grid) {
 		return t, false
 	}
-	t = tests[i]
+	t, ok = tests[i], true
 	t.algorithm = algorithm
-	return t, true
+	if typed {
+		t, ok = t.as(typeAndOp)
+	}
+	return t, ok
 }
 
 func (t test) fullName() string {
@@ -70,7 +75,7 @@ func (t Task) Check() error {
 		test, ok := find(name)
 		switch {
 		case !ok:
-			return fmt.Errorf("--tests %s: no such test; there are %s, and a collective may have an algorithm, such as allreduce/ring",
+			return fmt.Errorf("--tests %s: no such test; there are %s, and a collective may have an algorithm, such as allreduce/ring, a reduction a type of 8 to 64 bits and sum, prod, min or max, such as allreduce-int32-max",
 				name, strings.Join(append(PairTests(), CollectiveTests()...), ", "))
 		case test.isPair() && t.Ranks < 2:
 			return fmt.Errorf("-np %d: %s needs at least 2 ranks", t.Ranks, name)

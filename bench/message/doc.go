@@ -5,8 +5,9 @@
 // (half a round trip), bandwidth (windows of 64 messages, then an
 // acknowledgement), the same in both directions, and the rate of all pairs
 // (rank i with rank i + n/2), and how long a peer that computes holds a transfer up
-// (busy.go); and every collective. bench/peers/message.c has the
-// same loops in C.
+// (busy.go); and every collective, reductions also of other types than float64 and
+// with other operations than the sum (typed.go). bench/peers/message.c has the same
+// loops in C.
 //
 //  1. A contender's program is started with all tests and sizes ([Job] for
 //     gridrun). For each it runs operations for a tenth of its budget to warm up,

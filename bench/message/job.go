@@ -63,7 +63,8 @@ type rank struct {
 }
 
 // Job is a rank of gridrun's own run: BUDGET_MS TEST:SIZE,SIZE ... as for
-// bench/peers/message.c. TEST/NAME is a collective with the algorithm of that name.
+// bench/peers/message.c. TEST/NAME is a collective with the algorithm of that name, TEST-TYPE-OP a
+// reduction of that type with that operation.
 func Job(ctx context.Context, w *rt.World) error {
 	args := w.Args()
 	if len(args) == 0 {

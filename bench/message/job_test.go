@@ -11,7 +11,7 @@ import (
 // TestMeasure: every test runs with every number of ranks, sizes and zero calls.
 func TestMeasure(t *testing.T) {
 	for _, ranks := range []int{1, 2, 3, 5, 8} {
-		for _, test := range tests {
+		for _, test := range append(typed(t), tests...) {
 			if test.isPair() && ranks < 2 {
 				continue
 			}
@@ -40,4 +40,19 @@ func TestMeasure(t *testing.T) {
 			}
 		}
 	}
+}
+
+// typed are reductions of all types with all operations.
+func typed(t *testing.T) (all []test) {
+	for _, name := range []string{
+		"allreduce-int8-sum", "allreduce-int32-max", "allreduce-float32-min/ring", "reduce-int16-prod",
+		"reducescatter-int64-min", "scan-float64-max",
+	} {
+		test, ok := find(name)
+		if !ok || test.fullName() != name {
+			t.Fatalf("%s is found as %q, %v", name, test.fullName(), ok)
+		}
+		all = append(all, test)
+	}
+	return all
 }

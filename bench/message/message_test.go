@@ -59,6 +59,10 @@ func TestCheck(t *testing.T) {
 	for part, spoil := range map[string]func(*Task){
 		"at least 2 ranks": func(t *Task) { t.Ranks = 1 },
 		"no such test":     func(t *Task) { t.Tests = []string{"sing"} },
+		"allreduce-int9-":  func(t *Task) { t.Tests = []string{"allreduce-int9-sum"} },
+		"s allreduce-int8": func(t *Task) { t.Tests = []string{"allreduce-int8"} },
+		"bcast-int8-sum":   func(t *Task) { t.Tests = []string{"bcast-int8-sum"} },
+		"latency-":         func(t *Task) { t.Tests = []string{"latency-float32-max"} },
 		"multiples of 8":   func(t *Task) { t.Sizes = []int{12} },
 		"empty":            func(t *Task) { t.Budget = 0 },
 	} {

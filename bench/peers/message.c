@@ -7,6 +7,8 @@
  *
  *   row TEST SIZE SAMPLES MIN MEDIAN P90 P99      (nanoseconds an operation)
  *
+ * A reduction may name a type and an operation: allreduce-int32-max.
+ *
  * A sample is a number of operations in a row after a barrier, its time that of
  * the slowest rank. */
 #include <mpi.h>
@@ -111,23 +113,51 @@ static void busy(int bytes, int receiver)
 static void busyreceiver(int bytes) { busy(bytes, 1); }
 static void busysender(int bytes) { busy(bytes, 0); }
 
+/* Of the next reductions. */
+static MPI_Datatype type = MPI_DOUBLE;
+static MPI_Op fold = MPI_SUM;
+static int width = 8;
+
+/* Sets them from the text after a test's name, "-int32-max" or nothing, which need
+ * not be checked here: it was in compare.go. */
+static void reduces(const char *of)
+{
+	static const struct { const char *name; MPI_Datatype type; int width; } types[] = {
+		{"-float64-", MPI_DOUBLE, 8}, {"-float32-", MPI_FLOAT, 4}, {"-int64-", MPI_INT64_T, 8},
+		{"-int32-", MPI_INT32_T, 4}, {"-int16-", MPI_INT16_T, 2}, {"-int8-", MPI_INT8_T, 1},
+	};
+	static const struct { const char *name; MPI_Op op; } folds[] = {
+		{"sum", MPI_SUM}, {"prod", MPI_PROD}, {"min", MPI_MIN}, {"max", MPI_MAX},
+	};
+	type = MPI_DOUBLE, fold = MPI_SUM, width = 8;
+	for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
+		size_t n = strlen(types[i].name);
+		if (strncmp(of, types[i].name, n))
+			continue;
+		type = types[i].type, width = types[i].width;
+		for (size_t k = 0; k < sizeof folds / sizeof *folds; k++)
+			if (!strcmp(of + n, folds[k].name))
+				fold = folds[k].op;
+	}
+}
+
 static void barrier(int bytes) { (void)bytes; MPI_Barrier(MPI_COMM_WORLD); }
 static void bcast(int bytes) { MPI_Bcast(in, bytes, MPI_BYTE, root, MPI_COMM_WORLD); }
-static void allreduce(int bytes) { MPI_Allreduce(MPI_IN_PLACE, in, bytes / 8, MPI_DOUBLE, MPI_SUM, MPI_COMM_WORLD); }
+static void allreduce(int bytes) { MPI_Allreduce(MPI_IN_PLACE, in, bytes / width, type, fold, MPI_COMM_WORLD); }
 static void reduce(int bytes)
 {
 	/* Not in place: MPICH 4.0.2 then crashes when the root is not rank 0. */
-	MPI_Reduce(out, in, bytes / 8, MPI_DOUBLE, MPI_SUM, root, MPI_COMM_WORLD);
+	MPI_Reduce(out, in, bytes / width, type, fold, root, MPI_COMM_WORLD);
 }
 static void reducescatter(int bytes)
 {
-	MPI_Reduce_scatter_block(out, in, bytes / 8, MPI_DOUBLE, MPI_SUM, MPI_COMM_WORLD);
+	MPI_Reduce_scatter_block(out, in, bytes / width, type, fold, MPI_COMM_WORLD);
 }
 static void gather(int bytes) { MPI_Gather(out, bytes, MPI_BYTE, in, bytes, MPI_BYTE, root, MPI_COMM_WORLD); }
 static void scatter(int bytes) { MPI_Scatter(out, bytes, MPI_BYTE, in, bytes, MPI_BYTE, root, MPI_COMM_WORLD); }
 static void allgather(int bytes) { MPI_Allgather(out, bytes, MPI_BYTE, in, bytes, MPI_BYTE, MPI_COMM_WORLD); }
 static void alltoall(int bytes) { MPI_Alltoall(out, bytes, MPI_BYTE, in, bytes, MPI_BYTE, MPI_COMM_WORLD); }
-static void scan(int bytes) { MPI_Scan(MPI_IN_PLACE, in, bytes / 8, MPI_DOUBLE, MPI_SUM, MPI_COMM_WORLD); }
+static void scan(int bytes) { MPI_Scan(MPI_IN_PLACE, in, bytes / width, type, fold, MPI_COMM_WORLD); }
 
 /* A cube of doubles on each rank of a grid of three dimensions, which ends at its
  * sides, and a layer of halo around it: for each dimension from the last the outermost
@@ -257,7 +287,7 @@ static double warm(const struct test *t, int bytes, double budget)
 	return one;
 }
 
-static void measure(const struct test *t, int bytes, double budget)
+static void measure(const struct test *t, const char *name, int bytes, double budget)
 {
 	int plan[2]; /* samples, calls in each */
 	double one, *took, *slowest;
@@ -296,7 +326,7 @@ static void measure(const struct test *t, int bytes, double budget)
 	if (rank == 0) {
 		int last = plan[0] - 1;
 		qsort(slowest, plan[0], sizeof *slowest, ascending);
-		printf("row %s %d %d %.1f %.1f %.1f %.1f\n", t->name, bytes, plan[0],
+		printf("row %s %d %d %.1f %.1f %.1f %.1f\n", name, bytes, plan[0],
 			slowest[0], slowest[last / 2], slowest[last * 9 / 10], slowest[last * 99 / 100]);
 		fflush(stdout);
 	}
@@ -320,11 +350,13 @@ int main(int argc, char **argv)
 		if (!sizes)
 			continue;
 		*sizes++ = 0;
+		size_t n = strcspn(argv[i], "-");
 		for (size_t k = 0; k < sizeof tests / sizeof *tests; k++)
-			if (!strcmp(tests[k].name, argv[i]))
+			if (strlen(tests[k].name) == n && !strncmp(tests[k].name, argv[i], n))
 				t = &tests[k];
+		reduces(argv[i] + n);
 		for (char *s = strtok(sizes, ","); t && s; s = strtok(NULL, ","))
-			measure(t, atoi(s), budget);
+			measure(t, argv[i], atoi(s), budget);
 	}
 	MPI_Finalize();
 	return 0;
