@@ -13,3 +13,8 @@ var Hello string
 //
 //go:embed peers/message.c
 var Message string
+
+// Threads is a C program without MPI, the floor of some of these loops.
+//
+//go:embed peers/threads.c
+var Threads string

@@ -58,13 +58,19 @@ func (p Peer) Version(ctx context.Context) string {
 
 // Compile makes a program of the C source text in dir, and returns its path.
 func (p Peer) Compile(ctx context.Context, dir, name, text string) (string, error) {
-	source := filepath.Join(dir, name+".c")
+	return Compile(ctx, p.compiler, dir, strings.ReplaceAll(p.Name, " ", "")+"-"+name, text)
+}
+
+// Compile makes a program of that name of the C source text in dir, and returns its
+// path.
+func Compile(ctx context.Context, compiler, dir, name, text string) (string, error) {
+	program := filepath.Join(dir, name)
+	source := program + ".c"
 	if err := os.WriteFile(source, []byte(text), 0o600); err != nil {
 		return "", err
 	}
-	program := filepath.Join(dir, strings.ReplaceAll(p.Name, " ", "")+"-"+name)
-	if said, err := exec.CommandContext(ctx, p.compiler, "-O2", "-o", program, source).CombinedOutput(); err != nil {
-		return "", fmt.Errorf("%s: %v %s", p.compiler, err, strings.TrimSpace(string(said)))
+	if said, err := exec.CommandContext(ctx, compiler, "-O2", "-pthread", "-o", program, source).CombinedOutput(); err != nil {
+		return "", fmt.Errorf("%s: %v %s", compiler, err, strings.TrimSpace(string(said)))
 	}
 	return program, nil
 }

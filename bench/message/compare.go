@@ -37,17 +37,31 @@ func names(which func(test) bool) (all []string) {
 	return all
 }
 
+// mostThreads bounds the goroutines on which a peer computes.
+const mostThreads = 64
+
 // find is the test of that name, which may have a type and an operation after a
-// dash and an algorithm after a slash.
+// dash, and after a slash an algorithm or the number of goroutines that compute.
 func find(name string) (t test, ok bool) {
-	name, algorithm, named := strings.Cut(name, "/")
+	name, variant, named := strings.Cut(name, "/")
 	name, typeAndOp, typed := strings.Cut(name, "-")
 	i := slices.IndexFunc(tests, func(t test) bool { return t.name == name })
-	if i < 0 || named && (algorithm == "" || tests[i].isPair() || tests[i].ours || tests[i].grid) {
+	if i < 0 {
 		return t, false
 	}
-	t, ok = tests[i], true
-	t.algorithm = algorithm
+	switch t, ok = tests[i], true; {
+	case !named:
+	case t.held:
+		n, err := strconv.Atoi(variant)
+		if err != nil || n < 1 || n > mostThreads {
+			return t, false
+		}
+		t.threads = n
+	case variant == "" || t.isPair() || t.ours || t.grid:
+		return t, false
+	default:
+		t.algorithm = variant
+	}
 	if typed {
 		t, ok = t.as(typeAndOp)
 	}
@@ -55,10 +69,13 @@ func find(name string) (t test, ok bool) {
 }
 
 func (t test) fullName() string {
-	if t.algorithm == "" {
-		return t.name
+	switch {
+	case t.threads > 0:
+		return t.name + "/" + strconv.Itoa(t.threads)
+	case t.algorithm != "":
+		return t.name + "/" + t.algorithm
 	}
-	return t.name + "/" + t.algorithm
+	return t.name
 }
 
 // Ours tells whether one of the tests is gridrun's alone.
@@ -75,7 +92,7 @@ func (t Task) Check() error {
 		test, ok := find(name)
 		switch {
 		case !ok:
-			return fmt.Errorf("--tests %s: no such test; there are %s, and a collective may have an algorithm, such as allreduce/ring, a reduction a type of 8 to 64 bits and sum, prod, min or max, such as allreduce-int32-max",
+			return fmt.Errorf("--tests %s: no such test; there are %s, and a collective may have an algorithm, such as allreduce/ring, a reduction a type of 8 to 64 bits and sum, prod, min or max, such as allreduce-int32-max, and busyreceiver and busysender a number of goroutines that compute, such as busysender/4",
 				name, strings.Join(append(PairTests(), CollectiveTests()...), ", "))
 		case test.isPair() && t.Ranks < 2:
 			return fmt.Errorf("-np %d: %s needs at least 2 ranks", t.Ranks, name)

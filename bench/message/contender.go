@@ -62,9 +62,24 @@ func (c Contender) With(name string, flags ...string) Contender {
 	return c
 }
 
-// Peers are those of names (openmpi, mpich) that are installed, with their programs
-// compiled into dir; missing says which are not here, and why.
+// Threads is the name of what shows the floor of tests with a computing peer: plain
+// threads in C that share memory (bench/peers/threads.c).
+const Threads = "threads"
+
+// Peers are those of names (openmpi, mpich, threads) that are installed, with their
+// programs compiled into dir; missing says which are not here, and why.
 func Peers(ctx context.Context, dir string, over Over, names []string) (found []Contender, missing []string, err error) {
+	if slices.Contains(names, Threads) {
+		names = slices.DeleteFunc(slices.Clone(names), func(name string) bool { return name == Threads })
+		c := Contender{Name: Threads}
+		program, err := bench.Compile(ctx, "cc", dir, Threads, bench.Threads)
+		if err != nil {
+			missing = append(missing, Threads+": "+err.Error())
+		} else {
+			c.command = []string{program}
+			found = append(found, c)
+		}
+	}
 	peers, err := bench.Peers(names)
 	if err != nil {
 		return nil, nil, err

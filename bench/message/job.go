@@ -40,6 +40,7 @@ type test struct {
 	call     func(ctx context.Context, m *rank) error
 
 	algorithm string // "": the best
+	threads   int    // of a test that is held: goroutines that compute, 0 is 1
 }
 
 // A rank is what a test's call works on.
@@ -54,6 +55,7 @@ type rank struct {
 	ack       []byte
 	reqs      []*rt.Request
 	turn      int           // of a test that is held
+	threads   int           // likewise
 	took      time.Duration // likewise
 
 	// Of a test on a grid: the rank's cube with a layer of halo around it.
@@ -63,8 +65,9 @@ type rank struct {
 }
 
 // Job is a rank of gridrun's own run: BUDGET_MS TEST:SIZE,SIZE ... as for
-// bench/peers/message.c. TEST/NAME is a collective with the algorithm of that name, TEST-TYPE-OP a
-// reduction of that type with that operation.
+// bench/peers/message.c. TEST/NAME is a collective with the algorithm of that name, or
+// a test of a peer that computes on that many goroutines, TEST-TYPE-OP a reduction of
+// that type with that operation.
 func Job(ctx context.Context, w *rt.World) error {
 	args := w.Args()
 	if len(args) == 0 {
@@ -103,6 +106,7 @@ func (t test) measure(ctx context.Context, w *rt.World, bytes int, budget time.D
 	if t.algorithm != "" {
 		m.opts = []collectives.Option{collectives.Algorithm(t.algorithm)}
 	}
+	m.threads = max(t.threads, 1)
 	if _, err := t.run(ctx, m, 2); err != nil { // warms up
 		return err
 	}

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"gridrun/internal/needs"
 )
 
 func TestRows(t *testing.T) {
@@ -158,5 +160,39 @@ func TestLeftovers(t *testing.T) {
 			t.Fatalf("%d processes stay", left)
 		}
 		time.Sleep(time.Millisecond)
+	}
+}
+
+// A test with a computing peer may have a number of goroutines, others may not.
+func TestThreads(t *testing.T) {
+	for name, want := range map[string]int{"busyreceiver": 0, "busyreceiver/1": 1, "busysender/4": 4, "busysender/64": 64} {
+		got, ok := find(name)
+		if !ok || got.threads != want || got.fullName() != name {
+			t.Errorf("%s: %t, %d threads, %q", name, ok, got.threads, got.fullName())
+		}
+	}
+	for _, name := range []string{"busysender/", "busysender/0", "busysender/65", "busysender/-1", "busysender/x", "latency/2", "copy/1"} {
+		if _, ok := find(name); ok {
+			t.Errorf("%s is a test", name)
+		}
+	}
+}
+
+// The floor is measured with the loops of the others.
+func TestThreadsPeer(t *testing.T) {
+	needs.Command(t, "cc", "gcc")
+	found, missing, err := Peers(t.Context(), t.TempDir(), SharedMemory, []string{Threads})
+	if err != nil || len(missing) > 0 || len(found) != 1 {
+		t.Fatal(found, missing, err)
+	}
+	task := Task{Ranks: 4, Tests: []string{"latency", "busyreceiver/2", "busysender"}, Sizes: []int{8, 4096}, Budget: 1, Limit: time.Minute}
+	rows, err := found[0].Rows(t.Context(), task)
+	if err != nil || len(rows) != 4 {
+		t.Fatal(rows, err)
+	}
+	for i, r := range rows {
+		if want := task.Tests[1+i/2]; r.Test != want || r.Bytes != task.Sizes[i%2] || r.Median <= 0 || r.P99 < r.Median {
+			t.Errorf("%+v, want %s", r, want)
+		}
 	}
 }

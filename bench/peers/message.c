@@ -12,6 +12,7 @@
  * A sample is a number of operations in a row after a barrier, its time that of
  * the slowest rank. */
 #include <mpi.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -74,9 +75,10 @@ static void bidirectional(int bytes)
 	MPI_Waitall(2 * WINDOW, reqs, MPI_STATUSES_IGNORE);
 }
 
-/* Only rank 0's end of a transfer is timed, whose other end computes: see busy.go. */
+/* Only one end of a transfer is timed, whose other end computes: see busy.go. */
 static double held;           /* seconds, since run began */
 static int turn;
+static int threads;           /* that compute; TEST/THREADS says so */
 
 static void compute(double seconds)
 {
@@ -85,27 +87,39 @@ static void compute(double seconds)
 		;
 }
 
+static void *computes(void *unused)
+{
+	compute(4e-3);
+	return unused;
+}
+
 static void busy(int bytes, int receiver)
 {
 	char ack = 0;
+	int pairs = size / 2;
 	MPI_Request r;
-	if (rank == 0) {
+	if (rank < pairs) {
 		double began;
-		MPI_Recv(&ack, 1, MPI_BYTE, 1, 3, MPI_COMM_WORLD, MPI_STATUS_IGNORE);
+		MPI_Recv(&ack, 1, MPI_BYTE, rank + pairs, 3, MPI_COMM_WORLD, MPI_STATUS_IGNORE);
 		compute(2e-3 * (turn++ % 16) / 16);
 		began = MPI_Wtime();
 		if (receiver)
-			MPI_Send(out, bytes, MPI_BYTE, 1, 4, MPI_COMM_WORLD);
+			MPI_Send(out, bytes, MPI_BYTE, rank + pairs, 4, MPI_COMM_WORLD);
 		else
-			MPI_Recv(in, bytes, MPI_BYTE, 1, 4, MPI_COMM_WORLD, MPI_STATUS_IGNORE);
+			MPI_Recv(in, bytes, MPI_BYTE, rank + pairs, 4, MPI_COMM_WORLD, MPI_STATUS_IGNORE);
 		held += MPI_Wtime() - began;
-	} else if (rank == 1) {
+	} else if (rank < 2 * pairs) {
+		pthread_t others[64];
 		if (receiver)
-			MPI_Irecv(in, bytes, MPI_BYTE, 0, 4, MPI_COMM_WORLD, &r);
+			MPI_Irecv(in, bytes, MPI_BYTE, rank - pairs, 4, MPI_COMM_WORLD, &r);
 		else
-			MPI_Isend(out, bytes, MPI_BYTE, 0, 4, MPI_COMM_WORLD, &r);
-		MPI_Send(&ack, 1, MPI_BYTE, 0, 3, MPI_COMM_WORLD);
+			MPI_Isend(out, bytes, MPI_BYTE, rank - pairs, 4, MPI_COMM_WORLD, &r);
+		MPI_Send(&ack, 1, MPI_BYTE, rank - pairs, 3, MPI_COMM_WORLD);
+		for (int k = 1; k < threads; k++)
+			pthread_create(&others[k], NULL, computes, NULL);
 		compute(4e-3);
+		for (int k = 1; k < threads; k++)
+			pthread_join(others[k], NULL);
 		MPI_Wait(&r, MPI_STATUS_IGNORE);
 	}
 }
@@ -350,9 +364,13 @@ int main(int argc, char **argv)
 		if (!sizes)
 			continue;
 		*sizes++ = 0;
-		size_t n = strcspn(argv[i], "-");
+		char *slash = strchr(argv[i], '/');
+		size_t n = strcspn(argv[i], "-/");
+		threads = slash ? atoi(slash + 1) : 1;
+		if (threads < 1 || threads > 64)
+			continue;
 		for (size_t k = 0; k < sizeof tests / sizeof *tests; k++)
-			if (strlen(tests[k].name) == n && !strncmp(tests[k].name, argv[i], n))
+			if (strlen(tests[k].name) == n && !strncmp(tests[k].name, argv[i], n) && (!slash || tests[k].held))
 				t = &tests[k];
 		reduces(argv[i] + n);
 		for (char *s = strtok(sizes, ","); t && s; s = strtok(NULL, ","))

@@ -22,7 +22,7 @@ type messageFlags struct {
 	Limit    seconds    `default:"120" placeholder:"S" help:"Longer runs are lost (default: 120)."`
 	Hostfile string     `placeholder:"FILE" help:"Measure gridrun on the hosts in this file."`
 	Alone    bool       `help:"Measure gridrun only."`
-	Peers    []string   `default:"openmpi,mpich" placeholder:"NAME,..." help:"openmpi, mpich (default: both)."`
+	Peers    []string   `default:"openmpi,mpich" placeholder:"NAME,..." help:"openmpi, mpich; threads: bare C threads."`
 	JSON     bool       `name:"json" help:"Print JSON, for go run ./bench/plot."`
 }
 

@@ -43,6 +43,8 @@ func (p *Proc) Arrived(from int, h *wire.Header, body []byte) {
 		p.markGone(int(h.Src), &end{finished: true, survived: true})
 	case wire.Agree:
 		rk.agreed(h, body)
+	case wire.Put:
+		rk.filled(h)
 	}
 }
 
@@ -59,7 +61,15 @@ func (p *Proc) addressee(from int, h *wire.Header) *Rank {
 // the queue's now.
 func (rk *Rank) envelope(h *wire.Header, body []byte, room *message) (kept bool) {
 	rk.mu.Lock()
-	rv := rk.queues.Take(h.Group, h.Src, h.Tag)
+	if h.Kind == wire.RTS && h.Recv != 0 {
+		if r := rk.taken(h); r != nil {
+			rk.answer(r, h)
+		} else {
+			rk.mu.Unlock()
+		}
+		return false
+	}
+	rv := rk.take(h)
 	if rv == nil {
 		if g := rk.groups[h.Group&^collective]; g != nil && g.revoked != nil {
 			rk.tooLate(h, g.revoked)

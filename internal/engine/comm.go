@@ -139,8 +139,9 @@ func (c *Comm) Close() error {
 // rk.mu held.
 func (rk *Rank) clear(group uint64) (ended []*Request, envelopes []*match.Msg, credit map[int32]uint32) {
 	for _, rv := range rk.queues.Recvs(func(rv *match.Recv) bool { return rv.Group&^collective == group }) {
-		rk.queues.Cancel(rv)
-		ended = append(ended, rv.Value.(*Request))
+		if r := rv.Value.(*Request); rk.cancel(r) {
+			ended = append(ended, r)
+		}
 	}
 	rk.probes = slices.DeleteFunc(rk.probes, func(r *Request) bool {
 		if r.comm.id == group {

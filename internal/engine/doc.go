@@ -8,7 +8,7 @@
 //	  Request, await     transfers; the wait primitive   request.go wait.go
 //	  token, baton       who fetches frames              poll.go two.go
 //	  Rank               matching, rendezvous, credits   rank.go send.go recv.go arrive.go
-//	                                                     inplace.go window.go
+//	                                                     inplace.go put.go window.go
 //	  Proc               ranks of a process, routes      proc.go lost.go
 //	        |
 //	  transport.Network  mem, shm, tcp
@@ -27,7 +27,9 @@
 //     ([transport.Placer]). For an RTS the receiver
 //     either copies the data out of the sender's memory and says so, where the
 //     network can ([transport.Puller]), or answers CTS, the sender posts one Data
-//     frame and the network brings its pieces straight into the buffer.
+//     frame and the network brings its pieces straight into the buffer. Where nobody
+//     waits in the receiver's process, a sender to which the receive was shown does
+//     all that alone, and says Put (put.go).
 //  4. The receive's Request is finished and its waiter, if asleep, woken. What
 //     an eager message had cost flows back as credit, on a frame that goes that
 //     way anyway or, after half a window, on a frame of its own.

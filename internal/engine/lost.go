@@ -26,8 +26,7 @@ func (rk *Rank) lost(w int, e *end) {
 		return r.peer == int32(w) || r.peer < 0 && r.comm.groupRank(w) >= 0
 	}) {
 		r := rv.Value.(*Request)
-		if err := rk.hopeless(r); err != nil {
-			rk.queues.Cancel(rv)
+		if err := rk.hopeless(r); err != nil && rk.cancel(r) {
 			r.err = err
 			ended = append(ended, r)
 		}
@@ -77,6 +76,9 @@ func (rk *Rank) giveUp(table map[uint64]*Request, w int) (ended []*Request) {
 	for id, r := range table {
 		if r.peer == int32(w) || r.peer < 0 && r.comm.groupRank(w) == r.status.Source {
 			delete(table, id)
+			if r.shown != nil {
+				delete(rk.shown, id)
+			}
 			r.err = rk.proc.lostError(w)
 			ended = append(ended, r)
 		}

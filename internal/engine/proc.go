@@ -79,6 +79,7 @@ type Proc struct {
 	crowded  bool          // the host has more processes than processors
 	siblings bool          // several ranks, so several goroutines are likely
 	closing  atomic.Bool
+	shows    atomic.Uint64 // receives that were shown to their senders
 	quit     chan struct{} // closed with closing
 	joined   sync.WaitGroup
 	// preparing is joined when the token is Close's for ever.

@@ -36,6 +36,7 @@ type Rank struct {
 	out    wire.Header         // envelope of the short message being sent
 	sends  map[uint64]*Request // rendezvous announced, not yet asked for
 	recvs  map[uint64]*Request // matched, data on its way
+	shown  map[uint64]*Request // receives that their senders see (put.go)
 	probes []*Request
 	nextID uint64
 	groups map[uint64]*groupState
@@ -77,6 +78,7 @@ func newRank(p *Proc, world int) *Rank {
 		peers:  make(map[int32]*peer),
 		sends:  make(map[uint64]*Request),
 		recvs:  make(map[uint64]*Request),
+		shown:  make(map[uint64]*Request),
 		groups: make(map[uint64]*groupState),
 
 		agreements: make(map[agreementKey]*agreement),
@@ -106,6 +108,7 @@ func (rk *Rank) peer(r int32) *peer {
 		pe = newPeer(p.reach[p.Topology.RankProc[r]])
 		pe.rank, pe.class, pe.gone = r, p.class(r), &p.gone[r]
 		pe.push, _ = p.routes[p.Topology.RankProc[r]].(transport.Pusher)
+		pe.put, _ = p.routes[p.Topology.RankProc[r]].(transport.Putter)
 		rk.peers[r] = pe
 	}
 	*at = pe

@@ -38,6 +38,9 @@ func (r *Request) offer() {
 			r.finish(err)
 			return
 		}
+		if len(r.buf) > eagerMax {
+			rk.show(r)
+		}
 		rk.mu.Unlock()
 		return
 	}

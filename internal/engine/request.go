@@ -58,11 +58,12 @@ type transfer struct {
 	// offered is a send whose receiver may copy from buf without asking: only
 	// that rank's word, or its end, ends the request.
 	offered bool
-	id      uint64 // key in the rank's tables while a rendezvous is under way
-	got     uint64 // bytes of a rendezvous that have arrived
-	total   uint64 // bytes of the message received
-	began   int64  // for a timeline: when the user's call began, else 0
-	msg     uint64 // likewise: the message's number at its sender
+	shown   transport.Putter // receive: to whose end it is shown, or was
+	id      uint64           // key in the rank's tables while a rendezvous is under way
+	got     uint64           // bytes of a rendezvous that have arrived
+	total   uint64           // bytes of the message received
+	began   int64            // for a timeline: when the user's call began, else 0
+	msg     uint64           // likewise: the message's number at its sender
 
 	recv match.Recv
 

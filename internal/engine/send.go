@@ -105,6 +105,22 @@ func (r *Request) start() {
 		p.post(&r.frame)
 		return
 	}
+	if pe.put != nil {
+		rk.mu.Unlock()
+		if r.put(&h, pe.put) {
+			return
+		}
+		rk.mu.Lock()
+		err := rk.refuse(r)
+		if h.Recv != 0 { // its receiver counts on it, whatever the group
+			err = p.lostError(int(r.peer))
+		}
+		if err != nil {
+			rk.mu.Unlock()
+			r.finish(err)
+			return
+		}
+	}
 	if r.id = r.msg; r.id == 0 {
 		r.id = rk.id()
 	}
@@ -183,7 +199,7 @@ func (rk *Rank) takeBack(r *Request, err error) {
 	case r.ready():
 		rk.mu.Unlock()
 		return
-	case r.kind == receiving && rk.queues.Cancel(&r.recv), r.kind == probing && rk.dropProbe(r):
+	case r.kind == receiving && rk.cancel(r), r.kind == probing && rk.dropProbe(r):
 		rk.mu.Unlock()
 		r.finish(err)
 		return

@@ -92,7 +92,7 @@ func (p *Proc) ArrivedAll(from int, hs []wire.Header, bodies [][]byte) {
 		}
 		rv := (*match.Recv)(nil)
 		if int(pe.owed)+int(h.Len)+envelope < pe.granted/2 { // nothing to repay
-			rv = rk.queues.Take(h.Group, h.Src, h.Tag)
+			rv = rk.take(h)
 		}
 		if rv == nil {
 			rk.mu.Unlock()

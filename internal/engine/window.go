@@ -55,6 +55,7 @@ type peer struct {
 	rank  int32
 	class trace.Class
 	push  transport.Pusher // nil: messages to it take the long way
+	put   transport.Putter // nil: it and this rank show each other no receives
 	gone  *atomic.Pointer[end]
 
 	credit  int    // eager bytes we may still send

@@ -93,6 +93,37 @@ type Puller interface {
 	Rouse()
 }
 
+// A Putter is a Puller between whose ends receives can be shown: that of a process
+// that computes is completed by its sender alone, which writes to its memory.
+type Putter interface {
+	Puller
+	// Show lets the process see a receive that waits for it. False: there is no
+	// room; what is shown says of everything that has come so far that it came before.
+	Show(o *Shown) bool
+	// Hide takes a receive back. False: the process has taken it, for a message
+	// that is on its way; Forget follows when that has come.
+	Hide(id uint64) bool
+	Forget(id uint64)
+	// Take finds a receive that the process has shown for the envelope h, and which
+	// none of the frames posted so far can be for; nobody can hide it any more.
+	Take(h *wire.Header) (o Shown, ok bool)
+	// Put copies x to address addr of the process's memory. False: it cannot, or
+	// the process has ended.
+	Put(x []byte, addr uint64) bool
+}
+
+// Shown is a receive that one process shows another: of this number, not 0 and not
+// used before, from a rank of theirs to one of this process, for the elements and the
+// tag, into so many bytes of this process's memory.
+type Shown struct {
+	ID        uint64
+	Group     uint64
+	Src, Dst  int32
+	Tag       int32
+	Elem      uint32
+	Addr, Len uint64
+}
+
 // An Attended is a Network that shows its peers a word of this process: not 0 while
 // a goroutine waits and polls (see [Puller]).
 type Attended interface {

@@ -20,10 +20,11 @@ const (
 	Revoke
 	Bye
 	Agree
+	Put
 	kindEnd
 )
 
-var kindNames = [...]string{"?", "Eager", "RTS", "CTS", "Data", "Cancel", "Cancelled", "Credit", "Revoke", "Bye", "Agree"}
+var kindNames = [...]string{"?", "Eager", "RTS", "CTS", "Data", "Cancel", "Cancelled", "Credit", "Revoke", "Bye", "Agree", "Put"}
 
 func (k Kind) String() string {
 	if int(k) < len(kindNames) {
@@ -53,7 +54,7 @@ type Header struct {
 	Len   uint64 // bytes of the whole message
 	Off   uint64 // Data: where this piece starts in the message
 	Send  uint64 // the sender's request: RTS, CTS, Cancel, Cancelled
-	Recv  uint64 // the receiver's request: CTS, Data
+	Recv  uint64 // the receiver's request: CTS, Data, Put, an RTS for a receive that was taken
 	// Credit returns eager bytes to the frame's receiver; any frame may carry it.
 	Credit uint32
 	Seq    uint32 // collective sequence number in the group, for diagnosis

@@ -214,13 +214,19 @@ func (q *Queues) Arrive(m *Msg) *Recv {
 // Take removes and returns the receive that a message of (group, src, tag)
 // would go to, or nil.
 func (q *Queues) Take(groupID uint64, src, tag int32) *Recv {
+	r := q.First(groupID, src, tag)
+	if r != nil {
+		r.list.remove(r)
+	}
+	return r
+}
+
+// First returns the receive that Take would.
+func (q *Queues) First(groupID uint64, src, tag int32) *Recv {
 	f := q.flow(groupID, src)
 	r := f.posted.first(tag)
 	if a := f.group.anySource.first(tag); a != nil && (r == nil || a.seq < r.seq) {
 		r = a
-	}
-	if r != nil {
-		r.list.remove(r)
 	}
 	return r
 }

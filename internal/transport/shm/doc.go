@@ -11,7 +11,7 @@
 //	wait tables for each rank (see waittable): the agent reads them
 //	directory   [from][to] -> number of a ring, 0: the two have not talked
 //	pool        rings, handed out one after another:
-//	            | head, waiting | 32 KiB of records                            |
+//	            | head, waiting | receives shown to the sender | 32 KiB of records |
 //	boards      64 boards for groups' collectives (see board), the first the world's
 //
 // Every ordered pair has its place in the pool, but a page of it comes into
@@ -51,7 +51,8 @@
 // sender's memory ([transport.Puller], process_vm_readv): once, on whatever
 // goroutine has matched it. The engine chooses. Where the system forbids pulling,
 // which a process finds out by trying to read a word of each peer, all goes
-// through the ring.
+// through the ring. A receiver that computes shows its receives (shown.go), and the
+// sender copies into its memory ([transport.Putter], process_vm_writev).
 //
 // doorbell.go proves that no wake-up is lost. Nothing that a peer writes is
 // trusted: positions and headers are checked, and a ring that makes no sense

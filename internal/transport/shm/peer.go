@@ -45,6 +45,10 @@ type peer struct {
 	down bool
 	// at is in.head as those see it who look without polling.
 	at uint64
+	// inbox is in.ctl, likewise.
+	inbox atomic.Pointer[control]
+	// told is the tail behind the last envelope sent; with mu.
+	told uint64
 }
 
 // call has the next Poll serve p.
@@ -237,6 +241,9 @@ func (p *peer) record(h *wire.Header, body []byte) (bool, error) {
 	if b != nil {
 		h.Body = uint32(len(body))
 		p.out.publish(size, encode(b, h, body), lazily)
+		if h.Kind <= wire.RTS {
+			p.told = p.out.tail
+		}
 		if p.sent++; p.sent == many {
 			p.net.beFenced()
 		}

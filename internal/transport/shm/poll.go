@@ -108,6 +108,7 @@ func (n *Net) drain(p *peer) (int, error) {
 			return 0, err
 		}
 		r.ring = found
+		p.inbox.Store(found.ctl)
 		n.watch(p)
 	}
 	count, from := 0, r.head

@@ -56,23 +56,36 @@ func (p *peer) Pull(dst []byte, addr uint64) bool {
 	if len(dst) == 0 {
 		return true
 	}
+	if !p.reaches() {
+		return false
+	}
 	s := p.net.seg.slot(p.local)
-	pid := int(atomic.LoadUint32(&s.pid))
+	if readMemory(int(atomic.LoadUint32(&s.pid)), dst, addr) != nil {
+		return false
+	}
+	// A process that has ended meanwhile may have left its number to another.
+	return atomic.LoadUint32(&s.state) == alive
+}
+
+// reaches tells whether the system lets this process into p's memory.
+func (p *peer) reaches() bool {
 	switch p.reach.Load() {
 	case unreachable:
 		return false
 	case untried:
-		var word [8]byte
-		if readMemory(pid, word[:], atomic.LoadUint64(&s.probe)) != nil ||
-			binary.NativeEndian.Uint64(word[:]) != atomic.LoadUint64(&s.nonce) {
+		if !p.proves() {
 			p.reach.Store(unreachable)
 			return false
 		}
 		p.reach.Store(reachable)
 	}
-	if readMemory(pid, dst, addr) != nil {
-		return false
-	}
-	// A process that has ended meanwhile may have left its number to another.
-	return atomic.LoadUint32(&s.state) == alive
+	return true
+}
+
+// proves tells whether p's number, as p has told it, is p's.
+func (p *peer) proves() bool {
+	s := p.net.seg.slot(p.local)
+	var word [8]byte
+	return readMemory(int(atomic.LoadUint32(&s.pid)), word[:], atomic.LoadUint64(&s.probe)) == nil &&
+		binary.NativeEndian.Uint64(word[:]) == atomic.LoadUint64(&s.nonce)
 }

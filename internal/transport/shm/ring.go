@@ -33,6 +33,7 @@ type control struct {
 	head    uint64 // written by the receiver: all before it is consumed
 	waiting uint32 // set by the sender: signal me when head moves
 	_       [2*line - 12]byte
+	shown   [shownMost]shown
 }
 
 // ring is a single-producer single-consumer queue of records (record.go).

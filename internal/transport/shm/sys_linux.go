@@ -65,6 +65,25 @@ func readMemory(pid int, dst []byte, addr uint64) error {
 	return nil
 }
 
+// writeMemory copies src to address addr of process pid.
+func writeMemory(pid int, src []byte, addr uint64) error {
+	for len(src) > 0 {
+		local := unix.Iovec{Base: &src[0]}
+		local.SetLen(len(src))
+		remote := unix.RemoteIovec{Base: uintptr(addr), Len: len(src)}
+		n, err := unix.ProcessVMWritev(pid, []unix.Iovec{local}, []unix.RemoteIovec{remote}, 0)
+		if err != nil {
+			return os.NewSyscallError("process_vm_writev", err)
+		}
+		if n == 0 {
+			return os.NewSyscallError("process_vm_writev", unix.EFAULT)
+		}
+		src = src[n:]
+		addr += uint64(n)
+	}
+	return nil
+}
+
 // allowSiblings lets what the parent has started, the ranks of this host, read
 // this process's memory where Yama allows it to descendants only. Without Yama
 // it does nothing.

@@ -21,6 +21,8 @@ func unmap([]byte) error { return errors.ErrUnsupported }
 
 func readMemory(int, []byte, uint64) error { return errors.ErrUnsupported }
 
+func writeMemory(int, []byte, uint64) error { return errors.ErrUnsupported }
+
 func allowSiblings() {}
 
 func futexWait(*uint32, uint32, int64) { runtime.Gosched(); time.Sleep(time.Microsecond) }
