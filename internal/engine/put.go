@@ -37,7 +37,7 @@ func (rk *Rank) show(r *Request) {
 		Group: r.recv.Group, Src: r.peer, Dst: int32(rk.world), Tag: r.recv.Tag, Elem: uint32(r.elem),
 		Addr: uint64(uintptr(unsafe.Pointer(&r.buf[0]))), Len: uint64(len(r.buf)),
 	}
-	if pe.put.Show(&o) {
+	if pe.put.Show(o) {
 		r.id, r.shown = o.ID|shownID, pe.put
 		rk.shown[r.id] = r
 	}
@@ -113,7 +113,7 @@ func (r *Request) put(h *wire.Header, to transport.Putter) bool {
 		}
 		spin.Pause()
 	}
-	o, ok := to.Take(h)
+	o, ok := to.Take(*h)
 	if !ok {
 		return false
 	}

@@ -99,14 +99,14 @@ type Putter interface {
 	Puller
 	// Show lets the process see a receive that waits for it. False: there is no
 	// room; what is shown says of everything that has come so far that it came before.
-	Show(o *Shown) bool
+	Show(o Shown) bool
 	// Hide takes a receive back. False: the process has taken it, for a message
 	// that is on its way; Forget follows when that has come.
 	Hide(id uint64) bool
 	Forget(id uint64)
 	// Take finds a receive that the process has shown for the envelope h, and which
 	// none of the frames posted so far can be for; nobody can hide it any more.
-	Take(h *wire.Header) (o Shown, ok bool)
+	Take(h wire.Header) (o Shown, ok bool)
 	// Put copies x to address addr of the process's memory. False: it cannot, or
 	// the process has ended.
 	Put(x []byte, addr uint64) bool

@@ -43,7 +43,7 @@ const (
 )
 
 // Show implements transport.Putter.
-func (p *peer) Show(o *transport.Shown) bool {
+func (p *peer) Show(o transport.Shown) bool {
 	ctl := p.inbox.Load()
 	if ctl == nil || p.reach.Load() == unreachable {
 		return false
@@ -51,7 +51,7 @@ func (p *peer) Show(o *transport.Shown) bool {
 	for i := range ctl.shown {
 		s := &ctl.shown[i]
 		if atomic.LoadUint64(&s.state) == isFree && atomic.CompareAndSwapUint64(&s.state, isFree, isFilling) {
-			s.Shown = *o
+			s.Shown = o
 			s.after = atomic.LoadUint64(&p.at)
 			atomic.SwapUint64(&s.state, o.ID<<idShift|isOpen)
 			return true
@@ -82,7 +82,7 @@ func (p *peer) swap(from, to uint64) bool {
 }
 
 // Take implements transport.Putter.
-func (p *peer) Take(h *wire.Header) (o transport.Shown, ok bool) {
+func (p *peer) Take(h wire.Header) (o transport.Shown, ok bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.err != nil || p.first != nil || p.out.ctl == nil || !p.reaches() {

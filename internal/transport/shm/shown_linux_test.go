@@ -27,10 +27,10 @@ func TestShown(t *testing.T) {
 	dst := make([]byte, 100_000)
 	shown := transport.Shown{ID: 1, Group: 9, Src: 0, Dst: 1, Tag: 3, Elem: 7, Addr: address(dst), Len: uint64(len(dst))}
 	fits := wire.Header{Group: 9, Src: 0, Dst: 1, Tag: 3, Elem: 7, Len: 90_000}
-	if _, ok := from.Take(&fits); ok {
+	if _, ok := from.Take(fits); ok {
 		t.Fatal("taken before it was shown")
 	}
-	if !to.Show(&shown) {
+	if !to.Show(shown) {
 		t.Fatal("cannot be shown")
 	}
 	for name, change := range map[string]func(h *wire.Header){
@@ -43,12 +43,12 @@ func TestShown(t *testing.T) {
 	} {
 		h := fits
 		change(&h)
-		if _, ok := from.Take(&h); ok {
+		if _, ok := from.Take(h); ok {
 			t.Errorf("another %s: taken", name)
 		}
 	}
 	from.Post(&transport.Frame{Header: wire.Header{Kind: wire.Eager, Src: 0, Dst: 1, Group: 9, Tag: 3}})
-	if _, ok := from.Take(&fits); ok {
+	if _, ok := from.Take(fits); ok {
 		t.Error("taken, though a message is on its way that may be for it")
 	}
 	if !to.Hide(1) || to.Hide(1) {
@@ -57,15 +57,15 @@ func TestShown(t *testing.T) {
 	for b.Poll() == 0 {
 	}
 	shown.ID = 2
-	if !to.Show(&shown) {
+	if !to.Show(shown) {
 		t.Fatal("cannot be shown again")
 	}
 	from.Post(&transport.Frame{Header: wire.Header{Kind: wire.Credit, Src: 0, Dst: 1}})
-	o, ok := from.Take(&fits)
+	o, ok := from.Take(fits)
 	if !ok || o != shown {
 		t.Fatalf("%+v, %t: a frame that is no message stands in its way", o, ok)
 	}
-	if _, ok := from.Take(&fits); ok {
+	if _, ok := from.Take(fits); ok {
 		t.Error("taken twice")
 	}
 	if to.Hide(2) {
@@ -84,11 +84,11 @@ func TestShown(t *testing.T) {
 	to.Forget(2)
 	for id := uint64(3); id < 3+shownMost; id++ {
 		shown.ID = id
-		if !to.Show(&shown) {
+		if !to.Show(shown) {
 			t.Errorf("receive %d cannot be shown", id)
 		}
 	}
-	if shown.ID++; to.Show(&shown) {
+	if shown.ID++; to.Show(shown) {
 		t.Error("more receives are shown than there is room for")
 	}
 	if err := b.Close(); err != nil {
@@ -104,14 +104,14 @@ func TestShownOnce(t *testing.T) {
 	from, to, _ := shownPair(t)
 	h := wire.Header{Src: 0, Dst: 1, Len: 8}
 	for id := uint64(1); id <= 20_000; id++ {
-		if !to.Show(&transport.Shown{ID: id, Src: 0, Dst: 1, Len: 8, Addr: id}) {
+		if !to.Show(transport.Shown{ID: id, Src: 0, Dst: 1, Len: 8, Addr: id}) {
 			t.Fatalf("receive %d cannot be shown", id)
 		}
 		var hidden, taken bool
 		var o transport.Shown
 		var both sync.WaitGroup
 		both.Go(func() { hidden = to.Hide(id) })
-		both.Go(func() { o, taken = from.Take(&h) })
+		both.Go(func() { o, taken = from.Take(h) })
 		both.Wait()
 		if hidden == taken || taken && (o.ID != id || o.Addr != id) {
 			t.Fatalf("receive %d: hidden %t, taken %t: %+v", id, hidden, taken, o)
