@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"gridrun/internal/spin"
 	"gridrun/internal/transport"
 )
 
@@ -31,6 +32,7 @@ func (d *dozer) Poll() int               { return 0 }
 func (d *dozer) Watch(bool) bool         { return false }
 func (d *dozer) Wake()                   { d.ring(0); d.ring(1) }
 func (d *dozer) Nudge(int)               {}
+func (d *dozer) Doze(*spin.Pulse)        { d.Sleep(1, 0) }
 func (d *dozer) Sleep(which int, _ int64) {
 	d.asleep[which] <- struct{}{}
 	<-d.bell[which]

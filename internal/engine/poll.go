@@ -13,16 +13,17 @@ import (
 // that transfers go on under a computing program. It is
 //
 //   - asleep in the doorbell: senders ring it, once, and it becomes attentive;
-//   - attentive: it looks after the network every tick, so that waiters may come
-//     and go, as they do in a ping-pong, without arming the doorbell and senders
-//     without ringing it. After two ticks in which nobody has polled and nothing
-//     came, or when a waiter sleeps in the doorbell, it goes back to sleep.
+//   - attentive: it sees every tick whether waiters poll, and looks after the network
+//     where none does, so that they may come and go, as in a ping-pong, without
+//     arming the doorbell and senders without ringing it. After two ticks in which
+//     nobody has polled and nothing came, or when a waiter sleeps in the doorbell, it
+//     goes back to sleep.
 //
 // Waiters without the token sleep on channels. Who gives the token up while
 // such are there passes one of them the baton, and it takes the token.
 const (
 	// tick is how often an attentive background poller looks.
-	tick = time.Millisecond
+	tick = 800 * time.Microsecond
 	// idleTime is how long nobody polls before the background poller begins.
 	idleTime = 2 * time.Millisecond
 	// lingerLooks are the background poller's looks after the last frame: the
@@ -117,6 +118,7 @@ func (p *Proc) background() {
 	if !p.needed(timer) {
 		return
 	}
+	pulse := spin.NewPulse(&p.turns, p.attention, p.tick)
 	for {
 		p.poller.Sleep(1, 0)
 		if p.closing.Load() {
@@ -144,7 +146,7 @@ func (p *Proc) background() {
 			if !p.attentive.Load() {
 				break
 			}
-			p.poller.Sleep(1, int64(p.tick))
+			p.poller.Doze(pulse)
 			if p.closing.Load() {
 				return
 			}

@@ -3,6 +3,8 @@ package engine
 import (
 	"sync/atomic"
 	"testing"
+
+	"gridrun/internal/spin"
 )
 
 // fakePoller counts what is asked of it; each word into bell ends one Sleep.
@@ -15,6 +17,7 @@ type fakePoller struct {
 
 func (f *fakePoller) Poll() int          { f.polls++; return f.brings }
 func (f *fakePoller) Sleep(int, int64)   { <-f.bell }
+func (f *fakePoller) Doze(*spin.Pulse)   { <-f.bell }
 func (f *fakePoller) Wake()              { f.wakes.Add(1); f.bell <- struct{}{} }
 func (f *fakePoller) Watch(on bool) bool { f.watched = append(f.watched, on); return false }
 func (f *fakePoller) Nudge(int)          {}

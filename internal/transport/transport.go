@@ -10,6 +10,7 @@ package transport
 import (
 	"errors"
 
+	"gridrun/internal/spin"
 	"gridrun/internal/wire"
 )
 
@@ -165,7 +166,10 @@ type Poller interface {
 	// 0 for the goroutine that holds the poll token, 1 for the background
 	// poller; a peer that sends rings the one that sleeps.
 	Sleep(which int, timeout int64)
-	// Wake ends the Sleep of both.
+	// Doze is Sleep(1) with a timeout that begins anew for as long as p shows that
+	// goroutines of this process poll.
+	Doze(p *spin.Pulse)
+	// Wake ends the Sleep of both, and Doze.
 	Wake()
 	// Watch says who polls: true while a goroutine is polling (peers need not
 	// ring), false when it stops (peers ring the background poller). It

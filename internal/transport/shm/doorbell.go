@@ -4,6 +4,8 @@ import (
 	"math/bits"
 	"sync/atomic"
 	"unsafe"
+
+	"gridrun/internal/spin"
 )
 
 // slot is what other processes see of one process. The ready words, one bit for
@@ -136,10 +138,18 @@ func (n *Net) Sleep(which int, timeout int64) {
 	if n.closing.Load() {
 		return
 	}
-	n.sleep(which, timeout)
+	n.sleep(which, timeout, nil)
 }
 
-func (n *Net) sleep(which int, timeout int64) {
+// Doze implements transport.Poller.
+func (n *Net) Doze(p *spin.Pulse) {
+	if !n.closing.Load() {
+		n.sleep(1, 0, p)
+	}
+}
+
+// sleep takes its timeout from p if that is not nil.
+func (n *Net) sleep(which int, timeout int64, p *spin.Pulse) {
 	s, seen := n.own, &n.seen[which]
 	bell := &s.bell[which]
 	cur := atomic.LoadUint32(bell)
@@ -158,7 +168,11 @@ func (n *Net) sleep(which int, timeout int64) {
 		}
 	}
 	n.asleep[which].Store(true)
-	futexWait(bell, cur, timeout)
+	if p != nil {
+		futexDoze(bell, cur, p)
+	} else {
+		futexWait(bell, cur, timeout)
+	}
 	n.asleep[which].Store(false)
 	if which == 0 {
 		atomic.AndUint32(&s.mode, ^uint32(armed0))

@@ -157,7 +157,7 @@ func (n *Net) Close() error {
 		if left <= 0 {
 			break
 		}
-		n.sleep(0, int64(left))
+		n.sleep(0, int64(left), nil)
 	}
 	n.mu.Lock()
 	n.closed = true

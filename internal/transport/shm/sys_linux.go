@@ -108,6 +108,11 @@ func futexWait(w *uint32, old uint32, timeout int64) {
 	spin.Block(unix.SYS_FUTEX, uintptr(unsafe.Pointer(w)), futexWaitOp, uintptr(old), uintptr(unsafe.Pointer(ts)), 0, 0)
 }
 
+// futexDoze blocks while *w == old and p shows that others poll.
+func futexDoze(w *uint32, old uint32, p *spin.Pulse) {
+	spin.BlockWhile(p, unix.ETIMEDOUT, unix.SYS_FUTEX, uintptr(unsafe.Pointer(w)), futexWaitOp, uintptr(old), 0, 0)
+}
+
 // futexWake wakes who waits at w; it never blocks.
 func futexWake(w *uint32) {
 	syscall.RawSyscall6(unix.SYS_FUTEX, uintptr(unsafe.Pointer(w)), futexWakeOp, 1<<30, 0, 0, 0)

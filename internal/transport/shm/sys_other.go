@@ -7,6 +7,8 @@ import (
 	"os"
 	"runtime"
 	"time"
+
+	"gridrun/internal/spin"
 )
 
 // Elsewhere there is no segment, so nothing below is ever reached from a Net.
@@ -26,6 +28,8 @@ func writeMemory(int, []byte, uint64) error { return errors.ErrUnsupported }
 func allowSiblings() {}
 
 func futexWait(*uint32, uint32, int64) { runtime.Gosched(); time.Sleep(time.Microsecond) }
+
+func futexDoze(*uint32, uint32, *spin.Pulse) {}
 
 func futexWake(*uint32) {}
 

@@ -148,7 +148,7 @@ func (p *Polled) drive() (stop func()) {
 	wg.Go(func() {
 		for !over.Load() {
 			p.poll()
-			p.sleep(0, int64(10*time.Millisecond))
+			p.sleep(0, int64(10*time.Millisecond), nil)
 		}
 	})
 	return func() {
@@ -205,11 +205,23 @@ func (p *Polled) poll() (count int) {
 // Sleep implements transport.Poller.
 func (p *Polled) Sleep(which int, timeout int64) {
 	if !p.closing.Load() {
-		p.sleep(which, timeout)
+		p.sleep(which, timeout, nil)
 	}
 }
 
-func (p *Polled) sleep(which int, timeout int64) {
+// Doze implements transport.Poller.
+func (p *Polled) Doze(pulse *spin.Pulse) {
+	if !p.closing.Load() {
+		p.sleep(1, int64(dozeTime), pulse)
+	}
+}
+
+// dozeTime is how long who dozes sleeps where the kernel has no epoll_pwait2 (before
+// 5.11), or no socket is there.
+const dozeTime = time.Millisecond
+
+// sleep takes its timeout from pulse if that is not nil.
+func (p *Polled) sleep(which int, timeout int64, pulse *spin.Pulse) {
 	p.life.RLock()
 	defer p.life.RUnlock()
 	cur := p.wakes.Load()
@@ -219,14 +231,14 @@ func (p *Polled) sleep(which int, timeout int64) {
 	// Whoever wakes advances the count and then looks who is asleep.
 	p.asleep[which].Store(true)
 	if p.wakes.Load() == cur {
-		p.doze(which, timeout)
+		p.doze(which, timeout, pulse)
 	}
 	p.asleep[which].Store(false)
 	p.seen[which].Store(p.wakes.Load())
 }
 
 // doze sleeps until something comes, a Wake or the timeout.
-func (p *Polled) doze(which int, timeout int64) {
+func (p *Polled) doze(which int, timeout int64, pulse *spin.Pulse) {
 	if !p.begun.Load() {
 		var late <-chan time.Time
 		if timeout > 0 {
@@ -245,7 +257,15 @@ func (p *Polled) doze(which int, timeout int64) {
 		ms = int((timeout + 999999) / 1000000)
 	}
 	events := &p.dozed[which] // on the stack it would be an allocation each time
-	n, no := spin.Block(unix.SYS_EPOLL_PWAIT, uintptr(p.outer[which]), uintptr(unsafe.Pointer(events)), uintptr(len(events)), uintptr(ms), 0, 0)
+	set, memory, most := uintptr(p.outer[which]), uintptr(unsafe.Pointer(events)), uintptr(len(events))
+	var n uintptr
+	no := unix.ENOSYS
+	if pulse != nil && unsafe.Sizeof(unix.Timespec{}) == 16 { // as the kernel has it
+		n, no = spin.BlockWhile(pulse, 0, unix.SYS_EPOLL_PWAIT2, set, memory, most, 0, 0)
+	}
+	if no == unix.ENOSYS {
+		n, no = spin.Block(unix.SYS_EPOLL_PWAIT, set, memory, most, uintptr(ms), 0, 0)
+	}
 	if no != 0 {
 		return
 	}

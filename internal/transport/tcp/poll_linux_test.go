@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"gridrun/internal/spin"
 	"gridrun/internal/transport"
 	"gridrun/internal/transport/transporttest"
 )
@@ -120,6 +121,7 @@ func TestPolledAfterClose(t *testing.T) {
 	p.Wake()
 	p.Sleep(0, 0)
 	p.Sleep(1, 0)
+	p.Doze(spin.NewPulse(new(uint64), new(uint64), time.Hour))
 	p.Nudge(0)
 }
 

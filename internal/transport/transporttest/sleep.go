@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"gridrun/internal/spin"
 	"gridrun/internal/transport"
 	"gridrun/internal/wire"
 )
@@ -59,6 +60,7 @@ func testSleepWake(t *testing.T, connect Connect) {
 	var seen [2]atomic.Int64
 	var wg sync.WaitGroup
 	turn := make(chan struct{}, 1)
+	hourly := spin.NewPulse(new(uint64), new(uint64), time.Hour)
 	for which := range 2 {
 		wg.Go(func() {
 			for seen[which].Load() < n {
@@ -70,7 +72,11 @@ func testSleepWake(t *testing.T, connect Connect) {
 					}
 					continue
 				}
-				p.Sleep(which, 0)
+				if which == 1 && seen[which].Load()%2 == 1 {
+					p.Doze(hourly)
+				} else {
+					p.Sleep(which, 0)
+				}
 			}
 		})
 	}
@@ -103,4 +109,5 @@ func testSleepTimeout(t *testing.T, connect Connect) {
 			p.Sleep(which, int64(left)) // may return early, must return
 		}
 	}
+	p.Doze(spin.NewPulse(new(uint64), new(uint64), time.Millisecond)) // must return
 }
