@@ -103,6 +103,10 @@ type Board struct {
 	ctl *control
 	// lent is what the members of one process lend each other, in turns two by two.
 	lent [][]byte
+	// withdrawn: a member has left a call in which it had lent something; touching are
+	// those that use what others lend.
+	withdrawn atomic.Bool
+	touching  atomic.Int32
 }
 
 // At views mem, zero at first and aligned to 64 bytes, as a board.

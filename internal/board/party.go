@@ -3,7 +3,9 @@ package board
 import (
 	"fmt"
 	"math/bits"
+	"runtime"
 	"sync/atomic"
+	"time"
 	"unsafe"
 )
 
@@ -254,6 +256,31 @@ func (p *Party) Lent(member int, turn uint64) []byte { return p.lent[2*member+in
 
 // TakeBack ends what was lent in a turn, after everybody has read it.
 func (p *Party) TakeBack(turn uint64) { p.lent[2*p.Me+int(turn%2)] = nil }
+
+// Touch begins the use of what others lend; between it and Touched this member must
+// not wait for others. False: a member has withdrawn what it lent, and the call is to
+// fail.
+func (p *Party) Touch() bool {
+	p.touching.Add(1)
+	if p.withdrawn.Load() {
+		p.touching.Add(-1)
+		return false
+	}
+	return true
+}
+
+func (p *Party) Touched() { p.touching.Add(-1) }
+
+// Withdraw takes back what this member has lent in a call that has failed, for ever:
+// when it returns nobody uses that any more.
+func (p *Party) Withdraw() {
+	p.withdrawn.Store(true)
+	for i := 0; p.touching.Load() != 0; i++ {
+		if runtime.Gosched(); i > 1000 {
+			time.Sleep(100 * time.Microsecond) // a fold of the user's may take its time
+		}
+	}
+}
 
 func (p *Party) wakeAll() {
 	if !p.anyAsleep() {

@@ -1,6 +1,7 @@
 package onhost
 
 import (
+	"errors"
 	"fmt"
 
 	"gridrun/collectives/internal/algo"
@@ -42,8 +43,35 @@ func returned(p *board.Party, turn uint64) error {
 	return nil
 }
 
+var errWithdrawn = errors.New("a member has left the call")
+
+// touch runs do, which uses what others lend.
+func touch(p *board.Party, do func() error) error {
+	if !p.Touch() {
+		if err := meet(p, nil); err != nil { // says why
+			return err
+		}
+		return errWithdrawn
+	}
+	defer p.Touched()
+	return do()
+}
+
+// lent is the end of a call in which this member has lent something. When that has
+// failed the others may not have noticed yet, and the caller is to have its memory back.
+func lent(p *board.Party, err error) error {
+	if err != nil {
+		p.Withdraw()
+	}
+	return err
+}
+
 // lentBcast: the root waits until the others have copied.
 func lentBcast(p *board.Party, root int, x []byte) error {
+	return lent(p, bcastLent(p, root, x))
+}
+
+func bcastLent(p *board.Party, root int, x []byte) error {
 	if p.Me != root {
 		if err := p.Enter(); err != nil {
 			return err
@@ -64,7 +92,13 @@ func lentBcast(p *board.Party, root int, x []byte) error {
 		if err := p.From(root); err != nil {
 			return err
 		}
-		copy(x, p.Lent(root, turn))
+		err := touch(p, func() error {
+			copy(x, p.Lent(root, turn))
+			return nil
+		})
+		if err != nil {
+			return err
+		}
 	}
 	if err := p.Enter(); err != nil {
 		return err
@@ -93,84 +127,104 @@ func cut(p *board.Party, n, elem, m int) (lo, hi int) {
 // lentAllReduce: every rank folds its part in its own buffer, where nobody else
 // reads it, and copies the others' parts from theirs.
 func lentAllReduce(p *board.Party, x []byte, f algo.Fold) error {
+	return lent(p, allReduceLent(p, x, f))
+}
+
+func allReduceLent(p *board.Party, x []byte, f algo.Fold) error {
 	turn, err := lend(p, x)
 	if err != nil {
 		return err
 	}
-	lo, hi := cut(p, len(x), f.Elem, p.Me)
-	for i := 1; i < p.Members && lo < hi; i++ {
-		if err := f.Into(x[lo:hi], p.Lent((p.Me+i)%p.Members, turn)[lo:hi]); err != nil {
-			return err
+	err = touch(p, func() error {
+		lo, hi := cut(p, len(x), f.Elem, p.Me)
+		for i := 1; i < p.Members && lo < hi; i++ {
+			if err := f.Into(x[lo:hi], p.Lent((p.Me+i)%p.Members, turn)[lo:hi]); err != nil {
+				return err
+			}
 		}
+		return nil
+	})
+	if err != nil {
+		return err
 	}
 	if err := meet(p, nil); err != nil {
 		return err
 	}
-	for i := 1; i < p.Members; i++ {
-		m := (p.Me + i) % p.Members
-		lo, hi := cut(p, len(x), f.Elem, m)
-		copy(x[lo:hi], p.Lent(m, turn)[lo:hi])
+	err = touch(p, func() error {
+		for i := 1; i < p.Members; i++ {
+			m := (p.Me + i) % p.Members
+			lo, hi := cut(p, len(x), f.Elem, m)
+			copy(x[lo:hi], p.Lent(m, turn)[lo:hi])
+		}
+		return nil
+	})
+	if err != nil {
+		return err
 	}
 	return returned(p, turn)
 }
 
 // lentReduce: every rank folds its part into the root's buffer.
 func lentReduce(p *board.Party, root int, x []byte, f algo.Fold) error {
+	return lent(p, lendAndTouch(p, x, func(turn uint64) error {
+		lo, hi := cut(p, len(x), f.Elem, p.Me)
+		for i := 1; i < p.Members && lo < hi; i++ {
+			if err := f.Into(p.Lent(root, turn)[lo:hi], p.Lent((root+i)%p.Members, turn)[lo:hi]); err != nil {
+				return err
+			}
+		}
+		return nil
+	}))
+}
+
+// lendAndTouch lends x, runs do, which uses what others lend, and waits until all have.
+func lendAndTouch(p *board.Party, x []byte, do func(turn uint64) error) error {
 	turn, err := lend(p, x)
 	if err != nil {
 		return err
 	}
-	lo, hi := cut(p, len(x), f.Elem, p.Me)
-	for i := 1; i < p.Members && lo < hi; i++ {
-		if err := f.Into(p.Lent(root, turn)[lo:hi], p.Lent((root+i)%p.Members, turn)[lo:hi]); err != nil {
-			return err
-		}
+	if err := touch(p, func() error { return do(turn) }); err != nil {
+		return err
 	}
 	return returned(p, turn)
 }
 
 // lentReduceScatter: every rank folds its blocks of everybody's x.
 func lentReduceScatter(p *board.Party, x, part []byte, f algo.Fold) error {
-	turn, err := lend(p, x)
-	if err != nil {
-		return err
-	}
-	lo, hi := p.Me*len(part), (p.Me+1)*len(part)
-	copy(part, x[lo:hi])
-	for i := 1; i < p.Members; i++ {
-		if err := f.Into(part, p.Lent((p.Me+i)%p.Members, turn)[lo:hi]); err != nil {
-			return err
+	return lent(p, lendAndTouch(p, x, func(turn uint64) error {
+		lo, hi := p.Me*len(part), (p.Me+1)*len(part)
+		copy(part, x[lo:hi])
+		for i := 1; i < p.Members; i++ {
+			if err := f.Into(part, p.Lent((p.Me+i)%p.Members, turn)[lo:hi]); err != nil {
+				return err
+			}
 		}
-	}
-	return returned(p, turn)
+		return nil
+	}))
 }
 
 // lentAllGather copies from everybody's buffer, and its own block only where it is
 // not in its place already: others read it at the same time.
 func lentAllGather(p *board.Party, x, all []byte) error {
-	turn, err := lend(p, x)
-	if err != nil {
-		return err
-	}
-	for i := range p.Members {
-		m := (p.Me + i) % p.Members
-		if block := all[m*len(x) : (m+1)*len(x)]; m != p.Me || &block[0] != &x[0] {
-			copy(block, p.Lent(m, turn))
+	return lent(p, lendAndTouch(p, x, func(turn uint64) error {
+		for i := range p.Members {
+			m := (p.Me + i) % p.Members
+			if block := all[m*len(x) : (m+1)*len(x)]; m != p.Me || &block[0] != &x[0] {
+				copy(block, p.Lent(m, turn))
+			}
 		}
-	}
-	return returned(p, turn)
+		return nil
+	}))
 }
 
 // lentAllToAll copies this rank's block of everybody's buffer.
 func lentAllToAll(p *board.Party, out, in []byte) error {
-	turn, err := lend(p, out)
-	if err != nil {
-		return err
-	}
-	n := len(out) / p.Members
-	for i := range p.Members {
-		m := (p.Me + i) % p.Members
-		copy(in[m*n:(m+1)*n], p.Lent(m, turn)[p.Me*n:])
-	}
-	return returned(p, turn)
+	return lent(p, lendAndTouch(p, out, func(turn uint64) error {
+		n := len(out) / p.Members
+		for i := range p.Members {
+			m := (p.Me + i) % p.Members
+			copy(in[m*n:(m+1)*n], p.Lent(m, turn)[p.Me*n:])
+		}
+		return nil
+	}))
 }
