@@ -13,6 +13,7 @@ import (
 	"gridrun/internal/wire"
 	"gridrun/launcher/agents"
 	"gridrun/launcher/job"
+	"gridrun/launcher/place"
 )
 
 // A hostRun is the launcher's side of one agent while a job runs.
@@ -29,6 +30,7 @@ type hostRun struct {
 	// starting is what the host's start lives in; giveUp ends it.
 	starting context.Context
 	giveUp   context.CancelFunc
+	tries    int // to start it; written by the host's goroutine
 
 	mu    sync.Mutex
 	agent agents.Agent
@@ -62,14 +64,18 @@ func (h *hostRun) kill() {
 	}
 }
 
-// way names the hosts through which the host is reached, if any.
-func (h *hostRun) way() string {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if a, is := h.agent.(interface{ Way() string }); is {
-		return a.Way()
+// way is the hosts through which the agent's host is reached, by their numbers.
+func (h *hostRun) way(agent agents.Agent) (way []int) {
+	a, is := agent.(interface{ Way() []place.Host })
+	if !is {
+		return nil
 	}
-	return ""
+	for _, hop := range a.Way() {
+		if i := h.run.job.number(hop); i >= 0 {
+			way = append(way, i)
+		}
+	}
+	return way
 }
 
 // stop tells the agent to end the job. A host that has not been told to start
@@ -92,11 +98,15 @@ func (h *hostRun) hold() {
 
 // tell notes that the agent is told to start its processes, unless the start
 // has been given up. An agent that is held has answered, and waits for that.
-func (h *hostRun) tell() error {
+func (h *hostRun) tell(agent agents.Agent) error {
 	h.mu.Lock()
 	held := h.held
-	h.told = !held && h.starting.Err() == nil
+	told := !held && h.starting.Err() == nil
+	h.told = told
 	h.mu.Unlock()
+	if way := h.way(agent); told && len(way) > 0 {
+		h.run.post(job.HostTold{Host: h.index, Way: way})
+	}
 	if held {
 		h.run.post(job.HostReady{Host: h.index})
 		<-h.starting.Done()
@@ -104,13 +114,25 @@ func (h *hostRun) tell() error {
 	return context.Cause(h.starting)
 }
 
-// main starts the agent, passes on what it says, and tells the machine how it ended.
+// main starts the agent, passes on what it says, and tells the machine how it
+// ended. Where the agent's host was reached through a relay that has ended before
+// the agent was told to start anything, the next try goes another way.
 func (h *hostRun) main(starter agents.Starter) {
 	defer h.giveUp()
+	defer h.link.close()
+	for h.tries = 1; h.attempt(starter); h.tries++ {
+	}
+}
+
+// attempt is a start and all that comes of it; true: it is to be tried again.
+func (h *hostRun) attempt(starter agents.Starter) (again bool) {
 	began := time.Now()
 	host := h.run.job.plan.Hosts[h.index]
 	agent, err := starter.Start(h.starting, host)
 	if err != nil {
+		if h.again(err) {
+			return true
+		}
 		// The summary names the host too.
 		lost := job.HostLost{Host: h.index, Why: strings.TrimPrefix(err.Error(), host.Name+": "), GivenUp: h.starting.Err() != nil}
 		var of interface{ Culprit() string }
@@ -118,7 +140,7 @@ func (h *hostRun) main(starter agents.Starter) {
 			lost.Behind = of.Culprit()
 		}
 		h.run.post(lost)
-		return
+		return false
 	}
 	h.mu.Lock()
 	h.agent = agent
@@ -127,39 +149,80 @@ func (h *hostRun) main(starter agents.Starter) {
 	}
 	h.mu.Unlock()
 
-	done, err := h.talk(agent, began)
+	stage := h.run.job.stageDir(agent, h.tries)
+	done, err := h.talk(agent, began, stage)
 	if !done {
-		h.run.job.unstage(agent)
+		h.run.job.unstage(agent, h.tries)
 	}
 	if err != nil {
-		agent.Kill()
-		io.Copy(io.Discard, agent) // until everything there has ended
+		h.dismiss(agent, err)
+	}
+	ended := agent.Wait()
+	if !done && (h.again(err) || h.again(ended)) {
+		return true
 	}
 	h.link.close()
-	ended := agent.Wait()
+	lost := job.HostLost{Host: h.index, Why: "the agent ended unexpectedly"}
 	switch {
 	case done:
 		h.run.post(job.HostDone{Host: h.index})
+		return false
 	case err != nil:
-		h.run.post(job.HostLost{Host: h.index, Why: err.Error(), GivenUp: h.starting.Err() != nil})
+		lost.Why, lost.GivenUp = err.Error(), h.starting.Err() != nil
 	case errors.As(ended, new(agents.Dismissed)):
-		h.run.post(job.HostLost{Host: h.index, Why: ended.Error()})
+		lost.Why = ended.Error()
 	case ended != nil:
-		h.run.post(job.HostLost{Host: h.index, Why: fmt.Sprintf("the agent ended unexpectedly (%v)", ended)})
-	default:
-		h.run.post(job.HostLost{Host: h.index, Why: "the agent ended unexpectedly"})
+		lost.Why, lost.Cut = fmt.Sprintf("the agent ended unexpectedly (%v)", ended), errors.Is(ended, agents.ErrCut)
+		if relay := new(agents.RelayError); errors.As(ended, &relay) {
+			h.run.post(job.RelayLost{Host: h.run.job.number(relay.Host), Why: fmt.Sprintf("its relay has ended (%v)", relay.Err)})
+		}
 	}
+	h.run.post(lost)
+	return false
 }
+
+// again says whether a start that has ended so is to be tried another way.
+func (h *hostRun) again(err error) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return errors.As(err, new(*agents.RelayError)) && !h.told && !h.held && h.starting.Err() == nil && h.tries < maxTries
+}
+
+// maxTries bounds how often a host is started: relays may end one after the other.
+const maxTries = 8
+
+// dismiss ends an agent after err, and leaves its connection to those that are
+// reached through its host. One that has told its trouble leaves by itself.
+func (h *hostRun) dismiss(agent agents.Agent, err error) {
+	d, shared := agent.(interface{ Dismiss() })
+	switch told := errors.As(err, new(*trouble)); {
+	case told:
+	case shared:
+		d.Dismiss()
+	default:
+		agent.Kill()
+	}
+	late := time.AfterFunc(dismissLimit, agent.Kill)
+	defer late.Stop()
+	io.Copy(io.Discard, agent) // until everything there has ended
+}
+
+// dismissLimit is how long an agent that is not wanted any more may take to leave.
+const dismissLimit = 2 * time.Second
+
+// trouble is what an agent has said before it left.
+type trouble struct{ stage, text string }
+
+func (t *trouble) Error() string { return t.stage + ": " + t.text }
 
 // talk sends Start and takes the agent's messages until its stream ends. done
 // says that the agent finished properly; err is what the agent cannot be
 // forgiven: everything else shows in how it ended.
-func (h *hostRun) talk(agent agents.Agent, began time.Time) (done bool, err error) {
+func (h *hostRun) talk(agent agents.Agent, began time.Time, stage string) (done bool, err error) {
 	s, err := wire.NewStream(agent, agent)
 	if err != nil {
 		return false, nil
 	}
-	stage := h.run.job.stageDir(agent)
 	if stage != "" {
 		// The agent hears of the directory before there is one: whatever happens
 		// next, it goes.
@@ -178,7 +241,7 @@ func (h *hostRun) talk(agent agents.Agent, began time.Time) (done bool, err erro
 	if _, err := wire.Marshal(start); err != nil {
 		return false, fmt.Errorf("the job is too large to describe: %w", err)
 	}
-	if err := h.tell(); err != nil {
+	if err := h.tell(agent); err != nil {
 		return false, err
 	}
 	// Start goes before anything that is queued already.
@@ -212,7 +275,7 @@ func (h *hostRun) talk(agent agents.Agent, began time.Time) (done bool, err erro
 		case *wire.Done:
 			done = true
 		case *wire.Trouble:
-			return false, fmt.Errorf("%s: %s", m.Stage, m.Text)
+			return false, &trouble{m.Stage, m.Text}
 		default:
 			if err := h.message(m); err != nil {
 				return false, err
@@ -245,7 +308,7 @@ func (h *hostRun) bring(s *wire.Stream, agent agents.Agent, stage string) (paths
 	if paths, err = h.run.job.paths(ctx, h.index, agent); err != nil {
 		return nil, err
 	}
-	return paths, h.run.job.stage(ctx, agent, stage)
+	return paths, h.run.job.stage(ctx, agent, h.tries, stage)
 }
 
 // bringBeat is how often an agent hears from us while it waits for Start.
@@ -335,7 +398,11 @@ func (h *hostRun) message(m wire.Message) error {
 			break
 		}
 		r.post(func() { r.notices.Add(h.index, m.Text) })
-	case *wire.Beat, *wire.Hello:
+	case *wire.Beat:
+		if m.Answer != 0 {
+			r.post(job.HostAlive{Host: h.index, Number: m.Answer})
+		}
+	case *wire.Hello:
 	default:
 		return fmt.Errorf("%w: an agent does not say %T", wire.ErrControl, m)
 	}

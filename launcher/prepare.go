@@ -34,7 +34,8 @@ type Job struct {
 	id       string
 	key      []byte
 	topology wire.Topology
-	onHost   [][]int // processes of each host
+	onHost   [][]int        // processes of each host
+	numbers  map[string]int // of the hosts, by place.Host's String
 	running  atomic.Pointer[run]
 
 	stdinRank int       // who gets standard input, unless --stdin says all or none
@@ -271,8 +272,10 @@ func (j *Job) start(h, columns int, paths []string, stage string) (*wire.Start, 
 // lay notes what every host is told, and what is on each, once for all.
 func (j *Job) lay() {
 	t := wire.Topology{RankProc: make([]int, j.plan.NP), RankApp: make([]int, j.plan.NP)}
-	for _, host := range j.plan.Hosts {
+	j.numbers = make(map[string]int, len(j.plan.Hosts))
+	for i, host := range j.plan.Hosts {
 		t.Hosts = append(t.Hosts, host.Name)
+		j.numbers[host.String()] = i
 	}
 	j.onHost = make([][]int, len(j.plan.Hosts))
 	for p, proc := range j.plan.Procs {

@@ -90,6 +90,14 @@ func (j *Job) Remote() (hosts []place.Host) {
 	return hosts
 }
 
+// number is the number of a host in the plan; -1: it is not there.
+func (j *Job) number(h place.Host) int {
+	if n, there := j.numbers[h.String()]; there {
+		return n
+	}
+	return -1
+}
+
 // Alone says that the launcher's machine is the only one of the job.
 func (j *Job) Alone() bool { return len(j.plan.Hosts) == 1 && j.plan.Hosts[0].Local() }
 

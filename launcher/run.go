@@ -109,7 +109,7 @@ func (r *run) main(ctx context.Context) int {
 	for _, text := range r.job.Notices {
 		r.say(text)
 	}
-	config := job.Config{Continue: r.job.spec.Continue, Timeout: r.job.spec.Timeout, Grace: max(r.job.spec.Grace, 0)}
+	config := job.Config{Continue: r.job.spec.Continue, Timeout: r.job.spec.Timeout, Grace: max(r.job.spec.Grace, 0), Hold: r.job.spec.Lease}
 	if r.job.spec.Observe.Watch().Any() {
 		config.Drain = observe.Time
 	}
@@ -314,6 +314,8 @@ func (r *run) do(actions []job.Action) {
 			}
 		case job.Tell:
 			r.say(a.Text)
+		case job.Probe:
+			r.hosts[a.Host].link.send(&wire.Beat{Ask: a.Number})
 		case job.Hold:
 			for _, h := range r.hosts {
 				h.hold()
@@ -387,10 +389,7 @@ func (r *run) beat() {
 		if host.live.Load() && host.link.quiet.Add(1) > looks {
 			host.kill()
 			why := fmt.Sprintf("no sign of life for %v", host.link.silence().Round(time.Millisecond))
-			if way := host.way(); way != "" {
-				why += ", nor perhaps of " + way + ", through which it is reached"
-			}
-			r.step(job.HostLost{Host: h, Why: why})
+			r.step(job.HostLost{Host: h, Why: why, Cut: true})
 		}
 	}
 }

@@ -24,14 +24,14 @@ type Stager interface {
 
 // unstage removes inputs from the host of an agent that has ended early: it may
 // have removed them while they were still coming.
-func (j *Job) unstage(agent agents.Agent) {
+func (j *Job) unstage(agent agents.Agent, try int) {
 	s, remote := agent.(Stager)
 	if !remote || len(j.inputs) == 0 {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), unstageLimit)
 	defer cancel()
-	s.Unstage(ctx, j.id) // fails where the connection is lost, and where the agent was in time
+	s.Unstage(ctx, j.stageName(try)) // fails where the connection is lost, and where the agent was in time
 }
 
 // unstageLimit bounds what a host that hardly answers costs at the end.
@@ -59,25 +59,34 @@ func inputs(paths []string) ([]ship.File, error) {
 	return files, nil
 }
 
+// stageName is what the directory of the inputs is called. An agent of an earlier
+// try to start the host may still be removing its own.
+func (j *Job) stageName(try int) string {
+	if try <= 1 {
+		return j.id
+	}
+	return fmt.Sprintf("%s-%d", j.id, try)
+}
+
 // stageDir is where the agent's host has the job's inputs; "" without any.
-func (j *Job) stageDir(agent agents.Agent) string {
+func (j *Job) stageDir(agent agents.Agent, try int) string {
 	if len(j.inputs) == 0 {
 		return ""
 	}
 	if s, ok := agent.(Stager); ok {
-		return s.StageDir(j.id)
+		return s.StageDir(j.stageName(try))
 	}
-	return filepath.Join(os.TempDir(), "gridrun-stage-"+j.id)
+	return filepath.Join(os.TempDir(), "gridrun-stage-"+j.stageName(try))
 }
 
 // stage brings the inputs to the agent's host. The agent knows the directory
 // already and removes it. This machine gets links instead of copies.
-func (j *Job) stage(ctx context.Context, agent agents.Agent, dir string) error {
+func (j *Job) stage(ctx context.Context, agent agents.Agent, try int, dir string) error {
 	if dir == "" {
 		return nil
 	}
 	if s, ok := agent.(Stager); ok {
-		_, _, err := s.Stage(ctx, j.id, j.inputs)
+		_, _, err := s.Stage(ctx, j.stageName(try), j.inputs)
 		return err
 	}
 	if err := os.Mkdir(dir, 0o700); err != nil {

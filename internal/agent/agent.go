@@ -210,6 +210,9 @@ func (a *agent) handle(m wire.Message) {
 	switch m := m.(type) {
 	case *wire.Beat:
 		a.resting = false
+		if m.Ask != 0 {
+			a.link.send(&wire.Beat{Answer: m.Ask})
+		}
 	case *wire.Input:
 		if p := a.byProc[m.Proc]; p != nil && p.spec.Stdin {
 			p.input(m.Data)

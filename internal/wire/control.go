@@ -135,8 +135,12 @@ type (
 		Seq  uint32 // the Report has the same
 		Deep bool
 	}
-	// Beat is a sign of life, both ways.
-	Beat struct{}
+	// Beat is a sign of life, both ways. One with a number to Ask is answered at
+	// once by one with the number.
+	Beat struct {
+		Ask    uint32 `msgpack:",omitempty"`
+		Answer uint32 `msgpack:",omitempty"`
+	}
 )
 
 // Agent to launcher.

@@ -49,6 +49,24 @@ type Dismissed string
 
 func (d Dismissed) Error() string { return "taken down by `" + string(d) + "`" }
 
+// ErrCut is how an agent ended whose connection was lost: of the agent itself
+// nothing is known.
+var ErrCut = errors.New("the connection to the host was lost")
+
+// A RelayError is the end of what reaches other hosts from Host. For a host that
+// was being started through it Starter.Start may be called again: it takes
+// another way.
+type RelayError struct {
+	Host place.Host
+	Err  error // how it ended
+}
+
+func (e *RelayError) Error() string {
+	return fmt.Sprintf("the relay on %s has ended (%v)", e.Host.Name, e.Err)
+}
+
+func (e *RelayError) Unwrap() error { return e.Err }
+
 // Local starts agents on this machine, as children in a session of their own,
 // so that a terminal's signals reach only the launcher.
 type Local struct{}

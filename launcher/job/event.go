@@ -13,6 +13,12 @@ type Event interface{ event() }
 type (
 	// HostReady is an agent's answer to its Start message.
 	HostReady struct{ Host int }
+	// HostTold is a host whose agent is told to start its processes. It is reached
+	// through the hosts Way, of which the launcher connects to the first.
+	HostTold struct {
+		Host int
+		Way  []int
+	}
 	// HostDone is an agent's last word: nothing of the job is left there.
 	HostDone struct{ Host int }
 	// HostLost is an agent that could not be started or ended too early.
@@ -23,6 +29,20 @@ type (
 		// through it; "": it is about this one itself.
 		Behind  string
 		GivenUp bool // its start was ended from here, as the job was ending
+		// Cut: the connection to the host has ended or is silent, which may be the
+		// fault of one that it is reached through; those that are reached through
+		// it are lost as well.
+		Cut bool
+	}
+	// RelayLost is the end of what reaches other hosts from this one, which is well.
+	RelayLost struct {
+		Host int
+		Why  string
+	}
+	// HostAlive answers Probe.
+	HostAlive struct {
+		Host   int
+		Number uint32
 	}
 	// HostReport is an agent's answer to Inspect.
 	HostReport struct {
@@ -54,6 +74,9 @@ type (
 )
 
 func (HostReady) event()   {}
+func (HostTold) event()    {}
+func (RelayLost) event()   {}
+func (HostAlive) event()   {}
 func (HostDone) event()    {}
 func (HostLost) event()    {}
 func (HostReport) event()  {}
@@ -76,6 +99,7 @@ type Timer string
 const (
 	StartTimer   Timer = "start"   // agents must have answered
 	GatherTimer  Timer = "gather"  // hosts that cannot be started are named together
+	HoldTimer    Timer = "hold"    // it must be known through whose fault a host is lost
 	NewsTimer    Timer = "news"    // hosts are told who has finished
 	SettleTimer  Timer = "settle"  // a first-hand failure must have overtaken a collateral one
 	InspectTimer Timer = "inspect" // reports must be in
@@ -107,6 +131,11 @@ type (
 	// Hold says that no host is told to start processes any more: the job will
 	// end, and only waits to learn which hosts can be reached.
 	Hold struct{}
+	// Probe asks a host's agent for a sign of life with this number.
+	Probe struct {
+		Host   int
+		Number uint32
+	}
 	// Abandon closes the connection to an agent that does not answer.
 	Abandon struct{ Host int }
 )
@@ -116,4 +145,5 @@ func (Arm) action()     {}
 func (Answer) action()  {}
 func (Tell) action()    {}
 func (Hold) action()    {}
+func (Probe) action()   {}
 func (Abandon) action() {}

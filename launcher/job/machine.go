@@ -25,6 +25,9 @@ type Config struct {
 	Timeout time.Duration
 	// Grace is what processes get between SIGTERM and SIGKILL.
 	Grace time.Duration
+	// Hold is how long the loss of a host that is reached through others may wait
+	// until it is known who is to blame; 0: a short time.
+	Hold time.Duration
 	// Start is how long agents may take to answer; 0: DefaultStart.
 	Start time.Duration
 	// Drain is how long agents may take to finish after the last process; 0: a
@@ -65,7 +68,10 @@ func (p Phase) String() string {
 type host struct {
 	ready, gone bool // gone: Done or lost
 	lost        bool
-	inspecting  bool // a report is awaited
+	suspected   bool  // it is lost, and perhaps through another's fault
+	unrelayed   bool  // its relay has ended
+	way         []int // it is reached through these; the launcher connects to the first
+	inspecting  bool  // a report is awaited
 }
 
 type proc struct {
@@ -87,18 +93,20 @@ type Machine struct {
 	alive  int         // processes that have not ended
 	armed  map[Timer]bool
 
-	cause      *cause   // why the job ends early; nil: not (yet)
-	failures   []cause  // first-hand, in the order they came
-	collateral []cause  // the others
-	outlived   []cause  // what the survivors went on after, in the order it came
-	expired    bool     // --timeout has passed
-	asked      bool     // a signal has asked for the end, the cause or not
-	refused    []cause  // the hosts that could not be started, before that ended the job
-	finished   []int    // ranks that ended well and of whom hosts have not heard
-	inquiry    *inquiry // under way, or nil
-	inquiries  uint32   // begun so far
-	queue      []Asked  // for the next one
-	stopped    []int    // ranks that were stopped and of whom hosts have not heard
+	cause      *cause    // why the job ends early; nil: not (yet)
+	failures   []cause   // first-hand, in the order they came
+	collateral []cause   // the others
+	outlived   []cause   // what the survivors went on after, in the order it came
+	expired    bool      // --timeout has passed
+	asked      bool      // a signal has asked for the end, the cause or not
+	refused    []cause   // the hosts that could not be started, before that ended the job
+	suspects   []suspect // whose culprit is not known yet
+	probes     uint32    // sent so far
+	finished   []int     // ranks that ended well and of whom hosts have not heard
+	inquiry    *inquiry  // under way, or nil
+	inquiries  uint32    // begun so far
+	queue      []Asked   // for the next one
+	stopped    []int     // ranks that were stopped and of whom hosts have not heard
 	actions    []Action
 }
 
@@ -143,8 +151,14 @@ func (m *Machine) Step(e Event) []Action {
 		}
 	case HostDone:
 		m.hostDone(e.Host)
+	case HostTold:
+		m.hostTold(e)
 	case HostLost:
-		m.hostLost(e)
+		m.lossReported(e)
+	case RelayLost:
+		m.relayLost(e)
+	case HostAlive:
+		m.hostAlive(e)
 	case HostReport:
 		m.report(e)
 	case ProcStarted:
@@ -205,6 +219,7 @@ func (m *Machine) stop(c cause, signal int) {
 		return
 	}
 	m.cause = &c
+	defer m.convict(func(suspect) bool { return true }) // the cause is known, if not theirs
 	if m.phase >= Draining {
 		return
 	}
@@ -315,7 +330,9 @@ func (m *Machine) fail(c cause, collateral bool) {
 	}
 	if !collateral {
 		m.failures = append(m.failures, c)
-		m.stop(c, 0)
+		if len(m.suspects) == 0 { // else the loss of a host came first
+			m.stop(c, 0)
+		}
 		return
 	}
 	c.kind = byCollateral
@@ -350,43 +367,6 @@ func (m *Machine) hostDone(h int) {
 	m.reported(h)
 }
 
-// hostLost ends every process of a host whose agent is gone: the guard beside
-// the agent kills them. A host whose start was given up may be there for a restart.
-func (m *Machine) hostLost(e HostLost) {
-	h := e.Host
-	if !m.known(h) || m.hosts[h].gone {
-		return
-	}
-	m.hosts[h].gone, m.hosts[h].lost = true, !e.GivenUp && e.Behind == ""
-	m.reported(h)
-	var ranks []int
-	for p := range m.procs {
-		if m.cfg.Procs[p].Host == h && !m.procs[p].ended {
-			m.procs[p].ended = true
-			m.procs[p].exit.Stop = true
-			m.alive--
-			ranks = append(ranks, m.cfg.Procs[p].Ranks...)
-		}
-	}
-	c := cause{kind: byLoss, host: m.cfg.Hosts[h], ranks: ranks, text: e.Why, code: 125, unstarted: !m.hosts[h].ready, behind: e.Behind}
-	goesOn := m.outlive(c)
-	if !goesOn && c.unstarted && m.cause == nil {
-		// Others may fail for the same reason, and all of them shall be named.
-		if m.refused = append(m.refused, c); len(m.refused) == 1 {
-			m.actions = append(m.actions, Hold{})
-			m.arm(GatherTimer, gatherLimit)
-		}
-		return
-	}
-	if !goesOn {
-		m.stop(c, 0)
-	}
-	// A host whose ranks have all ended may have kept what others read.
-	if goesOn || len(ranks) > 0 {
-		m.broadcast(&wire.Gone{Ranks: ranks, Why: "host " + m.cfg.Hosts[h] + " is lost", Lost: h + 1})
-	}
-}
-
 func (m *Machine) rang(t Timer) {
 	switch t {
 	case StartTimer:
@@ -397,8 +377,10 @@ func (m *Machine) rang(t Timer) {
 		}
 	case NewsTimer:
 		m.tellNews()
+	case HoldTimer:
+		m.convict(func(suspect) bool { return true })
 	case SettleTimer:
-		if len(m.collateral) > 0 {
+		if len(m.collateral) > 0 && len(m.suspects) == 0 {
 			m.stop(m.collateral[0], 0)
 		}
 	case InspectTimer:

@@ -99,7 +99,17 @@ func play(t *testing.T, script string) string {
 		case "done":
 			e = HostDone{num("host")}
 		case "lost":
-			e = HostLost{Host: num("host"), Why: text, GivenUp: args["givenup"] != "", Behind: args["behind"]}
+			e = HostLost{Host: num("host"), Why: text, GivenUp: args["givenup"] != "", Behind: args["behind"], Cut: args["cut"] != ""}
+		case "toldhost":
+			way, err := rankset.Expand(args["way"])
+			if err != nil {
+				t.Fatal(err)
+			}
+			e = HostTold{num("host"), way}
+		case "relay":
+			e = RelayLost{num("host"), text}
+		case "alive":
+			e = HostAlive{num("host"), uint32(num("number"))}
 		case "started":
 			e = ProcStarted{num("proc"), num("pid")}
 		case "exit":
@@ -151,6 +161,8 @@ func show(out *strings.Builder, m *Machine, before Phase, actions []Action) {
 			fmt.Fprintf(out, "    answer to %v\n%s", a.To, "      "+strings.ReplaceAll(strings.TrimRight(diagnose.Text(a.Job, false), "\n"), "\n", "\n      ")+"\n")
 		case Tell:
 			fmt.Fprintf(out, "    tell %s\n", a.Text)
+		case Probe:
+			fmt.Fprintf(out, "    probe host %d, number %d\n", a.Host, a.Number)
 		case Hold:
 			out.WriteString("    hold\n")
 		case Abandon:
@@ -175,7 +187,7 @@ func TestAnyOrderEnds(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(7, 7))
 	for i := range 2000 {
 		cfg := Config{Grace: time.Second, Continue: rnd.IntN(2) == 0}
-		for h := range 1 + rnd.IntN(3) {
+		for h := range 1 + rnd.IntN(5) {
 			cfg.Hosts = append(cfg.Hosts, fmt.Sprint("h", h))
 		}
 		ranks := 0
@@ -191,7 +203,7 @@ func TestAnyOrderEnds(t *testing.T) {
 		failed := false
 		for range rnd.IntN(40) {
 			var e Event
-			switch rnd.IntN(12) {
+			switch rnd.IntN(16) {
 			case 0:
 				e = HostReady{rnd.IntN(4) - 1}
 			case 1:
@@ -209,12 +221,20 @@ func TestAnyOrderEnds(t *testing.T) {
 			case 8:
 				e = Asked{rnd.IntN(3), rnd.IntN(2) == 0}
 			case 9:
-				e, failed = Rang{[]Timer{StartTimer, GatherTimer, NewsTimer, SettleTimer, InspectTimer, StopTimer, DrainTimer}[rnd.IntN(7)]}, true
+				e, failed = Rang{[]Timer{StartTimer, GatherTimer, NewsTimer, SettleTimer, InspectTimer, StopTimer, DrainTimer, HoldTimer}[rnd.IntN(8)]}, true
 			case 10:
 				e, failed = HostDone{rnd.IntN(4) - 1}, true // too early: a lost host
 			case 11:
 				e = ProcTold{wire.Told{Proc: rnd.IntN(9) - 1, Seq: uint32(rnd.IntN(3)), Stacks: []byte("goroutine 1 [running]:\n"),
 					Unmatched: []wire.Unmatched{{Rank: rnd.IntN(9) - 1, Src: rnd.IntN(9) - 1}}}}
+			case 12:
+				e = HostTold{rnd.IntN(7) - 1, []int{rnd.IntN(7) - 1, rnd.IntN(7) - 1}[:rnd.IntN(3)]}
+			case 13:
+				e, failed = RelayLost{rnd.IntN(7) - 1, "relay"}, true
+			case 14:
+				e = HostAlive{rnd.IntN(7) - 1, rnd.Uint32N(4)}
+			case 15:
+				e, failed = HostLost{Host: rnd.IntN(7) - 1, Why: "cut", Cut: true}, true
 			}
 			for _, a := range m.Step(e) {
 				if answer, ok := a.(Answer); ok {
@@ -223,8 +243,9 @@ func TestAnyOrderEnds(t *testing.T) {
 			}
 		}
 		for h := range cfg.Hosts {
-			m.Step(HostLost{Host: h, Why: "gone"})
+			m.Step(HostLost{Host: h, Why: "gone", Cut: rnd.IntN(2) == 0})
 		}
+		m.Step(Rang{HoldTimer})
 		if m.Phase() != Ended {
 			t.Fatalf("case %d: %v with every host gone", i, m.Phase())
 		}

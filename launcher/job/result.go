@@ -39,7 +39,8 @@ type cause struct {
 	unstarted bool
 	signal    int
 	host      string
-	behind    string // the host that is to blame, through which this one is reached
+	behind    string   // the host that is to blame, through which this one is reached
+	with      []string // hosts that are lost with this one, through which they are reached
 }
 
 // A Result is how the job ended.
@@ -96,7 +97,7 @@ func (m *Machine) summary(c cause) string {
 		if c.unstarted && len(m.refused) > 1 {
 			return m.refusal()
 		}
-		return fmt.Sprintf("host %s: %s", c.host, c.text)
+		return fmt.Sprintf("host %s: %s%s", c.host, c.text, along(c.with))
 	}
 	// Everybody who failed in the same way shares the line.
 	same := c

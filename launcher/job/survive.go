@@ -124,7 +124,7 @@ func colon(text string) string {
 // obituary says who died and how.
 func (m *Machine) obituary(c cause) string {
 	if c.kind == byLoss {
-		text := fmt.Sprintf("host %s: %s", c.host, c.text)
+		text := fmt.Sprintf("host %s: %s%s", c.host, c.text, along(c.with))
 		if len(c.ranks) > 0 {
 			text += fmt.Sprintf(" (%s)", rankset.Label(c.ranks))
 		}

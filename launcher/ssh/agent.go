@@ -3,6 +3,9 @@ package ssh
 import (
 	"bufio"
 	"io"
+	"slices"
+
+	"gridrun/launcher/place"
 )
 
 // An Agent is a started agent: Read and Write are its standard output and input.
@@ -13,10 +16,11 @@ type Agent struct {
 	out     *bufio.Reader
 	process *process
 	conn    connection
-	held    bool   // the connection stays when the agent ends
-	leave   func() // gives the connection up, when it is not held
-	address string // that was connected to
-	brought bool   // gridrun was not on the host before
+	held    bool        // the connection stays when the agent ends
+	leave   func()      // gives the connection up, when it is not held
+	shared  func() bool // others use the connection; nil: nobody ever does
+	address string      // that was connected to
+	brought bool        // gridrun was not on the host before
 }
 
 // Read gives io.EOF when the agent and all it started has ended, or when the
@@ -34,12 +38,22 @@ func (a *Agent) Kill() {
 	a.conn.close()
 }
 
-// Way names the hosts through which the agent's host is reached, if any.
-func (a *Agent) Way() string {
-	if t, is := a.conn.(*through); is {
-		return t.relay.via
+// Dismiss ends the agent and leaves the connection to others that use it. Where
+// the host does not answer, only Kill helps.
+func (a *Agent) Dismiss() {
+	if a.shared != nil && a.shared() {
+		a.process.kill()
+		return
 	}
-	return ""
+	a.Kill()
+}
+
+// Way is the hosts through which the agent's host is reached, if any.
+func (a *Agent) Way() []place.Host {
+	if t, is := a.conn.(*through); is {
+		return slices.Clone(t.relay.way)
+	}
+	return nil
 }
 
 // Wait says how the agent ended when not well, after Read has ended, and

@@ -399,6 +399,17 @@ func (n *native) start(begin func(*ssh.Session) error) (*process, error) {
 
 func (n *native) close() { n.client.Close() }
 
+func (n *native) over() bool { return closed(n.ended) }
+
+func closed(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
+	}
+}
+
 func (n *native) join() {
 	n.client.Close()
 	<-n.ended

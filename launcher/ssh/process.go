@@ -15,6 +15,8 @@ type connection interface {
 	subsystem(name string) (*process, error)
 	// close wakes everybody who waits for the host. It may be called often.
 	close()
+	// over says that the connection has ended.
+	over() bool
 	// join closes, and waits until nothing is left.
 	join()
 }
@@ -32,7 +34,7 @@ type process struct {
 }
 
 // errLost is the end of a process whose connection ended first.
-var errLost = errors.New("the connection to the host was lost")
+var errLost = agents.ErrCut
 
 func exitError(status int, signal string) error {
 	if signal != "" {

@@ -112,7 +112,7 @@ func (s *Starter) target(h place.Host) (Target, error) {
 // it is missing. What comes back is an *Agent.
 func (s *Starter) Start(ctx context.Context, host place.Host) (agents.Agent, error) {
 	began := time.Now()
-	h, leave, err := s.hold(ctx, host)
+	h, shared, leave, err := s.hold(ctx, host)
 	if err != nil {
 		return nil, err
 	}
@@ -122,7 +122,7 @@ func (s *Starter) Start(ctx context.Context, host place.Host) (agents.Agent, err
 		leave()
 		return nil, err
 	}
-	agent.held, agent.leave = false, leave
+	agent.held, agent.leave, agent.shared = false, leave, shared
 	agent.address, agent.brought = h.address, shipped
 	s.mu.Lock()
 	s.timing = append(s.timing, Timing{Host: host.Name, Connect: connected, Total: time.Since(began), Shipped: shipped})

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"gridrun/launcher/agents"
+	"gridrun/launcher/place"
 	"gridrun/launcher/relay"
 	"gridrun/launcher/ship"
 )
@@ -20,13 +21,57 @@ import (
 // A relayed is the launcher's end of the relay on an inner host.
 type relayed struct {
 	session *relay.Session
-	agent   *Agent // that is the relay
-	via     string // the hosts on the way, the last being the relay's
+	agent   *Agent       // that is the relay
+	way     []place.Host // to the hosts behind it, the last being the relay's
 	ids     atomic.Uint64
+
+	ended chan struct{} // closed when the relay has ended and how is set
+	how   error         // nil: it has ended well
 
 	mu      sync.Mutex
 	brought map[string]*brought // files on the relay's host, by hash
 }
+
+func newRelayed(session *relay.Session, conn *relayConn, way []place.Host) *relayed {
+	r := &relayed{session: session, agent: conn.Agent, way: way, ended: make(chan struct{})}
+	go func() {
+		defer close(r.ended)
+		<-session.Done()
+		r.how = conn.end()
+	}()
+	return r
+}
+
+// via names the hosts on the way.
+func (r *relayed) via() string {
+	var names []string
+	for _, h := range r.way {
+		names = append(names, h.Name)
+	}
+	return strings.Join(names, " and ")
+}
+
+// failure is why the relay is of no use any more; nil: it works.
+func (r *relayed) failure() error {
+	if !closed(r.session.Done()) {
+		return nil
+	}
+	select {
+	case <-r.ended:
+	case <-time.After(fateLimit):
+		return errLost
+	}
+	switch {
+	case r.how == nil:
+		return &agents.RelayError{Host: r.way[len(r.way)-1], Err: errors.New("nothing was heard of it")}
+	case errors.Is(r.how, errLost): // with the connection to its host, or with another relay
+		return r.how
+	}
+	return &agents.RelayError{Host: r.way[len(r.way)-1], Err: r.how}
+}
+
+// fateLimit is how long the end of a relay may take to show after that of its session.
+const fateLimit = time.Second
 
 // brought is a file that is being brought, or has been.
 type brought struct {
@@ -46,9 +91,13 @@ type through struct {
 	ended  chan struct{}     // closed when the connection has ended
 }
 
-// lost is the end of what went through the relay.
+// lost is the end of what went through the relay: an agents.RelayError where the
+// relay has ended by itself, or one on the way to it.
 func (r *relayed) lost(err error) error {
-	return fmt.Errorf("%w: it is reached through %s (%v)", errLost, r.via, err)
+	if why := r.failure(); why != nil {
+		err = why
+	}
+	return fmt.Errorf("%w: it is reached through %s (%w)", errLost, r.via(), err)
 }
 
 // dial has the relay connect to a host.
@@ -245,6 +294,8 @@ func (t *through) close() {
 	wake(t.hop)
 }
 
+func (t *through) over() bool { return closed(t.ended) || closed(t.relay.session.Done()) }
+
 func (t *through) join() {
 	t.close()
 	<-t.ended
@@ -264,7 +315,7 @@ func (t *through) push(w *watch, to *Files, files []ship.File) (paths []string, 
 		}
 		path, err := t.relay.bring(w.ctx, f)
 		if err != nil {
-			return nil, true, fmt.Errorf("through %s: %w", t.relay.via, err)
+			return nil, true, fmt.Errorf("through %s: %w", t.relay.via(), err)
 		}
 		push.Files = append(push.Files, relay.File{Path: path, Name: f.Name, Hash: f.Hash})
 	}

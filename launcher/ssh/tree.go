@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"slices"
 	"sync"
 	"time"
 
+	"gridrun/launcher/agents"
 	"gridrun/launcher/place"
 	"gridrun/launcher/relay"
 )
@@ -19,6 +22,7 @@ type tree struct {
 	mu      sync.Mutex
 	parents map[string]place.Host // of those that the launcher does not connect to itself
 	nodes   map[string]*node      // hosts that are connected to
+	told    map[string]bool       // hosts of whose relays' end the user has heard
 }
 
 // A node is a host of the tree that is connected to, or being connected to: its
@@ -26,13 +30,14 @@ type tree struct {
 type node struct {
 	tree   *tree
 	host   place.Host
-	up     *node // it is reached through; nil: the launcher
+	up     *node // is to reach it, and is kept for that; nil: the launcher
 	life   context.Context
 	cancel context.CancelFunc
 	users  int // guarded by tree.mu
 
 	ready chan struct{} // closed when held or err is set
 	held  *Held
+	via   *relayed // that reaches it in fact; nil: the launcher
 	err   error
 
 	relaying chan struct{} // nil: nobody has wanted the relay yet; closed when relay or failed is set
@@ -47,7 +52,7 @@ type node struct {
 func (s *Starter) Plan(hosts []place.Host, fanout int, patience time.Duration) {
 	var t *tree
 	if fanout > 0 && len(hosts) > fanout {
-		t = &tree{starter: s, patience: max(patience, relay.Patience), parents: map[string]place.Host{}, nodes: map[string]*node{}}
+		t = &tree{starter: s, patience: max(patience, relay.Patience), parents: map[string]place.Host{}, nodes: map[string]*node{}, told: map[string]bool{}}
 		for i, h := range hosts {
 			if p := relay.Parent(i, fanout); p != relay.Root {
 				t.parents[h.String()] = hosts[p]
@@ -63,23 +68,24 @@ func (s *Starter) Plan(hosts []place.Host, fanout int, patience time.Duration) {
 func (s *Starter) Relays() bool { return s.options.Command == "" }
 
 // hold connects to a host, directly or through others. leave gives the
-// connection up and waits until nothing of it is left here.
-func (s *Starter) hold(ctx context.Context, host place.Host) (h *Held, leave func(), err error) {
+// connection up and waits until nothing of it is left here; shared says whether
+// others use it too.
+func (s *Starter) hold(ctx context.Context, host place.Host) (h *Held, shared func() bool, leave func(), err error) {
 	s.mu.Lock()
 	t := s.tree
 	s.mu.Unlock()
 	if t == nil {
 		if h, err = s.Hold(ctx, host); err != nil {
-			return nil, nil, err
+			return nil, nil, nil, err
 		}
-		return h, h.Close, nil
+		return h, nil, h.Close, nil
 	}
 	n := t.use(host)
 	if err := n.await(ctx); err != nil {
 		n.leave()
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
-	return n.held, n.leave, nil
+	return n.held, n.shared, n.leave, nil
 }
 
 // use is the host's node, and those on the way to it, until leave.
@@ -91,7 +97,7 @@ func (t *tree) use(host place.Host) *node {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	n := t.nodes[host.String()]
-	if n == nil {
+	if n == nil || n.over() {
 		// The connection is everybody's, so nobody's context bounds it: its stages have limits.
 		ctx, cancel := context.WithCancel(context.Background())
 		n = &node{tree: t, host: host, up: up, life: ctx, cancel: cancel, ready: make(chan struct{})}
@@ -108,7 +114,7 @@ func (n *node) leave() {
 	t.mu.Lock()
 	n.users--
 	last := n.users == 0
-	if last {
+	if last && t.nodes[n.host.String()] == n {
 		delete(t.nodes, n.host.String())
 	}
 	relaying := n.relaying
@@ -142,19 +148,83 @@ func (n *node) await(ctx context.Context) error {
 	}
 }
 
-func (n *node) connect() {
-	defer close(n.ready)
-	var via *relayed
-	if n.up != nil {
-		if via, n.err = n.up.relayTo(n.life); n.err != nil {
-			n.err = &Error{Host: n.host.Name, Stage: StageConnect, Err: fmt.Errorf("it is to be reached through %s, but %w", n.up.host.Name, n.err)}
-			return
-		}
-	}
-	n.held, n.err = n.tree.starter.reach(n.life, n.host, via)
+// over says that the connection stood, and has ended.
+func (n *node) over() bool { return closed(n.ready) && n.err == nil && n.held.conn.over() }
+
+// shared says that others use the connection.
+func (n *node) shared() bool {
+	n.tree.mu.Lock()
+	defer n.tree.mu.Unlock()
+	return n.users > 1
 }
 
-// relayTo is the host's relay, which is started when first needed.
+// connect takes the way that the tree has, and a shorter one where that fails.
+func (n *node) connect() {
+	defer close(n.ready)
+	var failed error // of the way before
+	for up := n.up; ; up = up.up {
+		var via *relayed
+		if up != nil {
+			var err error
+			if via, err = up.relayTo(n.life); err != nil {
+				if n.life.Err() == nil && n.tree.unrelayed(err) {
+					continue
+				}
+				n.err = &Error{Host: n.host.Name, Stage: StageConnect, Err: fmt.Errorf("it is to be reached through %s, but %w", up.host.Name, err)}
+				return
+			}
+		}
+		n.held, n.err = n.tree.starter.reach(n.life, n.host, via)
+		if n.err == nil {
+			n.via = via
+			if failed != nil {
+				n.tree.starter.options.Notice(fmt.Sprintf("%s is reached without %s: %v", n.host.Name, n.up.host.Name, failed))
+			}
+			return
+		}
+		if up == nil || n.life.Err() != nil {
+			return
+		}
+		if n.tree.unrelayed(n.err) {
+			continue
+		}
+		var e *Error
+		if !errors.As(n.err, &e) || e.Stage != StageResolve && e.Stage != StageConnect {
+			return
+		}
+		failed = n.err // it may be the relay's host that does not reach this one
+	}
+}
+
+// unrelayed says whether err is the end of a relay, without which there is another
+// way. The user hears of it once.
+func (t *tree) unrelayed(err error) bool {
+	var relay *agents.RelayError
+	if !errors.As(err, &relay) {
+		return false
+	}
+	t.mu.Lock()
+	told := t.told[relay.Host.String()]
+	t.told[relay.Host.String()] = true
+	var children []string
+	for name, parent := range t.parents {
+		if parent.String() == relay.Host.String() {
+			children = append(children, name)
+		}
+	}
+	t.mu.Unlock()
+	if !told {
+		are := "are"
+		if len(children) == 1 {
+			are = "is"
+		}
+		t.starter.options.Notice(fmt.Sprintf("%v; %s %s reached without it", relay, place.FoldHosts(children), are))
+	}
+	return true
+}
+
+// relayTo is the host's relay, which is started when first needed. An error of
+// the relay itself is an agents.RelayError.
 func (n *node) relayTo(ctx context.Context) (*relayed, error) {
 	if err := n.await(ctx); err != nil {
 		return nil, err
@@ -170,26 +240,34 @@ func (n *node) relayTo(ctx context.Context) (*relayed, error) {
 	n.tree.mu.Unlock()
 	select {
 	case <-n.relaying:
-		return n.relay, n.failed
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
 	}
+	if n.failed != nil {
+		return nil, n.failed
+	}
+	err := n.relay.failure()
+	if err != nil && !errors.As(err, new(*agents.RelayError)) {
+		err = &Error{Host: n.host.Name, Stage: StageConnect, Err: err} // its connection was lost: it is to blame
+	}
+	return n.relay, err
 }
 
 func (n *node) startRelay(ctx context.Context) (*relayed, error) {
-	agent, _, err := n.held.start(ctx, fmt.Sprintf("%s %d", relayVerb, n.tree.patience.Milliseconds()))
+	process, _, err := n.held.start(ctx, fmt.Sprintf("%s %d", relayVerb, n.tree.patience.Milliseconds()))
 	if err != nil {
-		return nil, err
+		return nil, &agents.RelayError{Host: n.host, Err: err}
 	}
-	session, err := relay.Client(relayConn{agent}, n.tree.patience)
+	conn := &relayConn{Agent: process}
+	session, err := relay.Client(conn, n.tree.patience)
 	if err != nil {
-		return nil, errors.Join(err, agent.Wait())
+		return nil, &agents.RelayError{Host: n.host, Err: errors.Join(err, process.Wait())}
 	}
-	via := n.host.Name
-	if n.up != nil {
-		via = n.up.relay.via + " and " + via
+	var way []place.Host
+	if n.via != nil {
+		way = slices.Clone(n.via.way)
 	}
-	return &relayed{session: session, agent: agent, via: via}, nil
+	return newRelayed(session, conn, append(way, n.host)), nil
 }
 
 // Sleep has the relays bear that the launcher is stopped, until Wake. Those that
@@ -238,14 +316,29 @@ func (t *tree) relays() (running []*relayed) {
 // relayConn is what the relay's session runs over. The end of a relay is not
 // that of the host's own agent; with a host that has died the session ends only
 // when the connection is closed, and what runs through it when it is killed.
-type relayConn struct{ *Agent }
+type relayConn struct {
+	*Agent
+	reading sync.Mutex // of the session, and of who waits for the end
+}
 
-func (c relayConn) Close() error {
+func (c *relayConn) Read(b []byte) (int, error) {
+	c.reading.Lock()
+	defer c.reading.Unlock()
+	return c.Agent.Read(b)
+}
+
+func (c *relayConn) Close() error {
 	c.Kill()
 	return nil
 }
 
+// end says how the relay ended, whose session has ended.
+func (c *relayConn) end() error {
+	io.Copy(io.Discard, c)
+	return c.Wait()
+}
+
 func (r *relayed) close() {
 	r.session.Close()
-	r.agent.Wait()
+	<-r.ended
 }

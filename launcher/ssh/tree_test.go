@@ -77,8 +77,8 @@ func TestTree(t *testing.T) {
 			t.Fatal(err)
 		}
 		for i, a := range agents {
-			if want := fanout > 0 && relay.Parent(i, fanout) != relay.Root; want != (a.Way() != "") {
-				t.Errorf("fan-out %d: host %d goes through %q", fanout, i, a.Way())
+			if want := fanout > 0 && relay.Parent(i, fanout) != relay.Root; want != (len(a.Way()) > 0) {
+				t.Errorf("fan-out %d: host %d goes through %v", fanout, i, a.Way())
 			}
 			say(t, a, "", "agent\n")
 			say(t, a, strings.Repeat("x", 100_000)+"\n", strings.Repeat("x", 100_000)+"\n")
@@ -131,6 +131,10 @@ func TestTreeFails(t *testing.T) {
 	starter.Plan(behind, 1, time.Minute)
 	_, err = starter.Start(context.Background(), behind[1])
 	wants(t, err, hosts[1].Name, "to be reached through "+hosts[0].Name, "connection refused")
+	var whole *Error
+	if !errors.As(err, &whole) || whole.Culprit() != hosts[0].Name {
+		t.Errorf("the culprit: %v", err)
+	}
 
 	// The connection on the way ends: so does what it carries, with its name.
 	starter.Plan(hosts, 1, time.Minute)
