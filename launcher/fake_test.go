@@ -152,6 +152,12 @@ type result struct {
 // runFake runs job against the fake agent and checks that nothing stays behind.
 func runFake(t *testing.T, job *Job, f *fake, change func(*IO)) result {
 	t.Helper()
+	return runStarter(t, job, f, f, change)
+}
+
+// runStarter is runFake with a starter that f is a part of.
+func runStarter(t *testing.T, job *Job, f *fake, starter agents.Starter, change func(*IO)) result {
+	t.Helper()
 	f.t = t
 	before := runtime.NumGoroutine()
 	var out, errOut buffer
@@ -160,7 +166,7 @@ func runFake(t *testing.T, job *Job, f *fake, change func(*IO)) result {
 		change(&io)
 	}
 	code := make(chan int, 1)
-	go func() { code <- job.Run(context.Background(), f, io) }()
+	go func() { code <- job.Run(context.Background(), starter, io) }()
 	select {
 	case c := <-code:
 		settled(t, before)

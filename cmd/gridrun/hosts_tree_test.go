@@ -47,11 +47,11 @@ func TestHostTree(t *testing.T) {
 		code  int
 		wants []string
 	}{
-		{"agent", "agent", 125, []string{"host node1"}},
-		// Its end takes the relay along: of node1 and those behind it, whichever is seen first.
-		{"guard", "guard", 125, []string{"node1"}},
-		{"relay", "relay", 125, []string{"reached through node1"}},
-		{"leaf's agent", "", 125, []string{"host node7"}},
+		{"agent", "agent", 125, []string{"gridrun: host node1: the agent ended unexpectedly (exit status 137)\n"}},
+		{"guard", "guard", 125, []string{"gridrun: host node1: guard: the guard process is gone\n"}},
+		{"relay", "relay", 125, []string{"gridrun: host node1: its relay has ended (", "); 3 hosts behind it are lost with it\n"}},
+		{"sshd", "sshd", 125, []string{"gridrun: host node1: the agent ended unexpectedly (the connection to the host was lost); 3 hosts behind it are lost with it\n"}},
+		{"leaf's agent", "", 125, []string{"gridrun: host node7: the agent ended unexpectedly (exit status 137)\n"}},
 		{"rank", "rank", 137, []string{"rank 0", "node1"}},
 	} {
 		t.Run("killed "+r.name, func(t *testing.T) {
@@ -67,7 +67,13 @@ func TestHostTree(t *testing.T) {
 			if code := l.wait(t); code != r.code {
 				t.Errorf("code %d, want %d", code, r.code)
 			}
+			t.Log(l.errOut)
 			has(t, l.errOut.String(), r.wants...)
+			if r.part == "sshd" {
+				if err := c.Host(0).StartSSHD(); err != nil {
+					t.Fatal(err)
+				}
+			}
 			c.clean(t, nil, nil)
 		})
 	}
@@ -116,7 +122,8 @@ func TestHostTree(t *testing.T) {
 		if code := l.wait(t); code != 125 {
 			t.Errorf("code %d", code)
 		}
-		has(t, l.errOut.String(), "no sign of life", "node1")
+		t.Log(l.errOut)
+		has(t, l.errOut.String(), "gridrun: host node1: no sign of life for ", "; 3 hosts behind it are lost with it\n")
 		c.clean(t, nil, []int{0, 2, 3, 6})
 		if err := c.Restore(0); err != nil {
 			t.Fatal(err)
@@ -141,10 +148,58 @@ func treeHello(t *testing.T, c *cluster, each int) {
 }
 
 // TestDeepTree has 15 hosts on four levels: the launcher reaches node1 and node2,
-// and node15 through node1, node3 and node7.
+// and node15 through node1, node3 and node7. What a relay should have reached is
+// reached without it as long as nothing runs there; later it is lost, and nothing else.
 func TestDeepTree(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t, testnet.Config{Hosts: 15})
+	args := func(more ...string) []string {
+		return append([]string{"--fanout", "2", "--grace", "1", "-H", c.hosts(1), "--wdir", "/"}, more...)
+	}
+	hello := func(t *testing.T, l *launched, says ...string) {
+		t.Helper()
+		code := l.wait(t)
+		said := l.errOut.String()
+		if code != 0 || strings.Count(l.out.String(), " of 15 on node") != 15 || len(lines(said)) != 1 {
+			t.Errorf("code %d, out %q, err %q", code, l.out, said)
+		}
+		has(t, said, says...)
+		t.Log(said)
+		c.clean(t, nil, nil)
+	}
+	t.Run("while files are brought", func(t *testing.T) {
+		if err := c.Shape(2, 20_000_000); err != nil { // gridrun takes a while to node3
+			t.Fatal(err)
+		}
+		l := c.launch(t, "", args(c.dir+"/tester", "hello")...)
+		poll(t, "gridrun is on its way to node3", func() bool {
+			for f := range c.files(t, 2) {
+				if strings.Contains(f, "/gridrun.") {
+					return true
+				}
+			}
+			return false
+		})
+		for _, p := range c.find(t, 0, "relay") {
+			syscall.Kill(p.PID, syscall.SIGKILL)
+		}
+		if err := c.Shape(2, 0); err != nil {
+			t.Fatal(err)
+		}
+		hello(t, l, "gridrun: the relay on node1 has ended (killed by SIGKILL); node[3-4] are reached without it\n")
+	})
+	t.Run("that does not start", func(t *testing.T) {
+		c.do(t, 2, "sh", "-c", `cd /root/.cache/gridrun/*/ && mv gridrun real && printf '#!/bin/sh\n[ "$1" != __relay ] || { echo no relays here >&2; exit 9; }\nexec "${0%%/*}/real" "$@"\n' >gridrun && chmod 700 gridrun`)
+		hello(t, c.launch(t, "", args("--stage", c.dir+"/input", c.dir+"/tester", "hello")...),
+			"gridrun: the relay on node3 has ended (", "no relays here", "node[7-8] are reached without it")
+		c.do(t, 2, "sh", "-c", `cd /root/.cache/gridrun/*/ && mv real gridrun`)
+	})
+	t.Run("that does not reach a host", func(t *testing.T) {
+		c.do(t, 1, "ip", "route", "add", "unreachable", c.Host(5).Addr)
+		hello(t, c.launch(t, "", args("sh", "-c", "echo rank of 15 on node")...), // ranks of node2 do not reach it either
+			"gridrun: node6 is reached without node2: connecting (10.93.0.6:22 from node2): ", "no route to host\n")
+		c.do(t, 1, "ip", "route", "del", "unreachable", c.Host(5).Addr)
+	})
 	t.Run("Ctrl-Z", func(t *testing.T) {
 		// For longer than agents and relays would wait for a launcher that is silent.
 		l := c.launch(t, "", "--fanout", "2", "--lease", "0.5", "--grace", "1", "-H", c.hosts(1), "--wdir", "/", c.dir+"/tester", "outlast")
@@ -165,6 +220,37 @@ func TestDeepTree(t *testing.T) {
 		}
 		c.clean(t, nil, nil)
 	})
+	for _, r := range []struct {
+		part string
+		left int
+		says string
+	}{
+		// Behind node1 are node3, 4, 7, 8, 9, 10 and 15.
+		{"relay", 8, "gridrun: host node1: its relay has ended (killed by SIGKILL); 7 hosts behind it are lost with it (ranks 2-3,6-9,14); 8 ranks go on\n"},
+		{"guard", 14, "gridrun: host node1: guard: the guard process is gone (rank 0); 14 ranks go on\n"},
+		{"sshd", 7, "gridrun: host node1: the agent ended unexpectedly (the connection to the host was lost); 7 hosts behind it are lost with it (ranks 0,2-3,6-9,14); 7 ranks go on\n"},
+	} {
+		t.Run("with survivors: "+r.part, func(t *testing.T) {
+			l := c.launch(t, "", args("--timeout", "300", "--on-failure", "continue", c.dir+"/tester", "survive")...)
+			l.await(t, 15, "up")
+			for _, p := range c.find(t, 0, r.part) {
+				syscall.Kill(p.PID, syscall.SIGKILL)
+			}
+			if code := l.wait(t); code != 0 || strings.Count(l.out.String(), fmt.Sprintf("%d left\n", r.left)) != r.left {
+				t.Errorf("code %d: %s", code, l.out)
+			}
+			has(t, l.errOut.String(), r.says)
+			if strings.Count(l.errOut.String(), "go on\n") != 1 {
+				t.Errorf("more than one line: %s", l.errOut)
+			}
+			if r.part == "sshd" {
+				if err := c.Host(0).StartSSHD(); err != nil {
+					t.Fatal(err)
+				}
+			}
+			c.clean(t, nil, nil)
+		})
+	}
 }
 
 // state is the letter that /proc has for what a process does.

@@ -13,4 +13,7 @@
 // the peer's. Ranks mark such failures collateral. A collateral failure only
 // opens a short wait for the first-hand one; it becomes the cause when none
 // comes. [Machine.Result] names the cause once, for all ranks that share it.
+//
+// Hosts may be reached through others. loss.go tells which of several that are
+// lost is to blame.
 package job

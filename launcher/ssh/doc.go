@@ -24,7 +24,9 @@
 //
 // With [Starter.Plan] a host may be connected to by another (--fanout): step 3
 // happens in [Relay], a process on an inner host, which asks the launcher about
-// keys; the others are the same over launcher/relay's streams.
+// keys; the others are the same over launcher/relay's streams. A relay that fails
+// is done without: a host that was being connected to goes another way by itself,
+// one whose agent was being started when it is started again (agents.RelayError).
 //
 // Two ways to connect share steps 2, 4 and 5: golang.org/x/crypto/ssh, and the
 // system's own OpenSSH (`--launcher-command ssh`), which knows what the first
@@ -39,8 +41,8 @@
 // Goroutines: those of x/crypto/ssh for each connection and one for each session
 // that notices its end, which end when it is closed ([Agent.Wait] joins the
 // first); Resolve's look-ups, joined before it
-// returns; for each host of a tree one that connects, one that starts its relay
-// and one that notices its end, and those of launcher/relay, which end when the
+// returns; for each host of a tree one that connects, one that starts its relay,
+// one that notices the relay's end and one its own, and those of launcher/relay, which end when the
 // last agent behind it has been waited for; in a relay one for each stream and its
 // reader, joined by Relay; for each OpenSSH process one that copies its standard error.
 // Connections to jump hosts are shared and end with the last that uses them.

@@ -61,6 +61,9 @@ func (e *Error) Error() string {
 	return b.String()
 }
 
+// way is e in a few words, where there is another way to the host.
+func (e *Error) way() string { return fmt.Sprintf("%s (%s): %v", e.Stage, e.Address, e.Err) }
+
 func (e *Error) Unwrap() error { return e.Err }
 
 // errSlow is the cause when a stage's deadline has passed.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -161,7 +162,7 @@ func (n *node) shared() bool {
 // connect takes the way that the tree has, and a shorter one where that fails.
 func (n *node) connect() {
 	defer close(n.ready)
-	var failed error // of the way before
+	var failed *Error // of the way before
 	for up := n.up; ; up = up.up {
 		var via *relayed
 		if up != nil {
@@ -178,7 +179,7 @@ func (n *node) connect() {
 		if n.err == nil {
 			n.via = via
 			if failed != nil {
-				n.tree.starter.options.Notice(fmt.Sprintf("%s is reached without %s: %v", n.host.Name, n.up.host.Name, failed))
+				n.tree.starter.options.Notice(fmt.Sprintf("%s is reached without %s: %s", n.host.Name, n.up.host.Name, failed.way()))
 			}
 			return
 		}
@@ -192,7 +193,7 @@ func (n *node) connect() {
 		if !errors.As(n.err, &e) || e.Stage != StageResolve && e.Stage != StageConnect {
 			return
 		}
-		failed = n.err // it may be the relay's host that does not reach this one
+		failed = e // it may be the relay's host that does not reach this one
 	}
 }
 
@@ -218,7 +219,8 @@ func (t *tree) unrelayed(err error) bool {
 		if len(children) == 1 {
 			are = "is"
 		}
-		t.starter.options.Notice(fmt.Sprintf("%v; %s %s reached without it", relay, place.FoldHosts(children), are))
+		why := strings.Join(strings.Fields(relay.Error()), " ") // what it said may be lines
+		t.starter.options.Notice(fmt.Sprintf("%s; %s %s reached without it", why, place.FoldHosts(children), are))
 	}
 	return true
 }
@@ -255,7 +257,10 @@ func (n *node) relayTo(ctx context.Context) (*relayed, error) {
 
 func (n *node) startRelay(ctx context.Context) (*relayed, error) {
 	process, _, err := n.held.start(ctx, fmt.Sprintf("%s %d", relayVerb, n.tree.patience.Milliseconds()))
-	if err != nil {
+	switch {
+	case errors.Is(err, errLost): // through the fault of the host's connection, or of one on the way
+		return nil, err
+	case err != nil:
 		return nil, &agents.RelayError{Host: n.host, Err: err}
 	}
 	conn := &relayConn{Agent: process}
