@@ -142,11 +142,22 @@ func (p *Party) compare() error {
 			if err := p.Differs(); err != nil {
 				return err
 			}
-			return &Mismatch{p.Me, p.head} // a post that has been written over: nonsense
+			return p.ahead(uint32(now))
 		case atomic.CompareAndSwapUint64(&r.head, now, mine):
 			return nil
 		}
 	}
+}
+
+// ahead is the Mismatch with a member that has shown its call in Agree, of which hash
+// is left, and has not arrived.
+func (p *Party) ahead(hash uint32) error {
+	for m := range p.Members {
+		if h := Head(atomic.LoadUint64((*uint64)(&p.post(m, p.turn).head))); m != p.Me && h != p.head && h.hash() == hash {
+			return &Mismatch{m, h}
+		}
+	}
+	return &Mismatch{p.Me, p.head} // a post that has been written over: nonsense
 }
 
 // Differs returns a *Mismatch if a member that has arrived in this member's last
