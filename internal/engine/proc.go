@@ -68,16 +68,17 @@ type Proc struct {
 	used      atomic.Bool   // the token has been given up once
 	first     chan struct{} // closed then
 
-	looks    int           // polls of a waiter before it yields
-	brief    int           // the same when its peer seems to be on the same processor
-	shared   atomic.Int32  // waits that are to yield early; set under the token
-	hasty    bool          // the last wait did; under the token
-	parted   uint64        // the turn in which it went to another processor, or 0; under the token
-	pullFrom uint64        // bytes of a message that is worth a pull
-	yieldFor time.Duration // and yields before it sleeps
-	tick     time.Duration // of an attentive background poller
-	crowded  bool          // the host has more processes than processors
-	siblings bool          // several ranks, so several goroutines are likely
+	looks    int                // polls of a waiter before it yields
+	brief    int                // the same when its peer seems to be on the same processor
+	shared   atomic.Int32       // waits that are to yield early; set under the token
+	hasty    bool               // the last wait did; under the token
+	parted   uint64             // the turn in which it went to another processor, or 0; under the token
+	pullFrom uint64             // bytes of a message that is worth a pull
+	yieldFor time.Duration      // and yields before it sleeps
+	tick     time.Duration      // of an attentive background poller
+	crowded  bool               // the host has more processes than processors
+	spreader transport.Spreader // nil: there is nothing to spread
+	siblings bool               // several ranks, so several goroutines are likely
 	closing  atomic.Bool
 	shows    atomic.Uint64 // receives that were shown to their senders
 	quit     chan struct{} // closed with closing
@@ -198,6 +199,11 @@ func (p *Proc) pace() {
 	if p.crowded {
 		p.looks, p.yieldFor, p.pullFrom = crowdedLooks, crowdedYieldFor, 0
 		p.tick = tick * time.Duration(here) / time.Duration(cpus)
+		for _, n := range p.nets {
+			if s, ok := n.(transport.Spreader); ok && !p.siblings {
+				p.spreader = s
+			}
+		}
 	}
 	if _, far := p.nets[0].(transport.Placer); far { // each look is a system call
 		p.looks, p.brief = max(p.looks/4, farBrief), farBrief

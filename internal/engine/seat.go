@@ -243,6 +243,7 @@ func (s *seat) Await(w board.Words) error {
 		spin.Pause()
 	}
 	rk := s.comm.rank
+	rk.proc.spread()
 	var begin time.Time
 	var since int64 // for the record; what comes after the yields await itself notes
 	if rk.rec != nil {

@@ -137,6 +137,7 @@ func (p *Proc) look(c condition) bool {
 // than a few yields.
 func (p *Proc) yield(ctx context.Context, c condition, begin time.Time) (done, long bool) {
 	p.hurry(c)
+	p.spread()
 	for i := 0; ; i++ {
 		if p.siblings {
 			runtime.Gosched()
@@ -152,6 +153,13 @@ func (p *Proc) yield(ctx context.Context, c condition, begin time.Time) (done, l
 		if i%8 == 7 && (time.Since(begin) > p.yieldFor || ctx.Err() != nil) {
 			return false, true
 		}
+	}
+}
+
+// spread keeps the host's waiting ranks evenly spread over its processors.
+func (p *Proc) spread() {
+	if p.spreader != nil {
+		p.spreader.Spread()
 	}
 }
 

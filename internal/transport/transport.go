@@ -131,6 +131,13 @@ type Attended interface {
 	Attention() *uint64
 }
 
+// A Spreader is a Network whose processes, where they share processors, keep evenly
+// spread over them while they wait. Who holds the poll token and waits calls Spread
+// now and then.
+type Spreader interface {
+	Spread()
+}
+
 // A Placer is a Network that carries longer Eager frames than others, up to
 // EagerMax bytes. The bodies of those that it has not got whole when it sees the
 // header it delivers by Place and Placed instead of Arrived. Between the two comes

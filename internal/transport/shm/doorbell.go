@@ -73,7 +73,8 @@ type slot struct {
 	// attention is not 0 while a goroutine of the process waits and polls. In this
 	// cache line nobody looks often.
 	attention uint64
-	_         [line - 40]byte
+	seat      uint64 // see spread.go
+	_         [line - 48]byte
 	mode      uint32 // bits below
 	state     uint32 // one of the states below
 }

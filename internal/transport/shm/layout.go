@@ -75,7 +75,9 @@ type header struct {
 	ringSize uint32
 	total    uint64
 	cpus     uint32 // processors of the host, as its agent sees them
-	_        [line - 36]byte
+	_        uint32
+	looked   int64 // when a process last looked who waits where: see spread.go
+	_        [line - 48]byte
 	rings    uint32 // rings handed out so far; atomic, on its own cache line
 }
 

@@ -50,6 +50,8 @@ type Net struct {
 	asked   sync.Once     // for that
 	joined  sync.WaitGroup
 
+	spread spread
+
 	nonce *uint64 // who can read this word can pull
 }
 
