@@ -41,6 +41,12 @@ func launched(ctx context.Context, w *rt.World) error {
 			return fmt.Errorf("%d elements: %w", n, err)
 		}
 	}
+	if w.Size() > 17 {
+		return nil
+	}
+	if err := errors.Join(ints.reductions(ctx, w, 140_001), floats.reductions(ctx, w, 70_001)); err != nil {
+		return err
+	}
 	if w.Size() > 16 {
 		return nil
 	}
@@ -68,6 +74,20 @@ func launched(ctx context.Context, w *rt.World) error {
 		return err
 	}
 	return disagree(ctx, w)
+}
+
+// reductions are those that go another way when they are long.
+func (k kind[T]) reductions(ctx context.Context, g rt.Group, n int) error {
+	want, root := k.fold(0, g.Size(), n), g.Size()-1
+	x, y := k.data(g.Rank(), n), k.data(g.Rank(), n)
+	if err := errors.Join(AllReduce(ctx, g, x, k.op), Reduce(ctx, g, root, y, k.op)); err != nil {
+		return err
+	}
+	err := expect(fmt.Sprintf("AllReduce of %d", n), x, want)
+	if g.Rank() != root {
+		want = k.data(g.Rank(), n)
+	}
+	return errors.Join(err, expect(fmt.Sprintf("Reduce of %d", n), y, want))
 }
 
 // alike checks that with costs all ranks choose the same algorithms, and that a
@@ -166,7 +186,7 @@ func TestLaunched(t *testing.T) {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	for _, flags := range [][]string{
-		{"-np", "2"}, {"-np", "5"}, {"-np", "8"},
+		{"-np", "2"}, {"-np", "5"}, {"-np", "8"}, {"-np", "17"},
 		{"-np", "5", "--transport", "tcp"},
 		{"-np", "8", "--ranks-per-process", "3"},
 		{"-np", "8", "--ranks-per-process", "3", "--transport", "tcp", "-x", spansNodes + "=1"},

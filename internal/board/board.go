@@ -30,8 +30,8 @@ type Shape struct {
 // layout has offsets in bytes.
 type layout struct {
 	Shape
-	rounds, asleep, pipe, posts, results, slots, stages int
-	total                                               int
+	rounds, asleep, pipe, ring, posts, results, slots, stages int
+	total                                                     int
 }
 
 func align(n, to int) int { return (n + to - 1) &^ (to - 1) }
@@ -41,7 +41,8 @@ func (s Shape) layout() layout {
 	l.rounds = line
 	l.asleep = l.rounds + rounds*int(unsafe.Sizeof(round{}))
 	l.pipe = align(l.asleep+8*((s.Members+63)/64), line)
-	l.posts = l.pipe + (1+pipeSlots)*line
+	l.ring = l.pipe + (1+pipeSlots)*line
+	l.posts = l.ring + ringLines(s.Members)*line
 	l.results = align(l.posts+s.Members*rounds*line, page)
 	l.slots = align(l.results+2*s.Stage, page)
 	l.stages = align(l.slots+pipeSlots*s.Pipe, page)
@@ -146,8 +147,13 @@ func (b *Board) post(member int, turn uint64) *post {
 
 // StageOf is the buffer of a member in a turn.
 func (b *Board) StageOf(member int, turn uint64) []byte {
-	off := b.stages + (2*member+int(turn%2))*b.Stage
+	off := b.stageAt(member, turn)
 	return b.mem[off : off+b.Stage : off+b.Stage]
+}
+
+// stageAt is where it begins; those of a turn stand one after the other.
+func (b *Board) stageAt(member int, turn uint64) int {
+	return b.stages + (int(turn%2)*b.Members+member)*b.Stage
 }
 
 // Result is the common buffer of a turn.

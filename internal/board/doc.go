@@ -4,6 +4,7 @@
 //
 //	control   who has closed, who sleeps
 //	rounds    for each of 4: arrivals, the call they are in, release and result
+//	ring      for each member the steps that it has done in rings
 //	posts     for each member 4 lines: turn, call, up to 48 bytes
 //	results   two buffers of a stage's size
 //	pipe      8 slots through which a root's data flow to all
@@ -28,6 +29,9 @@
 // Members that are goroutines of one process may lend each other memory of their
 // own ([Party.Lend]): from a turn's meeting on the others read it, and the lender
 // takes it back after another meeting.
+//
+// In a turn of rings ([Party.Ring]) stages of several members are one accumulator,
+// on whose parts the members work by turns: each waits for the one before it.
 //
 // Up to 4 members look at each other's posts: the way from one rank to another
 // is one cache line. More of them count their arrivals in one word, and the last

@@ -36,6 +36,7 @@ type Party struct {
 	turn  uint64 // this member is in
 	known uint64 // a turn in which everybody has arrived
 	piped uint64 // pieces that have gone through the pipe
+	rings uint64 // turns with rings
 }
 
 // Join returns a member's part; all members join a fresh board.
@@ -76,10 +77,8 @@ func (p *Party) all(turn uint64) error {
 	} else {
 		w = word(&p.round(turn).arrived, p.quorum(turn))
 	}
-	if w.Reached(0) < w.N {
-		if err := p.host.Await(w); err != nil {
-			return err
-		}
+	if err := p.until(w); err != nil {
+		return err
 	}
 	p.known = turn
 	return nil
@@ -200,11 +199,8 @@ func (p *Party) Meet(data []byte) error {
 // Met waits until everybody has arrived, and has been released if there are many.
 func (p *Party) Met() error {
 	if !p.Few() {
-		w := word(&p.round(p.turn).released, uint32(p.turn))
-		if w.Reached(0) < 1 {
-			if err := p.host.Await(w); err != nil {
-				return err
-			}
+		if err := p.until(word(&p.round(p.turn).released, uint32(p.turn))); err != nil {
+			return err
 		}
 		p.known = p.turn
 		return nil
@@ -237,8 +233,12 @@ func (p *Party) Posted(member int) []byte { return p.post(member, p.turn).data[:
 
 // From waits for a member's post.
 func (p *Party) From(member int) error {
-	w := word(&p.post(member, p.turn).turn, uint32(p.turn))
-	if w.Reached(0) == 1 {
+	return p.until(word(&p.post(member, p.turn).turn, uint32(p.turn)))
+}
+
+// until waits for words, unless they have been reached.
+func (p *Party) until(w Words) error {
+	if w.Reached(0) == w.N {
 		return nil
 	}
 	return p.host.Await(w)
@@ -303,5 +303,12 @@ func (p *Party) wakeAll() {
 				p.host.Wake(m)
 			}
 		}
+	}
+}
+
+// wake rouses one member if it sleeps.
+func (p *Party) wake(m int) {
+	if p.anyAsleep() && atomic.LoadUint64(&p.bits()[m/64])&(1<<(m%64)) != 0 {
+		p.host.Wake(m)
 	}
 }

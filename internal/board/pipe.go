@@ -19,10 +19,8 @@ func (p *Party) Put(x []byte) error {
 	for lo := 0; lo < len(x); lo += piece {
 		part := x[lo:min(lo+piece, len(x))]
 		uses := uint32(p.piped/pipeSlots) * uint32(p.Members-1)
-		if w := word(p.taken(p.piped), uses); w.Reached(0) < 1 {
-			if err := p.host.Await(w); err != nil {
-				return err
-			}
+		if err := p.until(word(p.taken(p.piped), uses)); err != nil {
+			return err
 		}
 		copy(p.slot(p.piped), part)
 		p.piped++
@@ -37,10 +35,8 @@ func (p *Party) Take(x []byte) error {
 	piece := p.pieceOf(len(x))
 	for lo := 0; lo < len(x); lo += piece {
 		part := x[lo:min(lo+piece, len(x))]
-		if w := word(p.filled(), uint32(p.piped+1)); w.Reached(0) < 1 {
-			if err := p.host.Await(w); err != nil {
-				return err
-			}
+		if err := p.until(word(p.filled(), uint32(p.piped+1))); err != nil {
+			return err
 		}
 		copy(part, p.slot(p.piped))
 		uses := uint32(p.piped/pipeSlots+1) * uint32(p.Members-1)

@@ -14,9 +14,9 @@ type Words struct {
 	want   uint32
 }
 
-func word(p *uint32, want uint32) Words {
-	return Words{first: unsafe.Pointer(p), N: 1, want: want}
-}
+func word(p *uint32, want uint32) Words { return Words{first: at32(p), N: 1, want: want} }
+
+func at32(p *uint32) unsafe.Pointer { return unsafe.Pointer(p) }
 
 // Reached returns how many words, from number from on, have been reached before
 // the first that has not; N if all.

@@ -13,6 +13,10 @@ const (
 	inCache = 16 << 20
 	alone   = 64 << 10
 	few     = 4
+
+	oneRing   = 16
+	perRing   = 12
+	leastPart = 32 << 10
 )
 
 // meet is a meeting of all ranks.
@@ -61,7 +65,10 @@ func (g *Group) shared(op string, n int) (t Time, ok bool) {
 }
 
 func (g *Group) sharedReduce(all bool, n int) Time {
-	p := g.Ranks
+	p, reach := g.Ranks, 1
+	if all {
+		reach = p
+	}
 	small := n <= inline || p <= few && n <= 4<<10 || p > few && n <= stage && n*p <= alone
 	if small {
 		t := plus(g.turn(), g.move(p, n), g.fold(1, n*p))
@@ -71,9 +78,14 @@ func (g *Group) sharedReduce(all bool, n int) Time {
 		return t
 	}
 	piece := max(min(stage, inCache/p), stage/p, 1)
-	t := plus(g.meet().times(pieces(n, piece)+1), g.move(p, n), g.fold(p, n))
-	if all {
-		return plus(t, g.move(p, n))
+	ring, rings := p, 1
+	if p > oneRing {
+		rings = (p + perRing - 1) / perRing
+		ring = p / rings
 	}
-	return plus(t, g.move(1, n))
+	if p > few && n >= ring*min(leastPart, piece) {
+		steps := pieces(n, ring*stage) * (ring + 1)
+		return plus(g.meet().times(steps), g.fold(p, n), g.fold(1, rings*n), g.move(reach, n))
+	}
+	return plus(g.meet().times(pieces(n, piece)+1), g.move(p, n), g.fold(p, n), g.move(reach, n))
 }

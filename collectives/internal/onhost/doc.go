@@ -9,6 +9,7 @@
 //	                   little work, else everybody folds a slice
 //	longer             pieces of a stage, one after the other: while a rank folds
 //	                   its slice of one, the next is written
+//	longer still       reductions of many ranks go round in rings (ring.go)
 //
 // Where not all ranks know the lengths (vary.go) the board is taken if everybody's
 // data fit into a stage.
@@ -17,7 +18,7 @@
 // longer (lend.go).
 //
 // All folds have the order of the ranks when asked to; without that they begin
-// with the rank that folds. Either is fixed by the number of ranks and bytes, so
+// with the rank that folds, or whose part of a ring it is. Either is fixed by the number of ranks and bytes, so
 // results are the same to the bit when repeated, and on all ranks.
 //
 // Memory is bounded: two stages a rank, whatever the length.

@@ -113,17 +113,6 @@ func bcastLent(p *board.Party, root int, x []byte) error {
 	return nil
 }
 
-// cut is member m's part of n bytes of whole elements, at borders of cache lines
-// where that can be.
-func cut(p *board.Party, n, elem, m int) (lo, hi int) {
-	unit := max(elem, 1)
-	if 64%unit == 0 {
-		unit = 64
-	}
-	units := (n + unit - 1) / unit
-	return min(units*m/p.Members*unit, n), min(units*(m+1)/p.Members*unit, n)
-}
-
 // lentAllReduce: every rank folds its part in its own buffer, where nobody else
 // reads it, and copies the others' parts from theirs.
 func lentAllReduce(p *board.Party, x []byte, f algo.Fold) error {
@@ -136,7 +125,7 @@ func allReduceLent(p *board.Party, x []byte, f algo.Fold) error {
 		return err
 	}
 	err = touch(p, func() error {
-		lo, hi := cut(p, len(x), f.Elem, p.Me)
+		lo, hi := cut(len(x), f.Elem, p.Me, p.Members)
 		for i := 1; i < p.Members && lo < hi; i++ {
 			if err := f.Into(x[lo:hi], p.Lent((p.Me+i)%p.Members, turn)[lo:hi]); err != nil {
 				return err
@@ -153,7 +142,7 @@ func allReduceLent(p *board.Party, x []byte, f algo.Fold) error {
 	err = touch(p, func() error {
 		for i := 1; i < p.Members; i++ {
 			m := (p.Me + i) % p.Members
-			lo, hi := cut(p, len(x), f.Elem, m)
+			lo, hi := cut(len(x), f.Elem, m, p.Members)
 			copy(x[lo:hi], p.Lent(m, turn)[lo:hi])
 		}
 		return nil
@@ -167,7 +156,7 @@ func allReduceLent(p *board.Party, x []byte, f algo.Fold) error {
 // lentReduce: every rank folds its part into the root's buffer.
 func lentReduce(p *board.Party, root int, x []byte, f algo.Fold) error {
 	return lent(p, lendAndTouch(p, x, func(turn uint64) error {
-		lo, hi := cut(p, len(x), f.Elem, p.Me)
+		lo, hi := cut(len(x), f.Elem, p.Me, p.Members)
 		for i := 1; i < p.Members && lo < hi; i++ {
 			if err := f.Into(p.Lent(root, turn)[lo:hi], p.Lent((root+i)%p.Members, turn)[lo:hi]); err != nil {
 				return err

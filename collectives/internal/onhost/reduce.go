@@ -34,7 +34,7 @@ func AllReduce(p *board.Party, x []byte, f algo.Fold, ordered bool) error {
 	}
 	n := len(x)
 	if !small(p, n) {
-		return slices(p, x, f, ordered, -1)
+		return long(p, -1, x, f, ordered)
 	}
 	if err := enter(p, n); err != nil {
 		return err
@@ -75,7 +75,7 @@ func Reduce(p *board.Party, root int, x []byte, f algo.Fold, ordered bool) error
 		return lentReduce(p, root, x, f)
 	}
 	if !small(p, len(x)) {
-		return slices(p, x, f, ordered, root)
+		return long(p, root, x, f, ordered)
 	}
 	if err := enter(p, len(x)); err != nil {
 		return err
@@ -89,24 +89,43 @@ func Reduce(p *board.Party, root int, x []byte, f algo.Fold, ordered bool) error
 	return fold(p, x, f, p.Members)
 }
 
+// long reduces more than one rank folds for all.
+func long(p *board.Party, root int, x []byte, f algo.Fold, ordered bool) error {
+	if r := ringsOf(p); !ordered && r.pay(len(x)) {
+		return r.around(root, x, f)
+	}
+	return slices(p, x, f, ordered, root)
+}
+
+// slicePiece is how much of each rank is in the stages at a time, when folded by
+// slices.
+func slicePiece(p *board.Party) int { return min(p.Stage, inCache/p.Members) }
+
+// cut is part k of m of n bytes of whole elements, at borders of cache lines where
+// that can be: two ranks then write no common one.
+func cut(n, elem, k, m int) (lo, hi int) {
+	unit := max(elem, 1)
+	if 64%unit == 0 {
+		unit = 64
+	}
+	units := (n + unit - 1) / unit
+	return min(units*k/m*unit, n), min(units*(k+1)/m*unit, n)
+}
+
 // slices folds a piece of x after the other, every rank a slice of it, and leaves
 // the result in root's x, or in everybody's for root -1. While the slices of one
 // piece are folded, the next is written: one meeting a piece, and one more.
 func slices(p *board.Party, x []byte, f algo.Fold, ordered bool, root int) error {
 	unit := f.Elem
 	if 64%unit == 0 {
-		unit = 64 // two ranks write no common cache line
+		unit = 64
 	}
-	size := min(p.Stage, inCache/p.Members) / unit * unit
+	size := slicePiece(p) / unit * unit
 	size = max(size, p.Stage/p.Members/unit*unit, unit)
 	all := root < 0
-	// share is member m's part of a piece of n bytes.
-	share := func(m, n int) (lo, hi int) {
-		units := (n + unit - 1) / unit
-		return min(units*m/p.Members*unit, n), min(units*(m+1)/p.Members*unit, n)
-	}
+	share := func(n int) (lo, hi int) { return cut(n, f.Elem, p.Me, p.Members) }
 	write := func(piece []byte) {
-		lo, hi := share(p.Me, len(piece))
+		lo, hi := share(len(piece))
 		stage := p.Shown(p.Me)
 		copy(stage, piece[:lo]) // nobody else needs the part in between
 		copy(stage[hi:], piece[hi:])
@@ -120,7 +139,7 @@ func slices(p *board.Party, x []byte, f algo.Fold, ordered bool, root int) error
 		return err
 	}
 	for at := 0; ; {
-		lo, hi := share(p.Me, len(piece))
+		lo, hi := share(len(piece))
 		result := p.Common()[:len(piece)]
 		if err := foldShare(p, piece, result, lo, hi, f, ordered, all); err != nil {
 			return err
