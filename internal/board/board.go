@@ -108,6 +108,7 @@ type Board struct {
 	// those that use what others lend.
 	withdrawn atomic.Bool
 	touching  atomic.Int32
+	never     uint32
 }
 
 // At views mem, zero at first and aligned to 64 bytes, as a board.

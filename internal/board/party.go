@@ -269,15 +269,15 @@ func (p *Party) Lent(member int, turn uint64) []byte { return p.lent[2*member+in
 func (p *Party) TakeBack(turn uint64) { p.lent[2*p.Me+int(turn%2)] = nil }
 
 // Touch begins the use of what others lend; between it and Touched this member must
-// not wait for others. False: a member has withdrawn what it lent, and the call is to
-// fail.
-func (p *Party) Touch() bool {
+// not wait for others. When a member has withdrawn what it lent, its call has failed:
+// Touch then waits until the Host says why.
+func (p *Party) Touch() error {
 	p.touching.Add(1)
-	if p.withdrawn.Load() {
-		p.touching.Add(-1)
-		return false
+	if !p.withdrawn.Load() {
+		return nil
 	}
-	return true
+	p.touching.Add(-1)
+	return p.host.Await(word(&p.never, 1))
 }
 
 func (p *Party) Touched() { p.touching.Add(-1) }

@@ -1,7 +1,6 @@
 package onhost
 
 import (
-	"errors"
 	"fmt"
 
 	"gridrun/collectives/internal/algo"
@@ -43,15 +42,10 @@ func returned(p *board.Party, turn uint64) error {
 	return nil
 }
 
-var errWithdrawn = errors.New("a member has left the call")
-
 // touch runs do, which uses what others lend.
 func touch(p *board.Party, do func() error) error {
-	if !p.Touch() {
-		if err := meet(p, nil); err != nil { // says why
-			return err
-		}
-		return errWithdrawn
+	if err := p.Touch(); err != nil {
+		return err
 	}
 	defer p.Touched()
 	return do()
