@@ -116,6 +116,7 @@ func (r *Request) start() {
 			err = p.lostError(int(r.peer))
 		}
 		if err != nil {
+			pe.owed += h.Credit // no frame takes it along
 			rk.mu.Unlock()
 			r.finish(err)
 			return
