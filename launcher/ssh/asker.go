@@ -45,6 +45,11 @@ func (a *asker) hostKey(_ string, remote net.Addr, key ssh.PublicKey) error {
 	return nil
 }
 
+// hostKeys has the launcher decide.
+func (a *asker) hostKeys(Hop) (ssh.HostKeyCallback, []string, error) {
+	return a.hostKey, a.algorithms, nil
+}
+
 // keys asks what can be offered.
 func (a *asker) keys(Hop) *keys {
 	k := &keys{}

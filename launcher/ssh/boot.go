@@ -14,6 +14,7 @@ import (
 
 	"github.com/pkg/sftp"
 
+	"gridrun/launcher/agents"
 	"gridrun/launcher/ship"
 )
 
@@ -198,9 +199,9 @@ func (s *Starter) ended(w *watch, p *process, noise []byte) error {
 		return context.Cause(w.ctx)
 	case how == nil:
 		how = errors.New("the login shell ended without executing the command")
-	case errors.Is(how, errLost) && s.options.Command != "":
+	case errors.Is(how, agents.ErrCut) && s.options.Command != "":
 		how = fmt.Errorf("%s could not connect, or lost the connection", s.options.Command)
-	case errors.Is(how, errLost):
+	case errors.Is(how, agents.ErrCut):
 	default:
 		how = fmt.Errorf("the command ended before the agent ran: %w", how)
 	}

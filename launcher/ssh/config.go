@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
 	"net/netip"
 	"os"
 	"os/user"
@@ -128,8 +129,10 @@ type Hop struct {
 	Strict         Strictness
 	ConnectTimeout time.Duration // 0: the default
 	proxyCommand   string
-	asked          *asker // decides on keys; nil: known_hosts and our own keys
 }
+
+// joinHostPort is host:port.
+func joinHostPort(host string, port int) string { return net.JoinHostPort(host, strconv.Itoa(port)) }
 
 // Address is host:port.
 func (h Hop) Address() string { return joinHostPort(h.Host, h.Port) }

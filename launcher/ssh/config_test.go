@@ -1,6 +1,7 @@
 package ssh
 
 import (
+	"os"
 	"path/filepath"
 	"reflect"
 	"strings"
@@ -12,13 +13,21 @@ import (
 func load(t testing.TB, text string) *Config {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "config")
-	write(t, file, text)
+	writeFile(t, file, text)
 	c, err := LoadConfig(file)
 	if err != nil {
 		t.Fatal(err)
 	}
 	c.home, c.user = "/home/me", "me"
 	return c
+}
+
+func writeFile(t testing.TB, file, text string) {
+	t.Helper()
+	os.MkdirAll(filepath.Dir(file), 0o700)
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func TestRoute(t *testing.T) {
@@ -121,8 +130,8 @@ func TestLoadConfig(t *testing.T) {
 	if _, err := LoadConfig(filepath.Join(home, "nothing")); err == nil {
 		t.Error("a file that was named and is not there")
 	}
-	write(t, filepath.Join(home, ".ssh", "config"), "Include "+filepath.Join(home, "more")+"\nHost *\n  User second\n")
-	write(t, filepath.Join(home, "more"), "Host a\n  User first\n")
+	writeFile(t, filepath.Join(home, ".ssh", "config"), "Include "+filepath.Join(home, "more")+"\nHost *\n  User second\n")
+	writeFile(t, filepath.Join(home, "more"), "Host a\n  User first\n")
 	c, err := LoadConfig("")
 	if err != nil {
 		t.Fatal(err)
@@ -139,7 +148,7 @@ func TestLoadConfig(t *testing.T) {
 	if route, err := c.Route(Target{Name: "b"}); err != nil || route[0].User == "second" {
 		t.Errorf("none: %v, %v", route, err)
 	}
-	write(t, filepath.Join(home, ".ssh", "config"), "Match exec true\n  User x\n")
+	writeFile(t, filepath.Join(home, ".ssh", "config"), "Match exec true\n  User x\n")
 	if _, err := LoadConfig(""); err == nil || !strings.Contains(err.Error(), "--launcher-command ssh") {
 		t.Errorf("Match exec: %v", err)
 	}
@@ -183,7 +192,7 @@ var targets = []struct {
 // TestHomeless: nothing of the directory where we are is taken for the user's.
 func TestHomeless(t *testing.T) {
 	here := t.TempDir()
-	write(t, filepath.Join(here, ".ssh", "config"), "User somebodyelse\n")
+	writeFile(t, filepath.Join(here, ".ssh", "config"), "User somebodyelse\n")
 	t.Chdir(here)
 	t.Setenv("USER", "")
 	for _, home := range []string{"", "/dev/null"} {
@@ -203,27 +212,6 @@ func TestHomeless(t *testing.T) {
 				t.Errorf("HOME=%s: %s is where we are", home, file)
 			}
 		}
-		if _, err := new(knownFiles).load(route[0]); err != nil {
-			t.Errorf("HOME=%s: %v", home, err)
-		}
-		if k := findKeys(route[0]); len(k.unusable) > 0 && home != "" {
-			t.Errorf("HOME=%s: %q", home, k.unusable)
-		}
-	}
-}
-
-// TestCommand: OpenSSH is given the file that was named, once, whatever its name.
-func TestCommand(t *testing.T) {
-	s, err := New(Options{Agent: agentBinary, Command: "ssh -4", Config: Unread("/a b/config")})
-	if err != nil {
-		t.Fatal(err)
-	}
-	want := []string{"ssh", "-4", "-o", "BatchMode=yes", "-T", "-F", "/a b/config", "-p", "22", "node"}
-	if got := s.opensshCommand(Target{Name: "node", Port: 22}); !reflect.DeepEqual(got, want) {
-		t.Errorf("%q, want %q", got, want)
-	}
-	if _, err := New(Options{Agent: agentBinary, Command: " "}); err == nil || !strings.Contains(err.Error(), "--launcher-command is blank") {
-		t.Error(err)
 	}
 }
 

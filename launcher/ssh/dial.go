@@ -7,7 +7,6 @@ import (
 	"io"
 	"math/rand/v2"
 	"net"
-	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -17,8 +16,6 @@ import (
 
 	"golang.org/x/crypto/ssh"
 )
-
-func joinHostPort(host string, port int) string { return net.JoinHostPort(host, strconv.Itoa(port)) }
 
 // clientVersion is how we introduce ourselves; sshd logs it.
 const clientVersion = "SSH-2.0-gridrun"
@@ -32,14 +29,21 @@ const firstPause = 100 * time.Millisecond
 
 // dialer connects through x/crypto/ssh.
 type dialer struct {
-	options Options
-	pause   time.Duration
-	names   *names
-	known   knownFiles
-	slots   slots
+	// perAddress is how many connections to one address are not yet authenticated.
+	perAddress int
+	deadlines  Deadlines
+	pause      time.Duration
+	names      *names
+	known      knownFiles
+	slots      slots
 
 	mu    sync.Mutex
 	jumps map[string]*jump
+}
+
+// newDialer makes a dialer that pauses before it tries again.
+func newDialer(perAddress int, deadlines Deadlines, names *names) *dialer {
+	return &dialer{perAddress: perAddress, deadlines: deadlines, pause: firstPause, names: names}
 }
 
 // A jump is a connection to a host that others are reached through.
@@ -52,13 +56,13 @@ type jump struct {
 }
 
 // dial connects over all hops. The address is for messages.
-func (d *dialer) dial(w *watch, route []Hop) (l *native, address string, err error) {
+func (d *dialer) dial(w *watch, route []Hop, judge judge) (l *native, address string, err error) {
 	last := route[len(route)-1]
 	up, err := d.over(w, route[:len(route)-1])
 	if err != nil {
 		return nil, "over " + route[len(route)-2].Address(), err
 	}
-	client, address, err := d.hop(w, last, up)
+	client, address, err := d.hop(w, last, up, judge)
 	if err != nil {
 		d.leave(up)
 		return nil, address, err
@@ -100,7 +104,7 @@ func (d *dialer) over(w *watch, hops []Hop) (*jump, error) {
 
 	defer close(j.ready)
 	if j.up, j.err = d.over(w, hops[:len(hops)-1]); j.err == nil {
-		if j.client, _, j.err = d.hop(w, hops[len(hops)-1], j.up); j.err != nil {
+		if j.client, _, j.err = d.hop(w, hops[len(hops)-1], j.up, nil); j.err != nil {
 			d.leave(j.up)
 			j.err = fmt.Errorf("jump host %s: %w", hops[len(hops)-1].Target.Name, j.err)
 		}
@@ -141,24 +145,24 @@ func (d *dialer) leave(j *jump) {
 
 // hop connects to one host and authenticates. The number of connections to an
 // address that are not yet authenticated is limited.
-func (d *dialer) hop(w *watch, h Hop, up *jump) (*ssh.Client, string, error) {
+func (d *dialer) hop(w *watch, h Hop, up *jump, judge judge) (*ssh.Client, string, error) {
 	w.enter(StageConnect, 0)
 	slot := h.Address()
 	if up == nil {
 		w.enter(StageResolve, 0)
-		found, err := d.names.find(w.ctx, h.Host, d.options.Deadlines.Resolve)
+		found, err := d.names.find(w.ctx, h.Host, d.deadlines.Resolve)
 		if err != nil {
 			return nil, h.Host, err
 		}
 		slot = joinHostPort(found[0].String(), h.Port)
 	}
-	release, err := d.slots.take(w.ctx, slot, d.options.PerAddress)
+	release, err := d.slots.take(w.ctx, slot, d.perAddress)
 	if err != nil {
 		return nil, slot, err
 	}
 	defer release()
 	for try := 1; ; try++ {
-		client, address, err := d.once(w, h, up)
+		client, address, err := d.once(w, h, up, judge)
 		if err == nil || try == maxTries || w.ctx.Err() != nil || w.now() != StageHandshake || !dropped(err) {
 			return client, address, err
 		}
@@ -175,10 +179,10 @@ func dropped(err error) bool {
 	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
 }
 
-func (d *dialer) once(w *watch, h Hop, up *jump) (*ssh.Client, string, error) {
+func (d *dialer) once(w *watch, h Hop, up *jump, judge judge) (*ssh.Client, string, error) {
 	limit := h.ConnectTimeout
 	if limit == 0 {
-		limit = d.options.Deadlines.Connect
+		limit = d.deadlines.Connect
 	}
 	w.enter(StageConnect, limit)
 	conn, address, err := d.connect(w, h, up, limit)
@@ -186,7 +190,7 @@ func (d *dialer) once(w *watch, h Hop, up *jump) (*ssh.Client, string, error) {
 		return nil, address, w.why(err)
 	}
 	stop := context.AfterFunc(w.ctx, func() { conn.Close() })
-	client, err := d.handshake(w, h, conn)
+	client, err := d.handshake(w, h, conn, judge)
 	if !stop() && err == nil {
 		client.Close()
 		client.Wait()
@@ -206,7 +210,7 @@ func (d *dialer) connect(w *watch, h Hop, up *jump, limit time.Duration) (net.Co
 		conn, err := up.client.DialContext(w.ctx, "tcp", h.Address())
 		return conn, h.Address() + " through the jump host", err
 	}
-	found, err := d.names.find(w.ctx, h.Host, d.options.Deadlines.Resolve)
+	found, err := d.names.find(w.ctx, h.Host, d.deadlines.Resolve)
 	if err != nil {
 		return nil, h.Host, err
 	}
@@ -244,15 +248,14 @@ func (d *dialer) connect(w *watch, h Hop, up *jump, limit time.Duration) (net.Co
 }
 
 // handshake checks the host's key and lets it check ours.
-func (d *dialer) handshake(w *watch, h Hop, conn net.Conn) (*ssh.Client, error) {
-	w.enter(StageHandshake, d.options.Deadlines.Handshake)
-	check, algorithms, err := d.hostKeys(h)
+func (d *dialer) handshake(w *watch, h Hop, conn net.Conn, judge judge) (*ssh.Client, error) {
+	w.enter(StageHandshake, d.deadlines.Handshake)
+	if judge == nil {
+		judge = d
+	}
+	check, algorithms, err := judge.hostKeys(h)
 	if err != nil {
 		return nil, err
-	}
-	findKeys := findKeys
-	if h.asked != nil {
-		findKeys = h.asked.keys
 	}
 	var ours *keys
 	defer func() {
@@ -269,7 +272,7 @@ func (d *dialer) handshake(w *watch, h Hop, conn net.Conn) (*ssh.Client, error) 
 		User:          h.User,
 		ClientVersion: clientVersion,
 		Auth: []ssh.AuthMethod{ssh.PublicKeysCallback(func() ([]ssh.Signer, error) {
-			ours = findKeys(h)
+			ours = judge.keys(h)
 			return ours.signers, nil
 		})},
 		HostKeyAlgorithms: algorithms,
@@ -277,7 +280,7 @@ func (d *dialer) handshake(w *watch, h Hop, conn net.Conn) (*ssh.Client, error) 
 	var refused error
 	config.HostKeyCallback = func(name string, remote net.Addr, key ssh.PublicKey) error {
 		if refused = check(name, remote, key); refused == nil {
-			w.enter(StageAuth, d.options.Deadlines.Auth)
+			w.enter(StageAuth, d.deadlines.Auth)
 		}
 		return refused
 	}
@@ -289,7 +292,7 @@ func (d *dialer) handshake(w *watch, h Hop, conn net.Conn) (*ssh.Client, error) 
 		return nil, refused
 	case w.now() == StageAuth && w.ctx.Err() == nil:
 		if ours == nil {
-			ours = findKeys(h)
+			ours = judge.keys(h)
 		}
 		return nil, ours.refused(h, err)
 	case dropped(err):
@@ -298,13 +301,16 @@ func (d *dialer) handshake(w *watch, h Hop, conn net.Conn) (*ssh.Client, error) 
 	return nil, err
 }
 
-// hostKeys makes the check of h's key.
-func (d *dialer) hostKeys(h Hop) (ssh.HostKeyCallback, []string, error) {
-	if h.asked != nil {
-		return h.asked.hostKey, h.asked.algorithms, nil
-	}
-	return d.known.hostKeys(h)
+// A judge decides on keys: which the host may show, and which we offer it. The
+// dialer itself goes by known_hosts and the user's own keys.
+type judge interface {
+	hostKeys(Hop) (check ssh.HostKeyCallback, algorithms []string, err error)
+	keys(Hop) *keys
 }
+
+func (d *dialer) hostKeys(h Hop) (ssh.HostKeyCallback, []string, error) { return d.known.hostKeys(h) }
+
+func (d *dialer) keys(h Hop) *keys { return findKeys(h) }
 
 // native is a connection through x/crypto/ssh.
 type native struct {
@@ -338,7 +344,7 @@ func (n *native) session() (*ssh.Session, error) {
 	case r := <-opened:
 		return r.session, r.err
 	case <-n.ended:
-		return nil, errLost
+		return nil, agents.ErrCut
 	}
 }
 
@@ -388,7 +394,7 @@ func (n *native) start(begin func(*ssh.Session) error) (*process, error) {
 		var exit *ssh.ExitError
 		switch {
 		case errors.As(err, &missing):
-			return errLost
+			return agents.ErrCut
 		case errors.As(err, &exit):
 			return exitError(exit.ExitStatus(), exit.Signal())
 		}
@@ -399,11 +405,9 @@ func (n *native) start(begin func(*ssh.Session) error) (*process, error) {
 
 func (n *native) close() { n.client.Close() }
 
-func (n *native) over() bool { return closed(n.ended) }
-
-func closed(c <-chan struct{}) bool {
+func (n *native) over() bool {
 	select {
-	case <-c:
+	case <-n.ended:
 		return true
 	default:
 		return false

@@ -165,3 +165,42 @@ func openSFTP(conn connection) (*sftp.Client, func(), error) {
 func NewSFTP(r io.Reader, w io.WriteCloser) (*sftp.Client, error) {
 	return sftp.NewClientPipe(&afterNoise{r: r}, w, ship.Options()...)
 }
+
+// maxNoise bounds what start-up files may print before anything of ours.
+const maxNoise = 64 << 10
+
+// versionReply is an SFTP server's first packet, of version 3, after two bytes
+// of its length: the only version that OpenSSH and pkg/sftp speak.
+var versionReply = [5]byte{2, 0, 0, 0, 3}
+
+// afterNoise drops what comes before an SFTP server's first packet: start-up
+// files of the login shell run before sftp-server too.
+type afterNoise struct {
+	r      io.Reader
+	window []byte // what was read and has not been passed on
+	found  bool
+}
+
+func (a *afterNoise) Read(b []byte) (int, error) {
+	for dropped := 0; !a.found; dropped++ {
+		if len(a.window) == 9 { // length (4 bytes, at most 64 KiB), type, version
+			if dropped > maxNoise {
+				return 0, errors.New("no SFTP server answers, only other output")
+			}
+			a.window = a.window[1:]
+		}
+		one := make([]byte, 9-len(a.window))
+		n, err := io.ReadFull(a.r, one)
+		a.window = append(a.window, one[:n]...)
+		if err != nil {
+			return 0, err
+		}
+		a.found = a.window[0] == 0 && a.window[1] == 0 && [5]byte(a.window[4:]) == versionReply
+	}
+	if len(a.window) > 0 {
+		n := copy(b, a.window)
+		a.window = a.window[n:]
+		return n, nil
+	}
+	return a.r.Read(b)
+}

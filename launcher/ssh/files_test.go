@@ -1,6 +1,7 @@
 package ssh
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -9,6 +10,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"github.com/pkg/sftp"
@@ -157,4 +159,24 @@ func TestStageGivenUpWhenTheServerHangs(t *testing.T) {
 	if _, _, err := f.Stage(ctx, "job", []ship.File{file}); !errors.Is(err, context.Canceled) {
 		t.Error(err)
 	}
+}
+
+func FuzzAfterNoise(f *testing.F) {
+	version := []byte{0, 0, 0, 5, 2, 0, 0, 0, 3}
+	f.Add([]byte(nil), []byte("rest"))
+	f.Add([]byte("Welcome!\n"), []byte{})
+	f.Add([]byte{0, 0, 0, 5, 2, 0, 0}, []byte("x"))
+	f.Fuzz(func(t *testing.T, noise, rest []byte) {
+		stream := append(append(append([]byte{}, noise...), version...), rest...)
+		if i := bytes.Index(stream, version); i != len(noise) || len(noise) > 1000 {
+			return
+		}
+		if noise := stream[:len(noise)+8]; bytes.Contains(noise, []byte{2, 0, 0, 0, 3}) {
+			return // could be the reply of another length
+		}
+		got, err := io.ReadAll(&afterNoise{r: iotest.HalfReader(bytes.NewReader(stream))})
+		if err != nil || !bytes.Equal(got, stream[len(noise):]) {
+			t.Fatalf("%q, %v; want %q", got, err, stream[len(noise):])
+		}
+	})
 }

@@ -37,7 +37,7 @@ func (s *Starter) reach(ctx context.Context, host place.Host, via *relayed) (*He
 		return nil, s.failure(ctx, w, host, "", err)
 	}
 	if s.options.Command != "" {
-		return &Held{starter: s, host: host, conn: s.openssh(t)}, nil
+		return &Held{starter: s, host: host, conn: newOpenSSH(s.options.Command, s.options.Config.path, t)}, nil
 	}
 	route, err := s.options.Config.Route(t)
 	if err != nil {
@@ -49,7 +49,7 @@ func (s *Starter) reach(ctx context.Context, host place.Host, via *relayed) (*He
 		hop := route[len(route)-1] // inner hosts need no jumps
 		conn, address, err = via.dial(w, s.dialer, hop, s.names.texts(hop.Host))
 	} else {
-		conn, address, err = s.dialer.dial(w, route)
+		conn, address, err = s.dialer.dial(w, route, nil)
 	}
 	if err != nil {
 		return nil, s.failure(ctx, w, host, address, err)

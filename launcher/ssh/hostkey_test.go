@@ -26,7 +26,9 @@ func TestAddHost(t *testing.T) {
 	for _, before := range []string{"", old, old + "\n", "# comment"} {
 		file := filepath.Join(t.TempDir(), "known_hosts")
 		if before != "" {
-			write(t, file, before)
+			if err := os.WriteFile(file, []byte(before), 0o600); err != nil {
+				t.Fatal(err)
+			}
 		}
 		hop := Hop{Host: "new", Port: 22, KnownHosts: []string{file}}
 		var k knownFiles
@@ -55,5 +57,28 @@ func TestAddHost(t *testing.T) {
 	}
 	if err := new(knownFiles).add(Hop{KnownHosts: []string{os.DevNull}}, "new:22", key); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestKeysOfTheHomeless: without a home there are no keys, and that is no error.
+func TestKeysOfTheHomeless(t *testing.T) {
+	t.Chdir(t.TempDir())
+	t.Setenv("USER", "")
+	for _, home := range []string{"", "/dev/null"} {
+		t.Setenv("HOME", home)
+		c, err := LoadConfig("")
+		if err != nil {
+			t.Fatal(err)
+		}
+		route, err := c.Route(Target{Name: "node"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := new(knownFiles).load(route[0]); err != nil {
+			t.Errorf("HOME=%s: %v", home, err)
+		}
+		if k := findKeys(route[0]); len(k.unusable) > 0 && home != "" {
+			t.Errorf("HOME=%s: %q", home, k.unusable)
+		}
 	}
 }

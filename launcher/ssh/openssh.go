@@ -29,15 +29,17 @@ type openssh struct {
 	running map[*process]func() // with what ends each
 }
 
-func (s *Starter) openssh(t Target) *openssh {
-	return &openssh{arguments: s.opensshCommand(t), running: map[*process]func(){}}
+// newOpenSSH connects to t by command, which reads the file config instead of the
+// user's own unless that is "".
+func newOpenSSH(command, config string, t Target) *openssh {
+	return &openssh{arguments: opensshCommand(command, config, t), running: map[*process]func(){}}
 }
 
 // opensshCommand is the command up to and including the host.
-func (s *Starter) opensshCommand(t Target) []string {
-	arguments := append(strings.Fields(s.options.Command), "-o", "BatchMode=yes", "-T")
-	if s.options.Config.path != "" {
-		arguments = append(arguments, "-F", s.options.Config.path)
+func opensshCommand(command, config string, t Target) []string {
+	arguments := append(strings.Fields(command), "-o", "BatchMode=yes", "-T")
+	if config != "" {
+		arguments = append(arguments, "-F", config)
 	}
 	return append(arguments, opensshTarget(t)...)
 }
@@ -77,7 +79,7 @@ func (o *openssh) run(flags []string, words ...string) (*process, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.closed {
-		return nil, errLost
+		return nil, agents.ErrCut
 	}
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("running %s: %w", o.arguments[0], err)
@@ -100,7 +102,7 @@ func (o *openssh) run(flags []string, words ...string) (*process, error) {
 		case errors.Is(err, exec.ErrWaitDelay):
 			return nil
 		case errors.As(err, &exit) && (closed || exit.ExitCode() == 255):
-			return fmt.Errorf("%w (%s: %v)", errLost, o.arguments[0], exit) // OpenSSH's own failure, which it has explained
+			return fmt.Errorf("%w (%s: %v)", agents.ErrCut, o.arguments[0], exit) // OpenSSH's own failure, which it has explained
 		}
 		return err
 	})
@@ -144,11 +146,11 @@ func (o *openssh) join() {
 
 // opensshName asks OpenSSH which name it would look up for t. "" when it goes
 // through a proxy or another host.
-func (s *Starter) opensshName(ctx context.Context, t Target) (string, error) {
-	arguments := s.opensshCommand(t)
+func opensshName(ctx context.Context, command, config string, t Target, limit time.Duration) (string, error) {
+	arguments := opensshCommand(command, config, t)
 	last := len(arguments) - 1
 	arguments = append(append(arguments[:last:last], "-G", "--"), arguments[last])
-	ctx, cancel := context.WithTimeout(ctx, s.options.Deadlines.Resolve)
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	text, err := exec.CommandContext(ctx, arguments[0], arguments[1:]...).Output()
 	if err != nil {

@@ -2,79 +2,13 @@ package ssh
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"net"
-	"net/netip"
 	"slices"
 	"strings"
 	"sync"
-	"time"
 
 	"gridrun/launcher/place"
 )
-
-// names looks host names up, each once.
-type names struct {
-	mu    sync.Mutex
-	known map[string][]netip.Addr
-	// lookup is the system's resolver, or a test's.
-	lookup func(ctx context.Context, name string) ([]netip.Addr, error)
-}
-
-func systemLookup(ctx context.Context, name string) ([]netip.Addr, error) {
-	return net.DefaultResolver.LookupNetIP(ctx, "ip", name)
-}
-
-func (n *names) find(ctx context.Context, name string, limit time.Duration) ([]netip.Addr, error) {
-	if a, err := netip.ParseAddr(name); err == nil {
-		return []netip.Addr{a}, nil
-	}
-	n.mu.Lock()
-	found, ok := n.known[name]
-	n.mu.Unlock()
-	if ok {
-		return found, nil
-	}
-	within, cancel := context.WithTimeout(ctx, limit)
-	defer cancel()
-	found, err := n.lookup(within, name)
-	if err == nil && len(found) == 0 {
-		err = errors.New("the name has no address")
-	}
-	var dns *net.DNSError
-	switch {
-	case err == nil:
-	case ctx.Err() != nil:
-		return nil, context.Cause(ctx)
-	case within.Err() != nil:
-		return nil, fmt.Errorf("the name server did not answer within %v", limit)
-	case errors.As(err, &dns) && dns.IsNotFound:
-		return nil, errors.New("no such host")
-	default:
-		return nil, err
-	}
-	for i, a := range found {
-		found[i] = a.Unmap()
-	}
-	n.mu.Lock()
-	if n.known == nil {
-		n.known = map[string][]netip.Addr{}
-	}
-	n.known[name] = found
-	n.mu.Unlock()
-	return found, nil
-}
-
-// texts are the addresses of a name that has been looked up.
-func (n *names) texts(name string) (all []string) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	for _, a := range n.known[name] {
-		all = append(all, a.String())
-	}
-	return all
-}
 
 // Resolve looks up what has to be found for all hosts, in parallel and before
 // anything is connected. One error lists every name that is not found.
@@ -139,7 +73,7 @@ func (s *Starter) firstName(ctx context.Context, h place.Host) (string, error) {
 		return "", err
 	}
 	if s.options.Command != "" {
-		return s.opensshName(ctx, t)
+		return opensshName(ctx, s.options.Command, s.options.Config.path, t, s.options.Deadlines.Resolve)
 	}
 	route, err := s.options.Config.Route(t)
 	if err != nil {

@@ -3,7 +3,6 @@ package ssh
 import (
 	"bytes"
 	"context"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -194,24 +193,4 @@ func TestShellQuote(t *testing.T) {
 			t.Errorf("%q came out as %q, %v", text, out, err)
 		}
 	}
-}
-
-func FuzzAfterNoise(f *testing.F) {
-	version := []byte{0, 0, 0, 5, 2, 0, 0, 0, 3}
-	f.Add([]byte(nil), []byte("rest"))
-	f.Add([]byte("Welcome!\n"), []byte{})
-	f.Add([]byte{0, 0, 0, 5, 2, 0, 0}, []byte("x"))
-	f.Fuzz(func(t *testing.T, noise, rest []byte) {
-		stream := append(append(append([]byte{}, noise...), version...), rest...)
-		if i := bytes.Index(stream, version); i != len(noise) || len(noise) > 1000 {
-			return
-		}
-		if noise := stream[:len(noise)+8]; bytes.Contains(noise, []byte{2, 0, 0, 0, 3}) {
-			return // could be the reply of another length
-		}
-		got, err := io.ReadAll(&afterNoise{r: iotest.HalfReader(bytes.NewReader(stream))})
-		if err != nil || !bytes.Equal(got, stream[len(noise):]) {
-			t.Fatalf("%q, %v; want %q", got, err, stream[len(noise):])
-		}
-	})
 }

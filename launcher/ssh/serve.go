@@ -14,6 +14,7 @@ import (
 
 	"github.com/pkg/sftp"
 
+	"gridrun/launcher/agents"
 	"gridrun/launcher/relay"
 	"gridrun/launcher/ship"
 )
@@ -31,9 +32,9 @@ func Relay(conn io.ReadWriteCloser, patience time.Duration) error {
 	}
 	defer session.Close()
 	ctx, cancel := context.WithCancel(context.Background())
-	r := &relayHost{ctx: ctx, conns: map[uint64]connection{}, addrs: map[string][]netip.Addr{}}
-	r.names = &names{lookup: r.lookup}
-	r.dialer = &dialer{options: Options{PerAddress: perAddress, Deadlines: Deadlines{}.withDefaults()}, pause: firstPause, names: r.names}
+	r := &relayHost{ctx: ctx, deadlines: Deadlines{}.withDefaults(), conns: map[uint64]connection{}, addrs: map[string][]netip.Addr{}}
+	r.names = newNames(r.lookup)
+	r.dialer = newDialer(perAddress, r.deadlines, r.names)
 	var streams sync.WaitGroup
 	defer streams.Wait()
 	defer cancel()
@@ -59,10 +60,11 @@ func Relay(conn io.ReadWriteCloser, patience time.Duration) error {
 
 // A relayHost is a running relay.
 type relayHost struct {
-	ctx    context.Context
-	names  *names
-	dialer *dialer
-	files  relayFiles
+	ctx       context.Context
+	names     *names
+	dialer    *dialer
+	deadlines Deadlines
+	files     relayFiles
 
 	mu    sync.Mutex
 	conns map[uint64]connection
@@ -86,7 +88,7 @@ func (r *relayHost) find(id uint64) (connection, error) {
 	if c := r.conns[id]; c != nil {
 		return c, nil
 	}
-	return nil, errLost
+	return nil, agents.ErrCut
 }
 
 // serve does what the first message of a stream asks for.
@@ -150,9 +152,8 @@ func (r *relayHost) dial(stream net.Conn, d *relay.Dial) {
 	r.know(d)
 	hop := Hop{
 		Target: Target{Name: d.Name}, Host: d.Host, User: d.User, Port: d.Port, KeyAlias: d.KeyAlias, ConnectTimeout: d.Connect,
-		asked: &asker{algorithms: d.Algorithms, send: send, answers: answers},
 	}
-	conn, address, err := r.dialer.dial(w, []Hop{hop})
+	conn, address, err := r.dialer.dial(w, []Hop{hop}, &asker{algorithms: d.Algorithms, send: send, answers: answers})
 	answer := done(err)
 	answer.Done.Address = address
 	if err != nil {
@@ -220,7 +221,7 @@ func (r *relayHost) process(stream net.Conn, e *relay.Exec, begin func(connectio
 	how := p.wait()
 	pipe.Send(relay.Said, []byte(p.said.String()))
 	switch {
-	case errors.Is(how, errLost): // the launcher sees a stream that ends without Exit
+	case errors.Is(how, agents.ErrCut): // the launcher sees a stream that ends without Exit
 	case how != nil:
 		pipe.Send(relay.Exit, []byte(how.Error()))
 	default:
@@ -303,7 +304,7 @@ func (r *relayHost) push(stream net.Conn, m *relay.Push) {
 	defer wake(stream)
 	var last time.Time
 	there := Files{
-		Dir: m.Dir, Stall: r.dialer.options.Deadlines.Stall, Abort: conn.close,
+		Dir: m.Dir, Stall: r.deadlines.Stall, Abort: conn.close,
 		Open: func() (client *sftp.Client, end func(), err error) { return openSFTP(conn) },
 		Progress: func(_ string, done, total int64) {
 			if now := time.Now(); done == total || now.Sub(last) > time.Second/10 {

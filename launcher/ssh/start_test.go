@@ -18,6 +18,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"gridrun/internal/needs"
+	"gridrun/launcher/agents"
 	"gridrun/launcher/place"
 	"gridrun/launcher/ship"
 )
@@ -100,7 +101,7 @@ func TestAgentEnds(t *testing.T) {
 		if err := <-read; err != nil {
 			t.Errorf("reading from a killed agent: %v", err)
 		}
-		if err := killed.Wait(); !errors.Is(err, errLost) {
+		if err := killed.Wait(); !errors.Is(err, agents.ErrCut) {
 			t.Errorf("a killed agent's end: %v", err)
 		}
 	})

@@ -89,11 +89,11 @@ func New(options Options) (*Starter, error) {
 		options.Notice = func(string) {}
 	}
 	options.Deadlines = options.Deadlines.withDefaults()
-	n := &names{lookup: systemLookup}
+	n := newNames(systemLookup)
 	return &Starter{
 		options: options,
 		names:   n,
-		dialer:  &dialer{options: options, pause: firstPause, names: n},
+		dialer:  newDialer(options.PerAddress, options.Deadlines, n),
 		limit:   make(chan struct{}, options.Parallel),
 	}, nil
 }
@@ -152,7 +152,7 @@ func (s *Starter) advice(e *Error, host place.Host) string {
 	var command []string
 	switch {
 	case s.options.Command != "":
-		command = s.opensshCommand(t)
+		command = opensshCommand(s.options.Command, s.options.Config.path, t)
 	default:
 		command = []string{"ssh", "-o", "BatchMode=yes"}
 		if s.options.Config.path != "" {

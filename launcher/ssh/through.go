@@ -59,12 +59,12 @@ func (r *relayed) failure() error {
 	select {
 	case <-r.ended:
 	case <-time.After(fateLimit):
-		return errLost
+		return agents.ErrCut
 	}
 	switch {
 	case r.how == nil:
 		return &agents.RelayError{Host: r.way[len(r.way)-1], Err: errors.New("nothing was heard of it")}
-	case errors.Is(r.how, errLost): // with the connection to its host, or with another relay
+	case errors.Is(r.how, agents.ErrCut): // with the connection to its host, or with another relay
 		return r.how
 	}
 	return &agents.RelayError{Host: r.way[len(r.way)-1], Err: r.how}
@@ -97,7 +97,7 @@ func (r *relayed) lost(err error) error {
 	if why := r.failure(); why != nil {
 		err = why
 	}
-	return fmt.Errorf("%w: it is reached through %s (%w)", errLost, r.via(), err)
+	return fmt.Errorf("%w: it is reached through %s (%w)", agents.ErrCut, r.via(), err)
 }
 
 // dial has the relay connect to a host.
@@ -106,7 +106,7 @@ func (r *relayed) dial(w *watch, d *dialer, h Hop, addrs []string) (_ *through, 
 	if err != nil {
 		return nil, "", err
 	}
-	w.enter(StageConnect, d.options.Deadlines.Connect)
+	w.enter(StageConnect, d.deadlines.Connect)
 	t := &through{relay: r, id: r.ids.Add(1), open: map[net.Conn]bool{}, ended: make(chan struct{})}
 	t.hop, err = r.session.Open(&relay.Message{Dial: &relay.Dial{
 		ID: t.id, Name: h.Target.Name, Host: h.Host, User: h.User, Port: h.Port, KeyAlias: h.KeyAlias,

@@ -149,6 +149,15 @@ func (n *node) await(ctx context.Context) error {
 	}
 }
 
+func closed(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
+	}
+}
+
 // over says that the connection stood, and has ended.
 func (n *node) over() bool { return closed(n.ready) && n.err == nil && n.held.conn.over() }
 
@@ -258,7 +267,7 @@ func (n *node) relayTo(ctx context.Context) (*relayed, error) {
 func (n *node) startRelay(ctx context.Context) (*relayed, error) {
 	process, _, err := n.held.start(ctx, fmt.Sprintf("%s %d", relayVerb, n.tree.patience.Milliseconds()))
 	switch {
-	case errors.Is(err, errLost): // through the fault of the host's connection, or of one on the way
+	case errors.Is(err, agents.ErrCut): // through the fault of the host's connection, or of one on the way
 		return nil, err
 	case err != nil:
 		return nil, &agents.RelayError{Host: n.host, Err: err}
