@@ -20,6 +20,7 @@ import (
 	"gridrun/launcher/program"
 	"gridrun/launcher/ship"
 	"gridrun/launcher/ssh"
+	"gridrun/launcher/ssh/sshconf"
 )
 
 // starters start agents on this machine as processes and on others through ssh,
@@ -149,12 +150,12 @@ func newStarters(ctx context.Context, flags hostFlags, away, useWarm bool) (s *s
 
 // newSSH starts agents as the flags say.
 func newSSH(flags hostFlags, notice func(string), progress func(host string, done, total int64)) (*ssh.Starter, error) {
-	config, err := ssh.LoadConfig(flags.SSHConfig)
+	config, err := sshconf.LoadConfig(flags.SSHConfig)
 	if err != nil {
 		if flags.LauncherCommand == "" {
 			return nil, err
 		}
-		config = ssh.Unread(flags.SSHConfig)
+		config = sshconf.Unread(flags.SSHConfig)
 	}
 	return ssh.New(ssh.Options{
 		Agent:    ship.Self("gridrun", buildSelf),

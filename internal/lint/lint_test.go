@@ -60,9 +60,13 @@ var layers = []struct {
 
 // apart are rooms that must not meet even where layers would allow it.
 var apart = map[string][]string{
-	"launcher":       {"rt", "collectives", "lram", "jobs", "render"},
-	"internal/agent": {"rt", "collectives", "lram", "jobs", "render", "launcher"},
-	"internal/hostd": {"rt", "collectives", "lram", "jobs", "render"},
+	"launcher": {"rt", "collectives", "lram", "jobs", "render"},
+	// From the way to a host to the connection; launcher/ssh is above all of them.
+	"launcher/ssh/sshconf": {"launcher/ssh/sshkeys", "launcher/ssh/sshconn", "launcher/ssh/script"},
+	"launcher/ssh/sshkeys": {"launcher/ssh/sshconn", "launcher/ssh/script"},
+	"launcher/ssh/sshconn": {"launcher/ssh/script"},
+	"internal/agent":       {"rt", "collectives", "lram", "jobs", "render", "launcher"},
+	"internal/hostd":       {"rt", "collectives", "lram", "jobs", "render"},
 }
 
 func inRoom(pkg, room string) bool { return pkg == room || strings.HasPrefix(pkg, room+"/") }

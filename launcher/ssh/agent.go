@@ -2,6 +2,7 @@ package ssh
 
 import (
 	"bufio"
+	"gridrun/launcher/ssh/sshconn"
 	"io"
 	"slices"
 
@@ -14,8 +15,8 @@ type Agent struct {
 	Files
 
 	out     *bufio.Reader
-	process *process
-	conn    connection
+	process *sshconn.Process
+	conn    sshconn.Connection
 	held    bool        // the connection stays when the agent ends
 	leave   func()      // gives the connection up, when it is not held
 	shared  func() bool // others use the connection; nil: nobody ever does
@@ -32,17 +33,17 @@ func (a *Agent) Read(b []byte) (int, error) { return a.out.Read(b) }
 // does, else when the host has heard of it.
 func (a *Agent) Kill() {
 	if a.held {
-		a.process.kill()
+		a.process.Kill()
 		return
 	}
-	a.conn.close()
+	a.conn.Close()
 }
 
 // Dismiss ends the agent and leaves the connection to others that use it. Where
 // the host does not answer, only Kill helps.
 func (a *Agent) Dismiss() {
 	if a.shared != nil && a.shared() {
-		a.process.kill()
+		a.process.Kill()
 		return
 	}
 	a.Kill()
@@ -59,11 +60,11 @@ func (a *Agent) Way() []place.Host {
 // Wait says how the agent ended when not well, after Read has ended, and
 // releases what it used.
 func (a *Agent) Wait() error {
-	err := a.process.wait()
+	err := a.process.Wait()
 	if !a.held {
 		a.leave()
 	}
-	return a.process.said.With(err)
+	return a.process.Said.With(err)
 }
 
 // Where says how the agent was reached: the address, the cache directory on the

@@ -4,6 +4,8 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"gridrun/launcher/ssh/sshconf"
+	"gridrun/launcher/ssh/sshkeys"
 	"io"
 	"net"
 
@@ -40,35 +42,35 @@ func (a *asker) hostKey(_ string, remote net.Addr, key ssh.PublicKey) error {
 	case answer.Done == nil:
 		return relay.ErrProtocol
 	case answer.Done.Error != "":
-		return &HostKeyError{text: answer.Done.Error}
+		return &sshkeys.HostKeyError{Text: answer.Done.Error}
 	}
 	return nil
 }
 
-// hostKeys has the launcher decide.
-func (a *asker) hostKeys(Hop) (ssh.HostKeyCallback, []string, error) {
+// HostKeys has the launcher decide.
+func (a *asker) HostKeys(sshconf.Hop) (ssh.HostKeyCallback, []string, error) {
 	return a.hostKey, a.algorithms, nil
 }
 
-// keys asks what can be offered.
-func (a *asker) keys(Hop) *keys {
-	k := &keys{}
+// Keys asks what can be offered.
+func (a *asker) Keys(sshconf.Hop) *sshkeys.Keys {
+	k := &sshkeys.Keys{}
 	answer, err := a.ask(&relay.Message{Keys: &relay.Keys{}})
 	if err == nil && answer.Keys == nil {
 		err = relay.ErrProtocol
 	}
 	if err != nil {
-		k.unusable = append(k.unusable, fmt.Sprintf("the launcher's (%v)", err))
+		k.Unusable = append(k.Unusable, fmt.Sprintf("the launcher's (%v)", err))
 		return k
 	}
-	k.offered, k.unusable = answer.Keys.Offered, answer.Keys.Unusable
+	k.Offered, k.Unusable = answer.Keys.Offered, answer.Keys.Unusable
 	for i, b := range answer.Keys.Public {
 		public, err := ssh.ParsePublicKey(b)
 		if err != nil {
-			k.unusable = append(k.unusable, err.Error())
+			k.Unusable = append(k.Unusable, err.Error())
 			continue
 		}
-		k.signers = append(k.signers, &askedKey{a, i, public})
+		k.Signers = append(k.Signers, &askedKey{a, i, public})
 	}
 	return k
 }
@@ -108,9 +110,9 @@ const maxSignatures = 16
 // not honest could have signed what lets it in elsewhere as this user, while it
 // connects, as with a forwarded ssh-agent; only such proofs are signed, and few.
 type answerer struct {
-	hop    Hop
+	hop    sshconf.Hop
 	check  ssh.HostKeyCallback
-	keys   *keys
+	keys   *sshkeys.Keys
 	signed int
 	// refused is why the host's key is not taken.
 	refused error
@@ -127,10 +129,10 @@ func (a *answerer) answer(m *relay.Message) *relay.Message {
 		return &relay.Message{Done: done}
 	case m.Keys != nil:
 		if a.keys == nil {
-			a.keys = findKeys(a.hop)
+			a.keys = sshkeys.FindKeys(a.hop)
 		}
-		keys := &relay.Keys{Offered: a.keys.offered, Unusable: a.keys.unusable}
-		for _, s := range a.keys.signers {
+		keys := &relay.Keys{Offered: a.keys.Offered, Unusable: a.keys.Unusable}
+		for _, s := range a.keys.Signers {
 			keys.Public = append(keys.Public, s.PublicKey().Marshal())
 		}
 		return &relay.Message{Keys: keys}
@@ -146,7 +148,7 @@ func (a *answerer) answer(m *relay.Message) *relay.Message {
 
 func (a *answerer) close() {
 	if a.keys != nil {
-		a.keys.close()
+		a.keys.Close()
 	}
 }
 
@@ -159,12 +161,12 @@ func (a *answerer) hostKey(m *relay.HostKey) error {
 	if err != nil {
 		return err
 	}
-	return a.check(checkName(a.hop), addr, key)
+	return a.check(sshkeys.CheckName(a.hop), addr, key)
 }
 
 // sign signs the proof that the user of the hop is who they say.
 func (a *answerer) sign(m *relay.Sign) (*ssh.Signature, error) {
-	if a.keys == nil || m.Key < 0 || m.Key >= len(a.keys.signers) || a.signed >= maxSignatures {
+	if a.keys == nil || m.Key < 0 || m.Key >= len(a.keys.Signers) || a.signed >= maxSignatures {
 		return nil, relay.ErrProtocol
 	}
 	a.signed++
@@ -179,7 +181,7 @@ func (a *answerer) sign(m *relay.Sign) (*ssh.Signature, error) {
 	if err := ssh.Unmarshal(m.Data, &proof); err != nil || proof.Kind != 50 || proof.User != a.hop.User || proof.Service != "ssh-connection" || proof.Method != "publickey" {
 		return nil, fmt.Errorf("%w: no proof for user %s is to be signed", relay.ErrProtocol, a.hop.User)
 	}
-	signer := a.keys.signers[m.Key]
+	signer := a.keys.Signers[m.Key]
 	if s, is := signer.(ssh.AlgorithmSigner); is && m.Algorithm != "" {
 		return s.SignWithAlgorithm(rand.Reader, m.Data, m.Algorithm)
 	}

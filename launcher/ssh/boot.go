@@ -8,6 +8,8 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"gridrun/launcher/ssh/script"
+	"gridrun/launcher/ssh/sshconn"
 	"io"
 	"strings"
 	"time"
@@ -24,28 +26,28 @@ const guard = "__guard"
 // boot makes one exec of a connection an agent, or another part of gridrun that
 // talks over its standard streams. shipped says that the binary had
 // to be brought.
-func (s *Starter) boot(w *watch, conn connection, host, verb string) (_ *Agent, shipped bool, err error) {
-	w.enter(StageExec, s.execLimit())
+func (s *Starter) boot(w *sshconn.Watch, conn sshconn.Connection, host, verb string) (_ *Agent, shipped bool, err error) {
+	w.Enter(sshconn.StageExec, s.execLimit())
 	// Only a host like this one can have a hash that is known without work.
 	known := map[ship.Platform]ship.File{}
-	if f, err := s.options.Agent(w.ctx, ship.Here()); err == nil {
+	if f, err := s.options.Agent(w.Ctx, ship.Here()); err == nil {
 		known[ship.Here()] = f
 	}
 	random := make([]byte, 8)
 	rand.Read(random)
 	marker := "@gridrun-" + hex.EncodeToString(random)
-	p, err := conn.exec(command)
+	p, err := conn.Exec(script.Command)
 	if err != nil {
-		return nil, false, w.why(err)
+		return nil, false, w.Why(err)
 	}
-	if _, err := io.WriteString(p.in, firstLine(marker, verb, s.options.Dir, known)); err != nil {
-		defer p.kill()
+	if _, err := io.WriteString(p.In, script.FirstLine(marker, verb, s.options.Dir, known)); err != nil {
+		defer p.Kill()
 		return nil, false, s.ended(w, p, nil)
 	}
-	b := &booting{starter: s, watch: w, conn: conn, host: host, process: p, out: bufio.NewReader(p.out), marker: marker}
+	b := &booting{starter: s, watch: w, conn: conn, host: host, process: p, out: bufio.NewReader(p.Out), marker: marker}
 	agent, err := b.run()
 	if err != nil {
-		p.kill()
+		p.Kill()
 	}
 	return agent, b.shipped, err
 }
@@ -62,10 +64,10 @@ func (s *Starter) execLimit() (limit time.Duration) {
 // booting is the talk with the script on a host.
 type booting struct {
 	starter *Starter
-	watch   *watch
-	conn    connection
+	watch   *sshconn.Watch
+	conn    sshconn.Connection
 	host    string
-	process *process
+	process *sshconn.Process
 	out     *bufio.Reader
 	marker  string
 	noise   []byte   // what others printed
@@ -79,19 +81,19 @@ func (b *booting) run() (*Agent, error) {
 		if err != nil {
 			return nil, err
 		}
-		switch a.word {
+		switch a.Word {
 		case "skip":
-			b.notes = append(b.notes, fmt.Sprintf("%s: %s", a.dir, a.reason))
+			b.notes = append(b.notes, fmt.Sprintf("%s: %s", a.Dir, a.Reason))
 			continue
 		case "none":
-			return nil, &Error{Host: b.host, Stage: StageShip, Err: fmt.Errorf("no directory there can hold the agent: %s", strings.Join(b.notes, "; ")), Try: "set GRIDRUN_HOME there to a directory that is yours, has room and allows programs"}
+			return nil, &sshconn.Error{Host: b.host, Stage: sshconn.StageShip, Err: fmt.Errorf("no directory there can hold the agent: %s", strings.Join(b.notes, "; ")), Try: "set GRIDRUN_HOME there to a directory that is yours, has room and allows programs"}
 		}
-		platform, err := ship.ParsePlatform(a.system, a.machine)
+		platform, err := ship.ParsePlatform(a.System, a.Machine)
 		if err != nil {
-			return nil, &Error{Host: b.host, Stage: StageShip, Err: err}
+			return nil, &sshconn.Error{Host: b.host, Stage: sshconn.StageShip, Err: err}
 		}
-		if a.word == "need" {
-			ok, err := b.bring(platform, a.dir)
+		if a.Word == "need" {
+			ok, err := b.bring(platform, a.Dir)
 			if err != nil {
 				return nil, err
 			}
@@ -99,12 +101,12 @@ func (b *booting) run() (*Agent, error) {
 				continue
 			}
 			if len(b.notes) > 0 {
-				b.starter.options.Notice(fmt.Sprintf("%s: gridrun's files are in %s, because others cannot be used (%s)", b.host, a.dir, strings.Join(b.notes, "; ")))
+				b.starter.options.Notice(fmt.Sprintf("%s: gridrun's files are in %s, because others cannot be used (%s)", b.host, a.Dir, strings.Join(b.notes, "; ")))
 			}
 		}
 		return &Agent{
-			Writer:  b.process.in,
-			Files:   b.files(platform, a.dir),
+			Writer:  b.process.In,
+			Files:   b.files(platform, a.Dir),
 			out:     b.out,
 			process: b.process,
 			conn:    b.conn,
@@ -121,7 +123,7 @@ func (b *booting) files(platform ship.Platform, dir string) Files {
 		Stall:    b.starter.options.Deadlines.Stall,
 		Progress: b.starter.options.Progress,
 		Open:     b.sftp,
-		Abort:    b.conn.close, // a client that hangs is woken only with the connection
+		Abort:    b.conn.Close, // a client that hangs is woken only with the connection
 	}
 	if t, is := b.conn.(*through); is {
 		f.onward = t.push
@@ -132,22 +134,22 @@ func (b *booting) files(platform ship.Platform, dir string) Files {
 func (b *booting) sftp() (*sftp.Client, func(), error) { return openSFTP(b.conn) }
 
 // next is the script's next answer.
-func (b *booting) next() (answer, error) {
+func (b *booting) next() (script.Answer, error) {
 	var line []byte
 	for {
 		part, err := b.out.ReadSlice('\n')
 		line = append(line, part...)
 		if len(line)+len(b.noise) > maxNoise {
-			return answer{}, b.watch.why(fmt.Errorf("the host prints other things than the agent's answer: %q...", b.noise[:min(len(b.noise), 200)]))
+			return script.Answer{}, b.watch.Why(fmt.Errorf("the host prints other things than the agent's answer: %q...", b.noise[:min(len(b.noise), 200)]))
 		}
 		if errors.Is(err, bufio.ErrBufferFull) {
 			continue
 		}
 		if err != nil {
 			b.noise = append(b.noise, line...)
-			return answer{}, b.starter.ended(b.watch, b.process, b.noise)
+			return script.Answer{}, b.starter.ended(b.watch, b.process, b.noise)
 		}
-		if a, ok := parseAnswer(string(line), b.marker); ok {
+		if a, ok := script.ParseAnswer(string(line), b.marker); ok {
 			return a, nil
 		}
 		b.noise = append(b.noise, line...)
@@ -159,16 +161,16 @@ func (b *booting) next() (answer, error) {
 // another directory.
 func (b *booting) bring(platform ship.Platform, dir string) (bool, error) {
 	w, s := b.watch, b.starter
-	w.enter(StageShip, 0) // building for another platform may take long
-	file, err := s.options.Agent(w.ctx, platform)
+	w.Enter(sshconn.StageShip, 0) // building for another platform may take long
+	file, err := s.options.Agent(w.Ctx, platform)
 	if err != nil {
-		return false, &Error{Host: b.host, Stage: StageShip, Err: w.why(err)}
+		return false, &sshconn.Error{Host: b.host, Stage: sshconn.StageShip, Err: w.Why(err)}
 	}
-	w.enter(StageShip, s.options.Deadlines.Stall)
+	w.Enter(sshconn.StageShip, s.options.Deadlines.Stall)
 	b.shipped = true
 	there := b.files(platform, dir)
 	_, err = there.put(w, []ship.File{file})
-	if err != nil && (w.ctx.Err() != nil || errors.Is(err, errNoSFTP)) {
+	if err != nil && (w.Ctx.Err() != nil || errors.Is(err, errNoSFTP)) {
 		return false, err
 	}
 	reply := "go " + file.Hash + "\n"
@@ -176,27 +178,27 @@ func (b *booting) bring(platform ship.Platform, dir string) (bool, error) {
 		b.notes = append(b.notes, fmt.Sprintf("%s: %v", dir, err))
 		reply = "next\n"
 	}
-	w.enter(StageExec, s.options.Deadlines.Exec)
-	if _, errWrite := io.WriteString(b.process.in, reply); errWrite != nil {
+	w.Enter(sshconn.StageExec, s.options.Deadlines.Exec)
+	if _, errWrite := io.WriteString(b.process.In, reply); errWrite != nil {
 		return false, s.ended(w, b.process, b.noise)
 	}
 	return err == nil, nil
 }
 
 // ended explains a process that ended before it was an agent.
-func (s *Starter) ended(w *watch, p *process, noise []byte) error {
-	if w.ctx.Err() != nil {
-		return context.Cause(w.ctx)
+func (s *Starter) ended(w *sshconn.Watch, p *sshconn.Process, noise []byte) error {
+	if w.Ctx.Err() != nil {
+		return context.Cause(w.Ctx)
 	}
-	io.Copy(io.Discard, p.out)
-	how := p.wait()
-	said := p.said.String()
+	io.Copy(io.Discard, p.Out)
+	how := p.Wait()
+	said := p.Said.String()
 	if noise := bytes.TrimSpace(noise); len(noise) > 0 {
 		said = string(noise) + "\n" + said
 	}
 	switch {
-	case w.ctx.Err() != nil:
-		return context.Cause(w.ctx)
+	case w.Ctx.Err() != nil:
+		return context.Cause(w.Ctx)
 	case how == nil:
 		how = errors.New("the login shell ended without executing the command")
 	case errors.Is(how, agents.ErrCut) && s.options.Command != "":

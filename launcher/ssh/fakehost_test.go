@@ -2,6 +2,8 @@ package ssh
 
 import (
 	"errors"
+	"gridrun/launcher/ssh/sshconf"
+	"gridrun/launcher/ssh/sshkeys"
 	"io"
 	"net"
 	"os"
@@ -53,7 +55,7 @@ func newFakeHost(t *testing.T, setup ...func(h *fakeHost)) *fakeHost {
 		return nil, nil
 	}}
 	user := h.userKey.PublicKey()
-	h.trust = func(key ssh.PublicKey) bool { return sameKey(key, user) }
+	h.trust = func(key ssh.PublicKey) bool { return sshkeys.SameKey(key, user) }
 	h.config.AddHostKey(h.hostKey)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -90,7 +92,10 @@ func (h *fakeHost) writeConfig(more string) {
 		"\n  IdentityAgent none\n  UserKnownHostsFile "+h.known+"\n  GlobalKnownHostsFile none\n")
 }
 
-func portText(port int) string { _, text, _ := net.SplitHostPort(joinHostPort("", port)); return text }
+func portText(port int) string {
+	_, text, _ := net.SplitHostPort(sshconf.JoinHostPort("", port))
+	return text
+}
 
 // breaking fails after so many reads.
 type breaking struct {

@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"gridrun/launcher/ssh/script"
+	"gridrun/launcher/ssh/sshconf"
+	"gridrun/launcher/ssh/sshconn"
 	"io"
 	"os"
 	"path/filepath"
@@ -25,13 +28,13 @@ func TestFakeHostWorks(t *testing.T) {
 // A host that hangs in any stage: the stage's deadline ends it and names it.
 func TestHangs(t *testing.T) {
 	const short = 300 * time.Millisecond // for the stage that hangs; others take what they need
-	handshake, auth, exec := Deadlines{Handshake: short}, Deadlines{Auth: short}, Deadlines{Exec: short}
+	handshake, auth, exec := sshconn.Deadlines{Handshake: short}, sshconn.Deadlines{Auth: short}, sshconn.Deadlines{Exec: short}
 	for hang, c := range map[string]struct {
-		stage     Stage
-		deadlines Deadlines
+		stage     sshconn.Stage
+		deadlines sshconn.Deadlines
 	}{
-		"banner": {StageHandshake, handshake}, "kex": {StageHandshake, handshake}, "auth": {StageAuth, auth},
-		"session": {StageExec, exec}, "exec": {StageExec, exec}, "script": {StageExec, exec},
+		"banner": {sshconn.StageHandshake, handshake}, "kex": {sshconn.StageHandshake, handshake}, "auth": {sshconn.StageAuth, auth},
+		"session": {sshconn.StageExec, exec}, "exec": {sshconn.StageExec, exec}, "script": {sshconn.StageExec, exec},
 	} {
 		t.Run(hang, func(t *testing.T) {
 			h := newFakeHost(t, func(h *fakeHost) { h.hang = hang })
@@ -82,7 +85,7 @@ func TestConnectHangs(t *testing.T) {
 	port := at.(*syscall.SockaddrInet4).Port
 	h.port = port
 	h.writeConfig("")
-	starter.options.Config, err = LoadConfig(h.sshd.config)
+	starter.options.Config, err = sshconf.LoadConfig(h.sshd.config)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -95,7 +98,7 @@ func TestRefusedSteps(t *testing.T) {
 		t.Run(refuse, func(t *testing.T) {
 			h := newFakeHost(t, func(h *fakeHost) { h.refuse = refuse })
 			_, err := h.starter(t, nil).Start(context.Background(), place.Host{Name: h.ip})
-			wants(t, err, part, string(StageExec))
+			wants(t, err, part, string(sshconn.StageExec))
 		})
 	}
 }
@@ -108,7 +111,7 @@ func TestDroppedConnections(t *testing.T) {
 	h.drop.Store(100)
 	_, err := h.starter(t, nil).Start(context.Background(), place.Host{Name: h.ip})
 	wants(t, err, "MaxStartups", "ssh handshake")
-	if tried := 100 - h.drop.Load(); tried != maxTries {
+	if tried := 100 - h.drop.Load(); tried != sshconn.MaxTries {
 		t.Errorf("%d tries", tried)
 	}
 }
@@ -117,7 +120,7 @@ func TestDroppedConnections(t *testing.T) {
 func TestFailAtStep(t *testing.T) {
 	small := filepath.Join(t.TempDir(), "small")
 	write(t, small, "#!/bin/sh\necho agent\ncat\n")
-	source := ship.Built(agentName, func(context.Context, ship.Platform) (string, error) { return small, nil })
+	source := ship.Built(script.AgentName, func(context.Context, ship.Platform) (string, error) { return small, nil })
 	h := newFakeHost(t)
 	started := 0
 	step := int64(1)
@@ -127,7 +130,7 @@ func TestFailAtStep(t *testing.T) {
 		h.limit.Store(step)
 		a, err := h.starter(t, func(o *Options) { o.Agent = source }).Start(context.Background(), place.Host{Name: h.ip})
 		if err != nil {
-			var e *Error
+			var e *sshconn.Error
 			if !errors.As(err, &e) || e.Host != h.ip {
 				t.Fatalf("step %d: %v", step, err)
 			}
@@ -175,7 +178,7 @@ func TestNoBuildForTheHost(t *testing.T) {
 		o.Agent = func(context.Context, ship.Platform) (ship.File, error) { return ship.File{}, missing }
 	})
 	_, err := starter.Start(context.Background(), place.Host{Name: h.ip})
-	wants(t, err, missing.Error(), string(StageShip), h.ip)
+	wants(t, err, missing.Error(), string(sshconn.StageShip), h.ip)
 	if _, err := New(Options{}); err == nil {
 		t.Error("a Starter without an agent")
 	}

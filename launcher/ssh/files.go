@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"gridrun/launcher/ssh/sshconn"
 	"io"
 	"path"
 	"time"
@@ -31,7 +32,7 @@ type Files struct {
 	Abort func()
 	// onward has the host that this one is reached through bring the files; false:
 	// it cannot. nil: there is no such host.
-	onward func(w *watch, to *Files, files []ship.File) (paths []string, ok bool, err error)
+	onward func(w *sshconn.Watch, to *Files, files []ship.File) (paths []string, ok bool, err error)
 }
 
 // Ship brings files to the host's cache and returns their paths there.
@@ -40,7 +41,7 @@ func (f *Files) Ship(ctx context.Context, sources ...ship.Source) ([]string, err
 	for _, source := range sources {
 		file, err := source(ctx, f.Platform)
 		if err != nil {
-			return nil, &Error{Host: f.Host, Stage: StageShip, Err: err}
+			return nil, &sshconn.Error{Host: f.Host, Stage: sshconn.StageShip, Err: err}
 		}
 		found = append(found, file)
 	}
@@ -49,7 +50,7 @@ func (f *Files) Ship(ctx context.Context, sources ...ship.Source) ([]string, err
 
 // bring brings files to the host's cache and returns their paths there.
 func (f *Files) bring(ctx context.Context, files []ship.File) (paths []string, err error) {
-	err = f.watched(ctx, func(w *watch) error {
+	err = f.watched(ctx, func(w *sshconn.Watch) error {
 		paths, err = f.put(w, files)
 		return err
 	})
@@ -57,7 +58,7 @@ func (f *Files) bring(ctx context.Context, files []ship.File) (paths []string, e
 }
 
 // put is bring in the stage of w.
-func (f *Files) put(w *watch, files []ship.File) (paths []string, err error) {
+func (f *Files) put(w *sshconn.Watch, files []ship.File) (paths []string, err error) {
 	if f.onward != nil {
 		if paths, ok, err := f.onward(w, f, files); ok {
 			return paths, err
@@ -91,7 +92,7 @@ func (f *Files) Unstage(ctx context.Context, job string) error {
 }
 
 func (f *Files) transfer(ctx context.Context, do func(context.Context, *sftp.Client, ship.Progress) error) error {
-	return f.watched(ctx, func(w *watch) error { return transfer(w, f.Open, f.Host, f.Progress, do) })
+	return f.watched(ctx, func(w *sshconn.Watch) error { return transfer(w, f.Open, f.Host, f.Progress, do) })
 }
 
 // abortAfter is how long a transfer that is given up gets to end in order. Cut at
@@ -100,13 +101,13 @@ func (f *Files) transfer(ctx context.Context, do func(context.Context, *sftp.Cli
 const abortAfter = time.Second
 
 // watched is do with a deadline for every pause.
-func (f *Files) watched(ctx context.Context, do func(w *watch) error) error {
-	w := newWatch(ctx)
-	defer w.stop()
-	w.enter(StageShip, f.Stall)
+func (f *Files) watched(ctx context.Context, do func(w *sshconn.Watch) error) error {
+	w := sshconn.NewWatch(ctx)
+	defer w.Stop()
+	w.Enter(sshconn.StageShip, f.Stall)
 	done := make(chan struct{})
 	defer close(done)
-	stop := context.AfterFunc(w.ctx, func() {
+	stop := context.AfterFunc(w.Ctx, func() {
 		select {
 		case <-done:
 		case <-time.After(abortAfter):
@@ -115,7 +116,7 @@ func (f *Files) watched(ctx context.Context, do func(w *watch) error) error {
 	})
 	defer stop()
 	if err := do(w); err != nil {
-		return &Error{Host: f.Host, Stage: StageShip, Err: err}
+		return &sshconn.Error{Host: f.Host, Stage: sshconn.StageShip, Err: err}
 	}
 	return nil
 }
@@ -124,14 +125,14 @@ func (f *Files) watched(ctx context.Context, do func(w *watch) error) error {
 var errNoSFTP = errors.New("the host offers no SFTP")
 
 // transfer opens SFTP for do. Every byte of progress keeps the watch quiet.
-func transfer(w *watch, open func() (*sftp.Client, func(), error), host string, progress func(string, int64, int64), do func(context.Context, *sftp.Client, ship.Progress) error) error {
+func transfer(w *sshconn.Watch, open func() (*sftp.Client, func(), error), host string, progress func(string, int64, int64), do func(context.Context, *sftp.Client, ship.Progress) error) error {
 	client, end, err := open()
 	if err != nil {
-		return w.why(fmt.Errorf("%w: %w; it is `Subsystem sftp` in the host's sshd_config, Debian's package openssh-sftp-server", errNoSFTP, err))
+		return w.Why(fmt.Errorf("%w: %w; it is `Subsystem sftp` in the host's sshd_config, Debian's package openssh-sftp-server", errNoSFTP, err))
 	}
 	defer end()
-	return w.why(do(w.ctx, client, func(done, total int64) {
-		w.alive()
+	return w.Why(do(w.Ctx, client, func(done, total int64) {
+		w.Alive()
 		if progress != nil {
 			progress(host, done, total)
 		}
@@ -139,25 +140,25 @@ func transfer(w *watch, open func() (*sftp.Client, func(), error), host string, 
 }
 
 // openSFTP is a client on a channel of its own.
-func openSFTP(conn connection) (*sftp.Client, func(), error) {
-	p, err := conn.subsystem("sftp")
+func openSFTP(conn sshconn.Connection) (*sftp.Client, func(), error) {
+	p, err := conn.Subsystem("sftp")
 	if err != nil {
 		return nil, nil, err
 	}
-	client, err := NewSFTP(p.out, p.in)
+	client, err := NewSFTP(p.Out, p.In)
 	if err != nil {
-		p.kill()
-		io.Copy(io.Discard, p.out)
-		p.wait()
-		if said := p.said.String(); said != "" {
+		p.Kill()
+		io.Copy(io.Discard, p.Out)
+		p.Wait()
+		if said := p.Said.String(); said != "" {
 			err = fmt.Errorf("%w; ssh said: %s", err, said)
 		}
 		return nil, nil, err
 	}
 	return client, func() {
 		client.Close()
-		p.kill()
-		p.wait()
+		p.Kill()
+		p.Wait()
 	}, nil
 }
 

@@ -3,6 +3,7 @@ package ssh
 import (
 	"context"
 	"errors"
+	"gridrun/launcher/ssh/sshconn"
 	"io"
 
 	"gridrun/launcher/place"
@@ -13,7 +14,7 @@ import (
 type Held struct {
 	starter *Starter
 	host    place.Host
-	conn    connection
+	conn    sshconn.Connection
 	address string
 }
 
@@ -29,27 +30,27 @@ func (s *Starter) reach(ctx context.Context, host place.Host, via *relayed) (*He
 		return nil, err
 	}
 	defer release()
-	w := newWatch(ctx)
-	defer w.stop()
-	w.enter(StageConfig, 0)
+	w := sshconn.NewWatch(ctx)
+	defer w.Stop()
+	w.Enter(sshconn.StageConfig, 0)
 	t, err := s.target(host)
 	if err != nil {
 		return nil, s.failure(ctx, w, host, "", err)
 	}
 	if s.options.Command != "" {
-		return &Held{starter: s, host: host, conn: newOpenSSH(s.options.Command, s.options.Config.path, t)}, nil
+		return &Held{starter: s, host: host, conn: sshconn.NewOpenSSH(s.options.Command, s.options.Config.Path, t)}, nil
 	}
 	route, err := s.options.Config.Route(t)
 	if err != nil {
 		return nil, s.failure(ctx, w, host, "", err)
 	}
-	var conn connection
+	var conn sshconn.Connection
 	var address string
 	if via != nil {
 		hop := route[len(route)-1] // inner hosts need no jumps
-		conn, address, err = via.dial(w, s.dialer, hop, s.names.texts(hop.Host))
+		conn, address, err = via.dial(w, s.dialer, hop, s.names.Texts(hop.Host))
 	} else {
-		conn, address, err = s.dialer.dial(w, route, nil)
+		conn, address, err = s.dialer.Dial(w, route, nil)
 	}
 	if err != nil {
 		return nil, s.failure(ctx, w, host, address, err)
@@ -68,15 +69,15 @@ func (s *Starter) turn(ctx context.Context) (release func(), err error) {
 }
 
 // failure is what the user is told of err, which ended the stage of w.
-func (s *Starter) failure(ctx context.Context, w *watch, host place.Host, address string, err error) error {
+func (s *Starter) failure(ctx context.Context, w *sshconn.Watch, host place.Host, address string, err error) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	var whole *Error
+	var whole *sshconn.Error
 	if errors.As(err, &whole) {
 		return err
 	}
-	e := &Error{Host: host.Name, Stage: w.now(), Address: address, Err: err}
+	e := &sshconn.Error{Host: host.Name, Stage: w.Now(), Address: address, Err: err}
 	var said *saying
 	if errors.As(err, &said) {
 		e.Err, e.Said = said.error, said.said
@@ -98,12 +99,12 @@ func (h *Held) start(ctx context.Context, verb string) (agent *Agent, shipped bo
 		return nil, false, err
 	}
 	defer release()
-	w := newWatch(ctx)
-	defer w.stop()
-	stop := context.AfterFunc(w.ctx, h.conn.close)
+	w := sshconn.NewWatch(ctx)
+	defer w.Stop()
+	stop := context.AfterFunc(w.Ctx, h.conn.Close)
 	agent, shipped, err = h.starter.boot(w, h.conn, h.host.Name, verb)
 	if !stop() && err == nil {
-		err = context.Cause(w.ctx)
+		err = context.Cause(w.Ctx)
 	}
 	if err != nil {
 		return nil, shipped, h.starter.failure(ctx, w, h.host, h.address, err)
@@ -115,26 +116,26 @@ func (h *Held) start(ctx context.Context, verb string) (agent *Agent, shipped bo
 // SFTP opens a channel to the host's SFTP server. What is read from it begins
 // with what start-up files print; [NewSFTP] makes a client of it.
 func (h *Held) SFTP() (*Channel, error) {
-	p, err := h.conn.subsystem("sftp")
+	p, err := h.conn.Subsystem("sftp")
 	if err != nil {
 		return nil, err
 	}
-	return &Channel{p.out, p.in, p}, nil
+	return &Channel{p.Out, p.In, p}, nil
 }
 
 // Close ends the connection, with all agents on it, and waits until nothing of
 // it is left here.
-func (h *Held) Close() { h.conn.join() }
+func (h *Held) Close() { h.conn.Join() }
 
 // A Channel is a process on the host that is no agent.
 type Channel struct {
 	io.Reader
 	io.WriteCloser // its standard input
-	process        *process
+	process        *sshconn.Process
 }
 
 // Kill closes the channel; Read then ends.
-func (c *Channel) Kill() { c.process.kill() }
+func (c *Channel) Kill() { c.process.Kill() }
 
 // Wait releases it after Read has ended.
-func (c *Channel) Wait() error { return c.process.wait() }
+func (c *Channel) Wait() error { return c.process.Wait() }

@@ -15,6 +15,7 @@ import (
 	"gridrun/launcher/agents"
 	"gridrun/launcher/place"
 	"gridrun/launcher/ship"
+	"gridrun/launcher/ssh/script"
 )
 
 // job is what an agent alone on its host is told to run.
@@ -68,15 +69,15 @@ func TestRealAgent(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	script := filepath.Join(t.TempDir(), "gridrun")
-	write(t, script, "#!/bin/sh\nexec "+self+" __real\n")
+	wrapper := filepath.Join(t.TempDir(), "gridrun")
+	write(t, wrapper, "#!/bin/sh\nexec "+self+" __real\n")
 	s := newSSHD(t, "127.0.1.21")
 	write(t, filepath.Join(s.home, ".bashrc"), "echo Welcome; printf @\n")
 	quiet(t)
 	eachWay(t, func(t *testing.T, command string) {
 		starter := s.starter(t, func(o *Options) {
 			o.Command = command
-			o.Agent = ship.Built(agentName, func(context.Context, ship.Platform) (string, error) { return script, nil })
+			o.Agent = ship.Built(script.AgentName, func(context.Context, ship.Platform) (string, error) { return wrapper, nil })
 		})
 		for i, c := range []struct {
 			script, output string

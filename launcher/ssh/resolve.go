@@ -3,6 +3,7 @@ package ssh
 import (
 	"context"
 	"fmt"
+	"gridrun/launcher/ssh/sshconn"
 	"slices"
 	"strings"
 	"sync"
@@ -26,7 +27,7 @@ func (s *Starter) Resolve(ctx context.Context, hosts []place.Host) error {
 			defer func() { <-limit }()
 			name, err := s.firstName(ctx, h)
 			if err == nil && name != "" {
-				_, err = s.names.find(ctx, name, s.options.Deadlines.Resolve)
+				_, err = s.names.Find(ctx, name, s.options.Deadlines.Resolve)
 			}
 			results[i] = result{name, err}
 		})
@@ -73,7 +74,7 @@ func (s *Starter) firstName(ctx context.Context, h place.Host) (string, error) {
 		return "", err
 	}
 	if s.options.Command != "" {
-		return opensshName(ctx, s.options.Command, s.options.Config.path, t, s.options.Deadlines.Resolve)
+		return sshconn.OpenSSHName(ctx, s.options.Command, s.options.Config.Path, t, s.options.Deadlines.Resolve)
 	}
 	route, err := s.options.Config.Route(t)
 	if err != nil {

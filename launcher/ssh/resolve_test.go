@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"gridrun/launcher/ssh/sshconf"
+	"gridrun/launcher/ssh/sshconn"
 	"net"
 	"net/netip"
 	"path/filepath"
@@ -24,16 +26,28 @@ func hosts(names ...string) (list []place.Host) {
 	return list
 }
 
+// loadConfig parses text as the user's only configuration.
+func loadConfig(t *testing.T, text string) *sshconf.Config {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "config")
+	write(t, file, text)
+	c, err := sshconf.LoadConfig(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
 func TestResolve(t *testing.T) {
 	quiet(t)
-	c := load(t, "Host alias\n  HostName real\nHost behind\n  ProxyJump gate\nHost lost\n  HostName nowhere.example\n")
-	s, err := New(Options{Agent: agentBinary, Config: c, Deadlines: Deadlines{Resolve: 100 * time.Millisecond}})
+	c := loadConfig(t, "Host alias\n  HostName real\nHost behind\n  ProxyJump gate\nHost lost\n  HostName nowhere.example\n")
+	s, err := New(Options{Agent: agentBinary, Config: c, Deadlines: sshconn.Deadlines{Resolve: 100 * time.Millisecond}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	var mu sync.Mutex
 	asked := map[string]int{}
-	s.names.lookup = func(ctx context.Context, name string) ([]netip.Addr, error) {
+	s.names = sshconn.NewNames(func(ctx context.Context, name string) ([]netip.Addr, error) {
 		mu.Lock()
 		asked[name]++
 		mu.Unlock()
@@ -45,14 +59,14 @@ func TestResolve(t *testing.T) {
 			return nil, ctx.Err()
 		}
 		return nil, &net.DNSError{Err: "no such host", Name: name, IsNotFound: true}
-	}
+	})
 	if err := s.Resolve(t.Context(), hosts("alias", "behind", "me@good", "10.1.2.3", "::1")); err != nil {
 		t.Error(err)
 	}
 	if asked["real"] != 1 || asked["gate"] != 1 || asked["good"] != 1 || len(asked) != 3 {
 		t.Errorf("asked for %v", asked)
 	}
-	if found, err := s.names.find(t.Context(), "real", time.Second); err != nil || found[0].String() != "10.0.0.1" || asked["real"] != 1 {
+	if found, err := s.names.Find(t.Context(), "real", time.Second); err != nil || found[0].String() != "10.0.0.1" || asked["real"] != 1 {
 		t.Errorf("a second time: %v, %v, %v", found, err, asked)
 	}
 	err = s.Resolve(t.Context(), hosts("bad1", "good", "bad2", "lost", "silent", "me@bad3"))
@@ -67,14 +81,14 @@ func TestResolve(t *testing.T) {
 
 // All names are looked up at the same time, and the wait is that of one.
 func TestResolveIsParallel(t *testing.T) {
-	s, err := New(Options{Agent: agentBinary, Config: load(t, "")})
+	s, err := New(Options{Agent: agentBinary, Config: loadConfig(t, "")})
 	if err != nil {
 		t.Fatal(err)
 	}
 	const n = 32
 	var waiting atomic.Int32
 	all := make(chan struct{})
-	s.names.lookup = func(ctx context.Context, name string) ([]netip.Addr, error) {
+	s.names = sshconn.NewNames(func(ctx context.Context, name string) ([]netip.Addr, error) {
 		if waiting.Add(1) == n {
 			close(all)
 		}
@@ -83,7 +97,7 @@ func TestResolveIsParallel(t *testing.T) {
 		case <-ctx.Done():
 		}
 		return nil, fmt.Errorf("no %s", name)
-	}
+	})
 	var names []string
 	for i := range n {
 		names = append(names, fmt.Sprint("host", i))
@@ -96,14 +110,14 @@ func TestResolveIsParallel(t *testing.T) {
 func TestResolveByOpenSSH(t *testing.T) {
 	needs.Command(t, "ssh", "openssh-client")
 	// What x/crypto's way does not read is OpenSSH's own business.
-	config := &Config{path: filepath.Join(t.TempDir(), "config")}
-	write(t, config.path, "Match originalhost alias\n  HostName real\nHost behind\n  ProxyCommand nc %h %p\n")
+	config := &sshconf.Config{Path: filepath.Join(t.TempDir(), "config")}
+	write(t, config.Path, "Match originalhost alias\n  HostName real\nHost behind\n  ProxyCommand nc %h %p\n")
 	s, err := New(Options{Agent: agentBinary, Config: config, Command: "ssh"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.names.lookup = func(_ context.Context, name string) ([]netip.Addr, error) {
+	s.names = sshconn.NewNames(func(_ context.Context, name string) ([]netip.Addr, error) {
 		return nil, fmt.Errorf("asked for %s", name)
-	}
+	})
 	wants(t, s.Resolve(t.Context(), hosts("alias", "behind", "plain")), "2 of 3 hosts", "alias (real): asked for real", "plain: asked for plain")
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"gridrun/launcher/ssh/sshconf"
+	"gridrun/launcher/ssh/sshconn"
 	"io"
 	"net"
 	"net/netip"
@@ -32,9 +34,9 @@ func Relay(conn io.ReadWriteCloser, patience time.Duration) error {
 	}
 	defer session.Close()
 	ctx, cancel := context.WithCancel(context.Background())
-	r := &relayHost{ctx: ctx, deadlines: Deadlines{}.withDefaults(), conns: map[uint64]connection{}, addrs: map[string][]netip.Addr{}}
-	r.names = newNames(r.lookup)
-	r.dialer = newDialer(perAddress, r.deadlines, r.names)
+	r := &relayHost{ctx: ctx, deadlines: sshconn.Deadlines{}.WithDefaults(), conns: map[uint64]sshconn.Connection{}, addrs: map[string][]netip.Addr{}}
+	r.names = sshconn.NewNames(r.lookup)
+	r.dialer = sshconn.NewDialer(perAddress, r.deadlines, r.names)
 	var streams sync.WaitGroup
 	defer streams.Wait()
 	defer cancel()
@@ -61,19 +63,19 @@ func Relay(conn io.ReadWriteCloser, patience time.Duration) error {
 // A relayHost is a running relay.
 type relayHost struct {
 	ctx       context.Context
-	names     *names
-	dialer    *dialer
-	deadlines Deadlines
+	names     *sshconn.Names
+	dialer    *sshconn.Dialer
+	deadlines sshconn.Deadlines
 	files     relayFiles
 
 	mu    sync.Mutex
-	conns map[uint64]connection
+	conns map[uint64]sshconn.Connection
 	addrs map[string][]netip.Addr // as the launcher knows them
 }
 
 // lookup asks this host, and goes by what the launcher knows where it knows nothing.
 func (r *relayHost) lookup(ctx context.Context, name string) ([]netip.Addr, error) {
-	found, err := systemLookup(ctx, name)
+	found, err := sshconn.SystemLookup(ctx, name)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if theirs := r.addrs[name]; err != nil && len(theirs) > 0 {
@@ -82,7 +84,7 @@ func (r *relayHost) lookup(ctx context.Context, name string) ([]netip.Addr, erro
 	return found, err
 }
 
-func (r *relayHost) find(id uint64) (connection, error) {
+func (r *relayHost) find(id uint64) (sshconn.Connection, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if c := r.conns[id]; c != nil {
@@ -97,9 +99,9 @@ func (r *relayHost) serve(stream net.Conn, m *relay.Message) {
 	case m.Dial != nil:
 		r.dial(stream, m.Dial)
 	case m.Exec != nil:
-		r.process(stream, m.Exec, connection.exec)
+		r.process(stream, m.Exec, sshconn.Connection.Exec)
 	case m.Subsystem != nil:
-		r.process(stream, m.Subsystem, connection.subsystem)
+		r.process(stream, m.Subsystem, sshconn.Connection.Subsystem)
 	case m.Push != nil:
 		r.push(stream, m.Push)
 	default:
@@ -144,23 +146,23 @@ func (r *relayHost) dial(stream net.Conn, d *relay.Dial) {
 		defer mu.Unlock()
 		return relay.Write(stream, m)
 	}
-	w := newWatch(ctx)
-	defer w.stop()
-	w.told = func(stage Stage, limit time.Duration) {
+	w := sshconn.NewWatch(ctx)
+	defer w.Stop()
+	w.Told = func(stage sshconn.Stage, limit time.Duration) {
 		send(&relay.Message{Stage: &relay.Stage{Name: string(stage), Limit: limit}})
 	}
 	r.know(d)
-	hop := Hop{
-		Target: Target{Name: d.Name}, Host: d.Host, User: d.User, Port: d.Port, KeyAlias: d.KeyAlias, ConnectTimeout: d.Connect,
+	hop := sshconf.Hop{
+		Target: sshconf.Target{Name: d.Name}, Host: d.Host, User: d.User, Port: d.Port, KeyAlias: d.KeyAlias, ConnectTimeout: d.Connect,
 	}
-	conn, address, err := r.dialer.dial(w, []Hop{hop}, &asker{algorithms: d.Algorithms, send: send, answers: answers})
+	conn, address, err := r.dialer.Dial(w, []sshconf.Hop{hop}, &asker{algorithms: d.Algorithms, send: send, answers: answers})
 	answer := done(err)
 	answer.Done.Address = address
 	if err != nil {
 		send(answer)
 		return
 	}
-	defer conn.join()
+	defer conn.Join()
 	r.mu.Lock()
 	r.conns[d.ID] = conn
 	r.mu.Unlock()
@@ -174,7 +176,7 @@ func (r *relayHost) dial(stream net.Conn, d *relay.Dial) {
 	}
 	select {
 	case <-ctx.Done():
-	case <-conn.ended: // the launcher hears of it as the end of the stream
+	case <-conn.Ended: // the launcher hears of it as the end of the stream
 	}
 }
 
@@ -193,15 +195,15 @@ func (r *relayHost) know(d *relay.Dial) {
 func wake(stream net.Conn) { stream.SetReadDeadline(time.Unix(1, 0)) }
 
 // process runs a process on a connection and carries what it reads and writes.
-func (r *relayHost) process(stream net.Conn, e *relay.Exec, begin func(connection, string) (*process, error)) {
+func (r *relayHost) process(stream net.Conn, e *relay.Exec, begin func(sshconn.Connection, string) (*sshconn.Process, error)) {
 	conn, err := r.find(e.Conn)
-	var p *process
+	var p *sshconn.Process
 	if err == nil {
 		p, err = begin(conn, e.What)
 	}
 	if relay.Write(stream, done(err)) != nil || err != nil {
 		if p != nil {
-			p.kill()
+			p.Kill()
 		}
 		return
 	}
@@ -213,13 +215,13 @@ func (r *relayHost) process(stream net.Conn, e *relay.Exec, begin func(connectio
 		stream.SetWriteDeadline(time.Unix(1, 0)) // nobody reads what it still writes
 	})
 	defer wake(stream)
-	_, err = io.Copy(relay.Output{Pipe: pipe, Kind: relay.Data}, struct{ io.Reader }{p.out})
+	_, err = io.Copy(relay.Output{Pipe: pipe, Kind: relay.Data}, struct{ io.Reader }{p.Out})
 	if err != nil { // the launcher takes no more
-		p.kill()
-		io.Copy(io.Discard, p.out)
+		p.Kill()
+		io.Copy(io.Discard, p.Out)
 	}
-	how := p.wait()
-	pipe.Send(relay.Said, []byte(p.said.String()))
+	how := p.Wait()
+	pipe.Send(relay.Said, []byte(p.Said.String()))
 	switch {
 	case errors.Is(how, agents.ErrCut): // the launcher sees a stream that ends without Exit
 	case how != nil:
@@ -231,18 +233,18 @@ func (r *relayHost) process(stream net.Conn, e *relay.Exec, begin func(connectio
 
 // feed passes on what the launcher writes. The process is not wanted any more
 // when the stream ends before its input does.
-func feed(pipe *relay.Pipe, p *process) {
+func feed(pipe *relay.Pipe, p *sshconn.Process) {
 	b := make([]byte, 32<<10)
 	for {
 		kind, n, err := pipe.Receive(b)
 		switch {
 		case err != nil:
-			p.kill()
+			p.Kill()
 			return
 		case kind == relay.End:
-			p.in.Close()
+			p.In.Close()
 		case kind == relay.Data && n > 0:
-			if _, err := p.in.Write(b[:n]); err != nil {
+			if _, err := p.In.Write(b[:n]); err != nil {
 				// It takes no more; what it still writes is wanted.
 				continue
 			}
@@ -304,7 +306,7 @@ func (r *relayHost) push(stream net.Conn, m *relay.Push) {
 	defer wake(stream)
 	var last time.Time
 	there := Files{
-		Dir: m.Dir, Stall: r.deadlines.Stall, Abort: conn.close,
+		Dir: m.Dir, Stall: r.deadlines.Stall, Abort: conn.Close,
 		Open: func() (client *sftp.Client, end func(), err error) { return openSFTP(conn) },
 		Progress: func(_ string, done, total int64) {
 			if now := time.Now(); done == total || now.Sub(last) > time.Second/10 {
@@ -314,7 +316,7 @@ func (r *relayHost) push(stream net.Conn, m *relay.Push) {
 		},
 	}
 	paths, err := there.bring(ctx, files)
-	var whole *Error
+	var whole *sshconn.Error
 	if errors.As(err, &whole) {
 		err = whole.Err // the launcher names host and stage
 	}

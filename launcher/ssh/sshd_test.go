@@ -8,6 +8,9 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"gridrun/launcher/ssh/script"
+	"gridrun/launcher/ssh/sshconf"
+	"gridrun/launcher/ssh/sshkeys"
 	"io"
 	"net"
 	"os"
@@ -199,7 +202,7 @@ func (s *sshd) answers(ended chan struct{}) bool {
 		}
 		ours := errors.New("that is ours") // enough, nobody logs in
 		_, err := ssh.Dial("tcp", s.address(), &ssh.ClientConfig{Timeout: time.Second, HostKeyCallback: func(_ string, _ net.Addr, key ssh.PublicKey) error {
-			if sameKey(key, s.hostKey.PublicKey()) {
+			if sshkeys.SameKey(key, s.hostKey.PublicKey()) {
 				return ours
 			}
 			return errors.New("that is another's")
@@ -212,12 +215,12 @@ func (s *sshd) answers(ended chan struct{}) bool {
 	return false
 }
 
-func (s *sshd) address() string { return joinHostPort(s.ip, s.port) }
+func (s *sshd) address() string { return sshconf.JoinHostPort(s.ip, s.port) }
 
 // starter connects to s; change may alter its options.
 func (s *sshd) starter(t testing.TB, change func(*Options)) *Starter {
 	t.Helper()
-	config, err := LoadConfig(s.config)
+	config, err := sshconf.LoadConfig(s.config)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -229,11 +232,11 @@ func (s *sshd) starter(t testing.TB, change func(*Options)) *Starter {
 	if err != nil {
 		t.Fatal(err)
 	}
-	starter.dialer.pause = time.Millisecond
+	starter.dialer.Pause = time.Millisecond
 	return starter
 }
 
-var agentBinary = ship.Self(agentName, nil)
+var agentBinary = ship.Self(script.AgentName, nil)
 
 // say sends a line to the agent and wants it back.
 func say(t testing.TB, agent io.ReadWriter, line, want string) {
@@ -264,7 +267,7 @@ func use(t testing.TB, starter *Starter, s *sshd) *Agent {
 // end closes the agent's input and wants a good end.
 func end(t testing.TB, agent *Agent) {
 	t.Helper()
-	agent.process.in.Close()
+	agent.process.In.Close()
 	if rest, err := io.ReadAll(agent); err != nil || len(rest) > 0 {
 		t.Fatalf("after the end: %q, %v", rest, err)
 	}

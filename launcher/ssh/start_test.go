@@ -196,7 +196,7 @@ Host *
 		})
 	}
 	all.Wait()
-	if n := len(starter.dialer.jumps); n != 1 {
+	if n := starter.dialer.Jumps(); n != 1 {
 		t.Errorf("%d connections to jump hosts", n)
 	}
 	for _, a := range agents {
@@ -205,7 +205,7 @@ Host *
 			end(t, a)
 		}
 	}
-	if n := len(starter.dialer.jumps); n != 0 {
+	if n := starter.dialer.Jumps(); n != 0 {
 		t.Errorf("%d connections to jump hosts stay", n)
 	}
 }

@@ -4,6 +4,10 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"gridrun/launcher/ssh/script"
+	"gridrun/launcher/ssh/sshconf"
+	"gridrun/launcher/ssh/sshconn"
+	"gridrun/launcher/ssh/sshkeys"
 	"slices"
 	"strings"
 	"sync"
@@ -19,7 +23,7 @@ type Options struct {
 	// Agent is the agent's binary for the platform of a host.
 	Agent ship.Source
 	// Config says how to reach hosts; nil: the user's own.
-	Config *Config
+	Config *sshconf.Config
 	// Command is the OpenSSH client to run, as a command with arguments (`ssh`);
 	// "": connect with x/crypto/ssh.
 	Command string
@@ -27,7 +31,7 @@ type Options struct {
 	// of those connections to one address are not yet authenticated: sshd drops
 	// some when there are ten (MaxStartups). 0: 64 and 8.
 	Parallel, PerAddress int
-	Deadlines            Deadlines
+	Deadlines            sshconn.Deadlines
 	// Dir is the first choice for the cache directory on hosts; "": the host's
 	// $GRIDRUN_HOME, or ~/.cache/gridrun.
 	Dir string
@@ -43,8 +47,8 @@ const perAddress = 8
 // A Starter starts agents through ssh. It is an agents.Starter.
 type Starter struct {
 	options Options
-	names   *names
-	dialer  *dialer
+	names   *sshconn.Names
+	dialer  *sshconn.Dialer
 	limit   chan struct{}
 
 	mu     sync.Mutex
@@ -69,11 +73,11 @@ func New(options Options) (*Starter, error) {
 	}
 	if options.Config == nil {
 		var err error
-		if options.Config, err = LoadConfig(""); err != nil {
+		if options.Config, err = sshconf.LoadConfig(""); err != nil {
 			if options.Command == "" {
 				return nil, err
 			}
-			options.Config = Unread("")
+			options.Config = sshconf.Unread("")
 		}
 	}
 	if options.Command != "" && strings.TrimSpace(options.Command) == "" {
@@ -88,24 +92,24 @@ func New(options Options) (*Starter, error) {
 	if options.Notice == nil {
 		options.Notice = func(string) {}
 	}
-	options.Deadlines = options.Deadlines.withDefaults()
-	n := newNames(systemLookup)
+	options.Deadlines = options.Deadlines.WithDefaults()
+	n := sshconn.NewNames(sshconn.SystemLookup)
 	return &Starter{
 		options: options,
 		names:   n,
-		dialer:  newDialer(options.PerAddress, options.Deadlines, n),
+		dialer:  sshconn.NewDialer(options.PerAddress, options.Deadlines, n),
 		limit:   make(chan struct{}, options.Parallel),
 	}, nil
 }
 
 // target is the host as ssh knows it. What comes with the host wins.
-func (s *Starter) target(h place.Host) (Target, error) {
-	t, err := ParseTarget(h.Name)
+func (s *Starter) target(h place.Host) (sshconf.Target, error) {
+	t, err := sshconf.ParseTarget(h.Name)
 	if err != nil {
 		return t, err
 	}
 	t.User, t.Port = cmp.Or(h.User, t.User), cmp.Or(h.Port, t.Port)
-	return t, t.validate()
+	return t, t.Validate()
 }
 
 // Start connects to the host and starts the agent there, after bringing it where
@@ -140,8 +144,8 @@ func (s *Starter) Slowest(n int) []Timing {
 }
 
 // advice is what the user may do about e.
-func (s *Starter) advice(e *Error, host place.Host) string {
-	var key *HostKeyError
+func (s *Starter) advice(e *sshconn.Error, host place.Host) string {
+	var key *sshkeys.HostKeyError
 	if errors.As(e.Err, &key) {
 		return "" // the message has the command
 	}
@@ -152,29 +156,29 @@ func (s *Starter) advice(e *Error, host place.Host) string {
 	var command []string
 	switch {
 	case s.options.Command != "":
-		command = opensshCommand(s.options.Command, s.options.Config.path, t)
+		command = sshconn.OpenSSHCommand(s.options.Command, s.options.Config.Path, t)
 	default:
 		command = []string{"ssh", "-o", "BatchMode=yes"}
-		if s.options.Config.path != "" {
-			command = append(command, "-F", s.options.Config.path)
+		if s.options.Config.Path != "" {
+			command = append(command, "-F", s.options.Config.Path)
 		}
-		command = append(command, opensshTarget(t)...)
+		command = append(command, sshconn.OpenSSHTarget(t)...)
 	}
-	if e.Stage == StageConnect || e.Stage == StageHandshake {
+	if e.Stage == sshconn.StageConnect || e.Stage == sshconn.StageHandshake {
 		command = slices.Insert(command, 1, "-v")
 	}
 	for i, word := range command {
-		command[i] = shellQuote(word)
+		command[i] = script.Quote(word)
 	}
 	probe := strings.Join(command, " ")
 	switch e.Stage {
-	case StageResolve:
+	case sshconn.StageResolve:
 		return "check the spelling in the host list, and HostName in ~/.ssh/config"
-	case StageConnect, StageHandshake:
+	case sshconn.StageConnect, sshconn.StageHandshake:
 		return probe + " true"
-	case StageAuth:
+	case sshconn.StageAuth:
 		return probe + " true; ssh-copy-id brings a key to the host, ssh-add opens one for ssh-agent"
-	case StageExec:
+	case sshconn.StageExec:
 		return probe + " uname -a"
 	}
 	return ""

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"gridrun/launcher/ssh/sshconf"
+	"gridrun/launcher/ssh/sshconn"
 	"io"
 	"net"
 	"slices"
@@ -101,36 +103,36 @@ func (r *relayed) lost(err error) error {
 }
 
 // dial has the relay connect to a host.
-func (r *relayed) dial(w *watch, d *dialer, h Hop, addrs []string) (_ *through, address string, err error) {
-	check, algorithms, err := d.hostKeys(h)
+func (r *relayed) dial(w *sshconn.Watch, d *sshconn.Dialer, h sshconf.Hop, addrs []string) (_ *through, address string, err error) {
+	check, algorithms, err := d.HostKeys(h)
 	if err != nil {
 		return nil, "", err
 	}
-	w.enter(StageConnect, d.deadlines.Connect)
+	w.Enter(sshconn.StageConnect, d.Deadlines.Connect)
 	t := &through{relay: r, id: r.ids.Add(1), open: map[net.Conn]bool{}, ended: make(chan struct{})}
 	t.hop, err = r.session.Open(&relay.Message{Dial: &relay.Dial{
 		ID: t.id, Name: h.Target.Name, Host: h.Host, User: h.User, Port: h.Port, KeyAlias: h.KeyAlias,
 		Addrs: addrs, Algorithms: algorithms, Connect: h.ConnectTimeout,
 	}})
 	if err != nil {
-		return nil, "", w.why(r.lost(err))
+		return nil, "", w.Why(r.lost(err))
 	}
-	stop := context.AfterFunc(w.ctx, func() { wake(t.hop) })
+	stop := context.AfterFunc(w.Ctx, func() { wake(t.hop) })
 	answers := &answerer{hop: h, check: check}
 	address, err = r.connect(w, t.hop, answers)
 	answers.close()
 	if !stop() && err == nil {
-		err = context.Cause(w.ctx)
+		err = context.Cause(w.Ctx)
 	}
 	if err != nil {
 		t.hop.Close()
 		wake(t.hop)
-		return nil, address, w.why(err)
+		return nil, address, w.Why(err)
 	}
 	go func() {
 		defer close(t.ended)
 		io.Copy(io.Discard, t.hop)
-		t.close()
+		t.Close()
 		t.hop.Close()
 	}()
 	return t, address, nil
@@ -140,7 +142,7 @@ func (r *relayed) dial(w *watch, d *dialer, h Hop, addrs []string) (_ *through, 
 const relayGrace = 2 * time.Second
 
 // connect answers the relay until it has connected.
-func (r *relayed) connect(w *watch, stream net.Conn, a *answerer) (address string, err error) {
+func (r *relayed) connect(w *sshconn.Watch, stream net.Conn, a *answerer) (address string, err error) {
 	for {
 		m, err := relay.Read(stream)
 		switch {
@@ -151,7 +153,7 @@ func (r *relayed) connect(w *watch, stream net.Conn, a *answerer) (address strin
 			if limit > 0 {
 				limit += relayGrace
 			}
-			w.enter(Stage(m.Stage.Name), limit)
+			w.Enter(sshconn.Stage(m.Stage.Name), limit)
 			continue
 		case m.Done == nil:
 			answer := a.answer(m)
@@ -174,11 +176,11 @@ func (r *relayed) connect(w *watch, stream net.Conn, a *answerer) (address strin
 	}
 }
 
-func (t *through) exec(command string) (*process, error) {
+func (t *through) Exec(command string) (*sshconn.Process, error) {
 	return t.start(&relay.Message{Exec: &relay.Exec{Conn: t.id, What: command}})
 }
 
-func (t *through) subsystem(name string) (*process, error) {
+func (t *through) Subsystem(name string) (*sshconn.Process, error) {
 	return t.start(&relay.Message{Subsystem: &relay.Exec{Conn: t.id, What: name}})
 }
 
@@ -207,7 +209,7 @@ func (t *through) end(stream net.Conn) {
 	stream.Close()
 }
 
-func (t *through) start(m *relay.Message) (*process, error) {
+func (t *through) start(m *relay.Message) (*sshconn.Process, error) {
 	stream, err := t.stream(m)
 	if err != nil {
 		return nil, err
@@ -226,12 +228,12 @@ func (t *through) start(m *relay.Message) (*process, error) {
 		return nil, err
 	}
 	o := &output{pipe: relay.NewPipe(stream), said: new(agents.Tail)}
-	return &process{
-		in:   input{relay.Output{Pipe: o.pipe, Kind: relay.Data}},
-		out:  o,
-		said: o.said,
-		kill: func() { t.end(stream) },
-		wait: func() error {
+	return &sshconn.Process{
+		In:   input{relay.Output{Pipe: o.pipe, Kind: relay.Data}},
+		Out:  o,
+		Said: o.said,
+		Kill: func() { t.end(stream) },
+		Wait: func() error {
 			t.end(stream)
 			switch {
 			case o.lost != nil:
@@ -280,8 +282,8 @@ func (o *output) Read(b []byte) (int, error) {
 	return 0, io.EOF
 }
 
-// close ends the connection here at once; the relay follows.
-func (t *through) close() {
+// Close ends the connection here at once; the relay follows.
+func (t *through) Close() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.closed {
@@ -294,45 +296,45 @@ func (t *through) close() {
 	wake(t.hop)
 }
 
-func (t *through) over() bool { return closed(t.ended) || closed(t.relay.session.Done()) }
+func (t *through) Over() bool { return closed(t.ended) || closed(t.relay.session.Done()) }
 
-func (t *through) join() {
-	t.close()
+func (t *through) Join() {
+	t.Close()
 	<-t.ended
 }
 
 // push has the relay bring files that its own host has, after bringing them
 // there. It cannot where that host needs other files.
-func (t *through) push(w *watch, to *Files, files []ship.File) (paths []string, ok bool, err error) {
+func (t *through) push(w *sshconn.Watch, to *Files, files []ship.File) (paths []string, ok bool, err error) {
 	if t.relay.agent.Platform != to.Platform {
 		return nil, false, nil
 	}
-	w.enter(StageShip, 0) // the relay's host has a deadline of its own
+	w.Enter(sshconn.StageShip, 0) // the relay's host has a deadline of its own
 	push := &relay.Push{Conn: t.id, Dir: to.Dir}
 	for _, f := range files {
 		if !f.Executable {
 			return nil, false, nil
 		}
-		path, err := t.relay.bring(w.ctx, f)
+		path, err := t.relay.bring(w.Ctx, f)
 		if err != nil {
 			return nil, true, fmt.Errorf("through %s: %w", t.relay.via(), err)
 		}
 		push.Files = append(push.Files, relay.File{Path: path, Name: f.Name, Hash: f.Hash})
 	}
-	w.enter(StageShip, to.Stall)
+	w.Enter(sshconn.StageShip, to.Stall)
 	stream, err := t.stream(&relay.Message{Push: push})
 	if err != nil {
-		return nil, true, w.why(err)
+		return nil, true, w.Why(err)
 	}
 	defer t.end(stream)
-	defer context.AfterFunc(w.ctx, func() { wake(stream) })()
+	defer context.AfterFunc(w.Ctx, func() { wake(stream) })()
 	for {
 		m, err := relay.Read(stream)
 		switch {
 		case err != nil:
-			return nil, true, w.why(t.relay.lost(err))
+			return nil, true, w.Why(t.relay.lost(err))
 		case m.Progress != nil:
-			w.alive()
+			w.Alive()
 			if to.Progress != nil {
 				to.Progress(to.Host, m.Progress.Done, m.Progress.Total)
 			}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"gridrun/launcher/ssh/sshconn"
 	"io"
 	"slices"
 	"strings"
@@ -124,7 +125,7 @@ func (n *node) leave() {
 		n.cancel()
 		<-n.ready
 		if n.held != nil {
-			n.held.conn.close() // before the relay's session, which ends with it
+			n.held.conn.Close() // before the relay's session, which ends with it
 			if relaying != nil {
 				<-relaying
 			}
@@ -159,7 +160,7 @@ func closed(c <-chan struct{}) bool {
 }
 
 // over says that the connection stood, and has ended.
-func (n *node) over() bool { return closed(n.ready) && n.err == nil && n.held.conn.over() }
+func (n *node) over() bool { return closed(n.ready) && n.err == nil && n.held.conn.Over() }
 
 // shared says that others use the connection.
 func (n *node) shared() bool {
@@ -171,7 +172,7 @@ func (n *node) shared() bool {
 // connect takes the way that the tree has, and a shorter one where that fails.
 func (n *node) connect() {
 	defer close(n.ready)
-	var failed *Error // of the way before
+	var failed *sshconn.Error // of the way before
 	for up := n.up; ; up = up.up {
 		var via *relayed
 		if up != nil {
@@ -180,7 +181,7 @@ func (n *node) connect() {
 				if n.life.Err() == nil && n.tree.unrelayed(err) {
 					continue
 				}
-				n.err = &Error{Host: n.host.Name, Stage: StageConnect, Err: fmt.Errorf("it is to be reached through %s, but %w", up.host.Name, err)}
+				n.err = &sshconn.Error{Host: n.host.Name, Stage: sshconn.StageConnect, Err: fmt.Errorf("it is to be reached through %s, but %w", up.host.Name, err)}
 				return
 			}
 		}
@@ -188,7 +189,7 @@ func (n *node) connect() {
 		if n.err == nil {
 			n.via = via
 			if failed != nil {
-				n.tree.starter.options.Notice(fmt.Sprintf("%s is reached without %s: %s", n.host.Name, n.up.host.Name, failed.way()))
+				n.tree.starter.options.Notice(fmt.Sprintf("%s is reached without %s: %s", n.host.Name, n.up.host.Name, failed.Way()))
 			}
 			return
 		}
@@ -198,8 +199,8 @@ func (n *node) connect() {
 		if n.tree.unrelayed(n.err) {
 			continue
 		}
-		var e *Error
-		if !errors.As(n.err, &e) || e.Stage != StageResolve && e.Stage != StageConnect {
+		var e *sshconn.Error
+		if !errors.As(n.err, &e) || e.Stage != sshconn.StageResolve && e.Stage != sshconn.StageConnect {
 			return
 		}
 		failed = e // it may be the relay's host that does not reach this one
@@ -259,7 +260,7 @@ func (n *node) relayTo(ctx context.Context) (*relayed, error) {
 	}
 	err := n.relay.failure()
 	if err != nil && !errors.As(err, new(*agents.RelayError)) {
-		err = &Error{Host: n.host.Name, Stage: StageConnect, Err: err} // its connection was lost: it is to blame
+		err = &sshconn.Error{Host: n.host.Name, Stage: sshconn.StageConnect, Err: err} // its connection was lost: it is to blame
 	}
 	return n.relay, err
 }

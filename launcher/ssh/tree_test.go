@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"gridrun/launcher/ssh/sshconf"
+	"gridrun/launcher/ssh/sshconn"
+	"gridrun/launcher/ssh/sshkeys"
 	"io"
 	"os"
 	"path/filepath"
@@ -112,7 +115,7 @@ func TestTreeFails(t *testing.T) {
 	starter.Plan(stranger, 1, time.Minute)
 	_, err := starter.Start(context.Background(), stranger[1])
 	wants(t, err, "127.0.1.99", "from 127.0.1.50", "the host's key is not known", "ssh-keyscan")
-	var key *HostKeyError
+	var key *sshkeys.HostKeyError
 	if !errors.As(err, &key) {
 		t.Errorf("%T", err)
 	}
@@ -120,7 +123,7 @@ func TestTreeFails(t *testing.T) {
 	refused := []place.Host{hosts[0], {Name: hosts[1].Name, User: "nobody"}}
 	starter.Plan(refused, 1, time.Minute)
 	_, err = starter.Start(context.Background(), refused[1])
-	wants(t, err, hosts[1].Name, string(StageAuth), "nobody was not let in", filepath.Join(s.dir, "id"))
+	wants(t, err, hosts[1].Name, string(sshconn.StageAuth), "nobody was not let in", filepath.Join(s.dir, "id"))
 
 	closed := []place.Host{hosts[0], {Name: hosts[1].Name, Port: 1}}
 	starter.Plan(closed, 1, time.Minute)
@@ -131,7 +134,7 @@ func TestTreeFails(t *testing.T) {
 	starter.Plan(behind, 1, time.Minute)
 	_, err = starter.Start(context.Background(), behind[1])
 	wants(t, err, hosts[1].Name, "to be reached through "+hosts[0].Name, "connection refused")
-	var whole *Error
+	var whole *sshconn.Error
 	if !errors.As(err, &whole) || whole.Culprit() != hosts[0].Name {
 		t.Errorf("the culprit: %v", err)
 	}
@@ -143,7 +146,7 @@ func TestTreeFails(t *testing.T) {
 		t.Fatal(err)
 	}
 	say(t, a, "", "agent\n")
-	starter.tree.nodes[hosts[0].String()].held.conn.close()
+	starter.tree.nodes[hosts[0].String()].held.conn.Close()
 	if _, err := io.Copy(io.Discard, a); err != nil {
 		t.Error(err)
 	}
@@ -170,7 +173,7 @@ func TestTreeFails(t *testing.T) {
 func TestOnlyProofsAreSigned(t *testing.T) {
 	dir := t.TempDir()
 	pair(t, filepath.Join(dir, "id"), "")
-	h := Hop{User: "me", Identities: []string{filepath.Join(dir, "id")}, Explicit: true}
+	h := sshconf.Hop{User: "me", Identities: []string{filepath.Join(dir, "id")}, Explicit: true}
 	a := &answerer{hop: h}
 	ask := func(data []byte) string {
 		return a.answer(&relay.Message{Sign: &relay.Sign{Data: data}}).Sign.Error

@@ -6,6 +6,7 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
+	"gridrun/launcher/ssh/sshkeys"
 	"net"
 	"os"
 	"path/filepath"
@@ -121,7 +122,7 @@ func certify(t *testing.T, authority, key ssh.Signer, kind uint32, principal str
 func TestCertificates(t *testing.T) {
 	authority := pair(t, filepath.Join(t.TempDir(), "authority"), "")
 	var certificateOnly atomic.Bool
-	checker := &ssh.CertChecker{IsUserAuthority: func(k ssh.PublicKey) bool { return sameKey(k, authority.PublicKey()) }}
+	checker := &ssh.CertChecker{IsUserAuthority: func(k ssh.PublicKey) bool { return sshkeys.SameKey(k, authority.PublicKey()) }}
 	h := newFakeHost(t, func(h *fakeHost) {
 		signer, err := ssh.NewCertSigner(certify(t, authority, h.hostKey, ssh.HostCert, h.ip), h.hostKey)
 		if err != nil {

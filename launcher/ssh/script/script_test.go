@@ -1,4 +1,4 @@
-package ssh
+package script
 
 import (
 	"bytes"
@@ -17,7 +17,7 @@ import (
 // talk runs the script under a login shell with input after its first line.
 func talk(t *testing.T, shell []string, home, first, input string) (out, said string) {
 	t.Helper()
-	cmd := exec.Command(shell[0], append(shell[1:], "-c", command)...)
+	cmd := exec.Command(shell[0], append(shell[1:], "-c", Command)...)
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH")}
 	if home != "" {
 		cmd.Env = append(cmd.Env, "HOME="+home)
@@ -31,8 +31,8 @@ func talk(t *testing.T, shell []string, home, first, input string) (out, said st
 }
 
 func TestScriptInShells(t *testing.T) {
-	if strings.ContainsAny(strings.NewReplacer("'read -r s; eval \"$s\"'", "").Replace(command), "'!\\\n\"$") {
-		t.Fatalf("the command is not plain: %s", command)
+	if strings.ContainsAny(strings.NewReplacer("'read -r s; eval \"$s\"'", "").Replace(Command), "'!\\\n\"$") {
+		t.Fatalf("the command is not plain: %s", Command)
 	}
 	for _, shell := range [][]string{{"sh"}, {"bash"}, {"bash", "--posix"}, {"dash"}} {
 		t.Run(strings.Join(shell, " "), func(t *testing.T) {
@@ -40,7 +40,7 @@ func TestScriptInShells(t *testing.T) {
 			home := t.TempDir()
 			cache := filepath.Join(home, ".cache", "gridrun")
 			known := map[ship.Platform]ship.File{ship.Here(): {Hash: "cafe", Size: 10}}
-			first := firstLine("@m", guard, "", known)
+			first := FirstLine("@m", "__guard", "", known)
 			if strings.Count(first, "\n") != 1 || !strings.HasSuffix(first, "\n") {
 				t.Fatalf("not one line: %q", first)
 			}
@@ -48,7 +48,7 @@ func TestScriptInShells(t *testing.T) {
 			if want := "@m need " + ship.Here().Uname() + " " + cache + "\n"; out != want || said != "" {
 				t.Fatalf("%q %q, want %q", out, said, want)
 			}
-			write(t, filepath.Join(cache, "cafe", "gridrun"), "#!/bin/sh\necho I am $0 $1, umask $(umask)\ncat\n")
+			writeFile(t, filepath.Join(cache, "cafe", "gridrun"), "#!/bin/sh\necho I am $0 $1, umask $(umask)\ncat\n")
 			os.Chmod(filepath.Join(cache, "cafe", "gridrun"), 0o700)
 			// Ranks make files as the user's login shell would.
 			mask, _ := exec.Command("sh", "-c", "umask").Output()
@@ -62,30 +62,30 @@ func TestScriptInShells(t *testing.T) {
 				t.Error(err)
 			}
 			// A hash that only the launcher's answer tells.
-			out, said = talk(t, shell, home, firstLine("@m", guard, "", nil), "go cafe\n"+rest)
+			out, said = talk(t, shell, home, FirstLine("@m", "__guard", "", nil), "go cafe\n"+rest)
 			if want := "@m need " + ship.Here().Uname() + " " + cache + "\n" + agent; out != want || said != "" {
 				t.Fatalf("%q %q, want %q", out, said, want)
 			}
 			// Every directory is turned down.
-			out, _ = talk(t, shell, home, firstLine("@m", guard, filepath.Join(home, "own"), nil), strings.Repeat("next\n", 6))
+			out, _ = talk(t, shell, home, FirstLine("@m", "__guard", filepath.Join(home, "own"), nil), strings.Repeat("next\n", 6))
 			lines := strings.Split(strings.TrimSpace(out), "\n")
-			if a, ok := parseAnswer(lines[len(lines)-1], "@m"); !ok || a.word != "none" || len(lines) < 4 {
+			if a, ok := ParseAnswer(lines[len(lines)-1], "@m"); !ok || a.Word != "none" || len(lines) < 4 {
 				t.Fatalf("%q", out)
 			}
-			if a, ok := parseAnswer(lines[0], "@m"); !ok || a.dir != filepath.Join(home, "own") {
+			if a, ok := ParseAnswer(lines[0], "@m"); !ok || a.Dir != filepath.Join(home, "own") {
 				t.Fatalf("%q", out)
 			}
 			// No home at all.
 			out, _ = talk(t, shell, "", first, "")
-			if a, ok := parseAnswer(strings.TrimSpace(out), "@m"); !ok || a.word != "need" || !strings.HasPrefix(a.dir, "/var/tmp/gridrun-") {
+			if a, ok := ParseAnswer(strings.TrimSpace(out), "@m"); !ok || a.Word != "need" || !strings.HasPrefix(a.Dir, "/var/tmp/gridrun-") {
 				t.Fatalf("%q", out)
 			}
 			// A file in the way.
 			os.RemoveAll(cache)
-			write(t, cache, "")
+			writeFile(t, cache, "")
 			out, _ = talk(t, shell, home, first, "")
 			line, _, _ := strings.Cut(out, "\n")
-			if a, ok := parseAnswer(line, "@m"); !ok || a.word != "skip" || a.dir != cache || !strings.Contains(a.reason, "cannot be made") {
+			if a, ok := ParseAnswer(line, "@m"); !ok || a.Word != "skip" || a.Dir != cache || !strings.Contains(a.Reason, "cannot be made") {
 				t.Fatalf("%q", out)
 			}
 		})
@@ -125,15 +125,15 @@ func TestForeignDirectories(t *testing.T) {
 			if err := c.make(dir); err != nil {
 				t.Fatal(err)
 			}
-			out, _ := talk(t, []string{"sh"}, home, firstLine("@m", guard, dir, nil), "")
+			out, _ := talk(t, []string{"sh"}, home, FirstLine("@m", "__guard", dir, nil), "")
 			line, _, _ := strings.Cut(out, "\n")
-			if a, ok := parseAnswer(line, "@m"); !ok || a.word != "skip" || !strings.Contains(a.reason, "somebody else") {
+			if a, ok := ParseAnswer(line, "@m"); !ok || a.Word != "skip" || !strings.Contains(a.Reason, "somebody else") {
 				t.Fatalf("%q", out)
 			}
 			// Nor is a binary there run.
-			write(t, filepath.Join(dir, "cafe", "gridrun"), "#!/bin/sh\necho mine\n")
+			writeFile(t, filepath.Join(dir, "cafe", "gridrun"), "#!/bin/sh\necho mine\n")
 			os.Chmod(filepath.Join(dir, "cafe", "gridrun"), 0o777)
-			first := firstLine("@m", guard, dir, map[ship.Platform]ship.File{ship.Here(): {Hash: "cafe"}})
+			first := FirstLine("@m", "__guard", dir, map[ship.Platform]ship.File{ship.Here(): {Hash: "cafe"}})
 			if out, _ := talk(t, []string{"sh"}, home, first, ""); strings.Contains(out, "mine") || strings.Contains(out, "have") {
 				t.Fatalf("%q", out)
 			}
@@ -143,25 +143,25 @@ func TestForeignDirectories(t *testing.T) {
 
 var scriptLines = []struct {
 	line string
-	want answer
+	want Answer
 	ok   bool
 }{
-	{"@m have Linux x86_64 /home/a b/c", answer{"have", "Linux", "x86_64", "/home/a b/c", ""}, true},
-	{"noise@m need Linux aarch64 /d", answer{"need", "Linux", "aarch64", "/d", ""}, true},
-	{"@m need Linux aarch64 /d\r", answer{"need", "Linux", "aarch64", "/d", ""}, true},
-	{"@m none Linux x86_64", answer{"none", "Linux", "x86_64", "", ""}, true},
-	{"@m skip /d e\tit is full", answer{"skip", "", "", "/d e", "it is full"}, true},
-	{"@m have Linux x86_64 d", answer{}, false},
-	{"@m have Linux", answer{}, false},
-	{"@m", answer{}, false},
-	{"@mhave Linux x86_64 /d", answer{}, false},
-	{"have Linux x86_64 /d", answer{}, false},
-	{"", answer{}, false},
+	{"@m have Linux x86_64 /home/a b/c", Answer{"have", "Linux", "x86_64", "/home/a b/c", ""}, true},
+	{"noise@m need Linux aarch64 /d", Answer{"need", "Linux", "aarch64", "/d", ""}, true},
+	{"@m need Linux aarch64 /d\r", Answer{"need", "Linux", "aarch64", "/d", ""}, true},
+	{"@m none Linux x86_64", Answer{"none", "Linux", "x86_64", "", ""}, true},
+	{"@m skip /d e\tit is full", Answer{"skip", "", "", "/d e", "it is full"}, true},
+	{"@m have Linux x86_64 d", Answer{}, false},
+	{"@m have Linux", Answer{}, false},
+	{"@m", Answer{}, false},
+	{"@mhave Linux x86_64 /d", Answer{}, false},
+	{"have Linux x86_64 /d", Answer{}, false},
+	{"", Answer{}, false},
 }
 
 func TestParseAnswer(t *testing.T) {
 	for _, c := range scriptLines {
-		got, ok := parseAnswer(c.line, "@m")
+		got, ok := ParseAnswer(c.line, "@m")
 		if ok != c.ok || ok && got != c.want {
 			t.Errorf("%q: %+v, %v", c.line, got, ok)
 		}
@@ -173,8 +173,8 @@ func FuzzParseAnswer(f *testing.F) {
 		f.Add(c.line)
 	}
 	f.Fuzz(func(t *testing.T, line string) {
-		a, ok := parseAnswer(line, "@m")
-		if ok && (a.word == "have" || a.word == "need") && (!strings.HasPrefix(a.dir, "/") || a.system == "") {
+		a, ok := ParseAnswer(line, "@m")
+		if ok && (a.Word == "have" || a.Word == "need") && (!strings.HasPrefix(a.Dir, "/") || a.System == "") {
 			t.Fatalf("%q: %+v", line, a)
 		}
 		if ok && !strings.Contains(line, "@m ") {
@@ -185,12 +185,22 @@ func FuzzParseAnswer(f *testing.F) {
 
 func TestShellQuote(t *testing.T) {
 	for _, text := range []string{"", "a", "a b", "it's", `"$HOME"`, "a\nb", "`x`", "~", "*", "[x]:1", "é", `\`} {
-		out, err := exec.Command("sh", "-c", "printf %s "+shellQuote(text)).Output()
+		out, err := exec.Command("sh", "-c", "printf %s "+Quote(text)).Output()
 		if text == "~" {
 			continue // a home, as users write it
 		}
 		if err != nil || string(out) != text {
 			t.Errorf("%q came out as %q, %v", text, out, err)
 		}
+	}
+}
+
+func writeFile(t *testing.T, file, text string) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(file, []byte(text), 0o700); err != nil {
+		t.Fatal(err)
 	}
 }

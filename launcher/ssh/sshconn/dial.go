@@ -1,9 +1,11 @@
-package ssh
+package sshconn
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"gridrun/launcher/ssh/sshconf"
+	"gridrun/launcher/ssh/sshkeys"
 	"io"
 	"math/rand/v2"
 	"net"
@@ -20,30 +22,30 @@ import (
 // clientVersion is how we introduce ourselves; sshd logs it.
 const clientVersion = "SSH-2.0-gridrun"
 
-// maxTries is how often a connection is tried that sshd drops before it has
+// MaxTries is how often a connection is tried that sshd drops before it has
 // said a word of its own: MaxStartups, when others connect at the same time.
-const maxTries = 4
+const MaxTries = 4
 
 // firstPause is about how long to wait before the second try; it doubles.
 const firstPause = 100 * time.Millisecond
 
-// dialer connects through x/crypto/ssh.
-type dialer struct {
+// Dialer connects through x/crypto/ssh.
+type Dialer struct {
 	// perAddress is how many connections to one address are not yet authenticated.
 	perAddress int
-	deadlines  Deadlines
-	pause      time.Duration
-	names      *names
-	known      knownFiles
+	Deadlines  Deadlines
+	Pause      time.Duration
+	names      *Names
+	known      sshkeys.KnownFiles
 	slots      slots
 
 	mu    sync.Mutex
 	jumps map[string]*jump
 }
 
-// newDialer makes a dialer that pauses before it tries again.
-func newDialer(perAddress int, deadlines Deadlines, names *names) *dialer {
-	return &dialer{perAddress: perAddress, deadlines: deadlines, pause: firstPause, names: names}
+// NewDialer makes a dialer that pauses before it tries again.
+func NewDialer(perAddress int, deadlines Deadlines, names *Names) *Dialer {
+	return &Dialer{perAddress: perAddress, Deadlines: deadlines, Pause: firstPause, names: names}
 }
 
 // A jump is a connection to a host that others are reached through.
@@ -55,8 +57,15 @@ type jump struct {
 	users  int // guarded by dialer.mu
 }
 
-// dial connects over all hops. The address is for messages.
-func (d *dialer) dial(w *watch, route []Hop, judge judge) (l *native, address string, err error) {
+// Jumps is how many connections to jump hosts there are.
+func (d *Dialer) Jumps() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return len(d.jumps)
+}
+
+// Dial connects over all hops. The address is for messages.
+func (d *Dialer) Dial(w *Watch, route []sshconf.Hop, judge Judge) (l *Native, address string, err error) {
 	last := route[len(route)-1]
 	up, err := d.over(w, route[:len(route)-1])
 	if err != nil {
@@ -71,7 +80,7 @@ func (d *dialer) dial(w *watch, route []Hop, judge judge) (l *native, address st
 }
 
 // over gives the shared connection to the last of hops, nil for none.
-func (d *dialer) over(w *watch, hops []Hop) (*jump, error) {
+func (d *Dialer) over(w *Watch, hops []sshconf.Hop) (*jump, error) {
 	if len(hops) == 0 {
 		return nil, nil
 	}
@@ -86,9 +95,9 @@ func (d *dialer) over(w *watch, hops []Hop) (*jump, error) {
 		d.mu.Unlock()
 		select {
 		case <-j.ready:
-		case <-w.ctx.Done():
+		case <-w.Ctx.Done():
 			d.leave(j)
-			return nil, context.Cause(w.ctx)
+			return nil, context.Cause(w.Ctx)
 		}
 		if j.err != nil {
 			return nil, j.err
@@ -118,7 +127,7 @@ func (d *dialer) over(w *watch, hops []Hop) (*jump, error) {
 }
 
 // leave gives a jump host up; the last one closes the connection.
-func (d *dialer) leave(j *jump) {
+func (d *Dialer) leave(j *jump) {
 	if j == nil {
 		return
 	}
@@ -145,32 +154,32 @@ func (d *dialer) leave(j *jump) {
 
 // hop connects to one host and authenticates. The number of connections to an
 // address that are not yet authenticated is limited.
-func (d *dialer) hop(w *watch, h Hop, up *jump, judge judge) (*ssh.Client, string, error) {
-	w.enter(StageConnect, 0)
+func (d *Dialer) hop(w *Watch, h sshconf.Hop, up *jump, judge Judge) (*ssh.Client, string, error) {
+	w.Enter(StageConnect, 0)
 	slot := h.Address()
 	if up == nil {
-		w.enter(StageResolve, 0)
-		found, err := d.names.find(w.ctx, h.Host, d.deadlines.Resolve)
+		w.Enter(StageResolve, 0)
+		found, err := d.names.Find(w.Ctx, h.Host, d.Deadlines.Resolve)
 		if err != nil {
 			return nil, h.Host, err
 		}
-		slot = joinHostPort(found[0].String(), h.Port)
+		slot = sshconf.JoinHostPort(found[0].String(), h.Port)
 	}
-	release, err := d.slots.take(w.ctx, slot, d.perAddress)
+	release, err := d.slots.take(w.Ctx, slot, d.perAddress)
 	if err != nil {
 		return nil, slot, err
 	}
 	defer release()
 	for try := 1; ; try++ {
 		client, address, err := d.once(w, h, up, judge)
-		if err == nil || try == maxTries || w.ctx.Err() != nil || w.now() != StageHandshake || !dropped(err) {
+		if err == nil || try == MaxTries || w.Ctx.Err() != nil || w.Now() != StageHandshake || !dropped(err) {
 			return client, address, err
 		}
-		pause := (d.pause + rand.N(2*d.pause)) << (try - 1)
+		pause := (d.Pause + rand.N(2*d.Pause)) << (try - 1)
 		select {
 		case <-time.After(pause):
-		case <-w.ctx.Done():
-			return nil, address, context.Cause(w.ctx)
+		case <-w.Ctx.Done():
+			return nil, address, context.Cause(w.Ctx)
 		}
 	}
 }
@@ -179,57 +188,57 @@ func dropped(err error) bool {
 	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
 }
 
-func (d *dialer) once(w *watch, h Hop, up *jump, judge judge) (*ssh.Client, string, error) {
+func (d *Dialer) once(w *Watch, h sshconf.Hop, up *jump, judge Judge) (*ssh.Client, string, error) {
 	limit := h.ConnectTimeout
 	if limit == 0 {
-		limit = d.deadlines.Connect
+		limit = d.Deadlines.Connect
 	}
-	w.enter(StageConnect, limit)
+	w.Enter(StageConnect, limit)
 	conn, address, err := d.connect(w, h, up, limit)
 	if err != nil {
-		return nil, address, w.why(err)
+		return nil, address, w.Why(err)
 	}
-	stop := context.AfterFunc(w.ctx, func() { conn.Close() })
+	stop := context.AfterFunc(w.Ctx, func() { conn.Close() })
 	client, err := d.handshake(w, h, conn, judge)
 	if !stop() && err == nil {
 		client.Close()
 		client.Wait()
-		err = context.Cause(w.ctx)
+		err = context.Cause(w.Ctx)
 	}
 	if err != nil {
 		conn.Close()
-		return nil, address, w.why(err)
+		return nil, address, w.Why(err)
 	}
 	return client, address, nil
 }
 
 // connect opens the TCP connection, to one address after the other. Go switches
 // TCP_NODELAY and keep-alive on by itself.
-func (d *dialer) connect(w *watch, h Hop, up *jump, limit time.Duration) (net.Conn, string, error) {
+func (d *Dialer) connect(w *Watch, h sshconf.Hop, up *jump, limit time.Duration) (net.Conn, string, error) {
 	if up != nil {
-		conn, err := up.client.DialContext(w.ctx, "tcp", h.Address())
+		conn, err := up.client.DialContext(w.Ctx, "tcp", h.Address())
 		return conn, h.Address() + " through the jump host", err
 	}
-	found, err := d.names.find(w.ctx, h.Host, d.deadlines.Resolve)
+	found, err := d.names.Find(w.Ctx, h.Host, d.Deadlines.Resolve)
 	if err != nil {
 		return nil, h.Host, err
 	}
 	var tried, failed []string
 	deadline := time.Now().Add(limit)
 	for i, a := range found {
-		address := joinHostPort(a.String(), h.Port)
+		address := sshconf.JoinHostPort(a.String(), h.Port)
 		tried = append(tried, address)
 		// Those that do not answer leave time for the others.
 		part := time.Until(deadline) / time.Duration(len(found)-i)
-		conn, err := (&net.Dialer{Timeout: part}).DialContext(w.ctx, "tcp", address)
+		conn, err := (&net.Dialer{Timeout: part}).DialContext(w.Ctx, "tcp", address)
 		if err == nil {
 			return conn, address, nil
 		}
 		why := err.Error()
 		var timeout net.Error
 		switch {
-		case w.ctx.Err() != nil:
-			why = context.Cause(w.ctx).Error()
+		case w.Ctx.Err() != nil:
+			why = context.Cause(w.Ctx).Error()
 		case errors.As(err, &timeout) && timeout.Timeout():
 			why = fmt.Sprintf("%v (%v)", errSlow, part.Round(time.Millisecond))
 		case errors.Is(err, syscall.ECONNREFUSED):
@@ -248,19 +257,19 @@ func (d *dialer) connect(w *watch, h Hop, up *jump, limit time.Duration) (net.Co
 }
 
 // handshake checks the host's key and lets it check ours.
-func (d *dialer) handshake(w *watch, h Hop, conn net.Conn, judge judge) (*ssh.Client, error) {
-	w.enter(StageHandshake, d.deadlines.Handshake)
+func (d *Dialer) handshake(w *Watch, h sshconf.Hop, conn net.Conn, judge Judge) (*ssh.Client, error) {
+	w.Enter(StageHandshake, d.Deadlines.Handshake)
 	if judge == nil {
 		judge = d
 	}
-	check, algorithms, err := judge.hostKeys(h)
+	check, algorithms, err := judge.HostKeys(h)
 	if err != nil {
 		return nil, err
 	}
-	var ours *keys
+	var ours *sshkeys.Keys
 	defer func() {
 		if ours != nil {
-			ours.close()
+			ours.Close()
 		}
 	}()
 	config := &ssh.ClientConfig{
@@ -272,65 +281,69 @@ func (d *dialer) handshake(w *watch, h Hop, conn net.Conn, judge judge) (*ssh.Cl
 		User:          h.User,
 		ClientVersion: clientVersion,
 		Auth: []ssh.AuthMethod{ssh.PublicKeysCallback(func() ([]ssh.Signer, error) {
-			ours = judge.keys(h)
-			return ours.signers, nil
+			ours = judge.Keys(h)
+			return ours.Signers, nil
 		})},
 		HostKeyAlgorithms: algorithms,
 	}
 	var refused error
 	config.HostKeyCallback = func(name string, remote net.Addr, key ssh.PublicKey) error {
 		if refused = check(name, remote, key); refused == nil {
-			w.enter(StageAuth, d.deadlines.Auth)
+			w.Enter(StageAuth, d.Deadlines.Auth)
 		}
 		return refused
 	}
-	c, channels, requests, err := ssh.NewClientConn(conn, checkName(h), config)
+	c, channels, requests, err := ssh.NewClientConn(conn, sshkeys.CheckName(h), config)
 	switch {
 	case err == nil:
 		return ssh.NewClient(c, channels, requests), nil
 	case refused != nil:
 		return nil, refused
-	case w.now() == StageAuth && w.ctx.Err() == nil:
+	case w.Now() == StageAuth && w.Ctx.Err() == nil:
 		if ours == nil {
-			ours = judge.keys(h)
+			ours = judge.Keys(h)
 		}
-		return nil, ours.refused(h, err)
+		return nil, ours.Refused(h, err)
 	case dropped(err):
 		return nil, fmt.Errorf("the host closed the connection before its key was exchanged, as sshd does when too many connect at once (MaxStartups) or by hosts.deny and fail2ban: %w", err)
 	}
 	return nil, err
 }
 
-// A judge decides on keys: which the host may show, and which we offer it. The
+// A Judge decides on keys: which the host may show, and which we offer it. The
 // dialer itself goes by known_hosts and the user's own keys.
-type judge interface {
-	hostKeys(Hop) (check ssh.HostKeyCallback, algorithms []string, err error)
-	keys(Hop) *keys
+type Judge interface {
+	HostKeys(sshconf.Hop) (check ssh.HostKeyCallback, algorithms []string, err error)
+	Keys(sshconf.Hop) *sshkeys.Keys
 }
 
-func (d *dialer) hostKeys(h Hop) (ssh.HostKeyCallback, []string, error) { return d.known.hostKeys(h) }
+// HostKeys goes by known_hosts.
+func (d *Dialer) HostKeys(h sshconf.Hop) (ssh.HostKeyCallback, []string, error) {
+	return d.known.HostKeys(h)
+}
 
-func (d *dialer) keys(h Hop) *keys { return findKeys(h) }
+// Keys are the user's own.
+func (d *Dialer) Keys(h sshconf.Hop) *sshkeys.Keys { return sshkeys.FindKeys(h) }
 
-// native is a connection through x/crypto/ssh.
-type native struct {
+// A Native is a Connection through x/crypto/ssh.
+type Native struct {
 	client *ssh.Client
-	ended  chan struct{} // closed when the connection has ended
+	Ended  chan struct{} // closed when the connection has ended
 	leave  func()        // gives up the jump host
 }
 
-func newNative(client *ssh.Client, leave func()) *native {
-	n := &native{client: client, ended: make(chan struct{}), leave: leave}
+func newNative(client *ssh.Client, leave func()) *Native {
+	n := &Native{client: client, Ended: make(chan struct{}), leave: leave}
 	go func() {
 		client.Wait()
-		close(n.ended)
+		close(n.Ended)
 	}()
 	return n
 }
 
 // session opens a session. On a connection that ends in the same moment
 // x/crypto/ssh waits for ever for the answer; then its goroutine is left alone.
-func (n *native) session() (*ssh.Session, error) {
+func (n *Native) session() (*ssh.Session, error) {
 	type result struct {
 		session *ssh.Session
 		err     error
@@ -343,12 +356,12 @@ func (n *native) session() (*ssh.Session, error) {
 	select {
 	case r := <-opened:
 		return r.session, r.err
-	case <-n.ended:
+	case <-n.Ended:
 		return nil, agents.ErrCut
 	}
 }
 
-func (n *native) exec(command string) (*process, error) {
+func (n *Native) Exec(command string) (*Process, error) {
 	return n.start(func(s *ssh.Session) error {
 		if err := s.Start(command); err != nil {
 			return fmt.Errorf("the host refuses to execute a command: %w", err)
@@ -357,7 +370,7 @@ func (n *native) exec(command string) (*process, error) {
 	})
 }
 
-func (n *native) subsystem(name string) (*process, error) {
+func (n *Native) Subsystem(name string) (*Process, error) {
 	p, err := n.start(func(s *ssh.Session) error {
 		if err := s.RequestSubsystem(name); err != nil {
 			return fmt.Errorf("%w: sshd has no subsystem %s", err, name)
@@ -365,30 +378,30 @@ func (n *native) subsystem(name string) (*process, error) {
 		return nil
 	})
 	if err == nil {
-		p.wait = func() error { return nil } // a subsystem's session is never started for x/crypto/ssh
+		p.Wait = func() error { return nil } // a subsystem's session is never started for x/crypto/ssh
 	}
 	return p, err
 }
 
 // start opens a session for what begin begins there.
-func (n *native) start(begin func(*ssh.Session) error) (*process, error) {
+func (n *Native) start(begin func(*ssh.Session) error) (*Process, error) {
 	session, err := n.session()
 	if err != nil {
 		return nil, fmt.Errorf("the host opens no session: %w", err)
 	}
-	p := &process{said: new(agents.Tail), kill: func() { session.Close() }}
-	session.Stderr = p.said
-	if p.in, err = session.StdinPipe(); err != nil {
+	p := &Process{Said: new(agents.Tail), Kill: func() { session.Close() }}
+	session.Stderr = p.Said
+	if p.In, err = session.StdinPipe(); err != nil {
 		return nil, err
 	}
-	if p.out, err = session.StdoutPipe(); err != nil {
+	if p.Out, err = session.StdoutPipe(); err != nil {
 		return nil, err
 	}
 	if err := begin(session); err != nil {
 		session.Close()
 		return nil, err
 	}
-	p.wait = func() error {
+	p.Wait = func() error {
 		err := session.Wait()
 		var missing *ssh.ExitMissingError
 		var exit *ssh.ExitError
@@ -403,20 +416,20 @@ func (n *native) start(begin func(*ssh.Session) error) (*process, error) {
 	return p, nil
 }
 
-func (n *native) close() { n.client.Close() }
+func (n *Native) Close() { n.client.Close() }
 
-func (n *native) over() bool {
+func (n *Native) Over() bool {
 	select {
-	case <-n.ended:
+	case <-n.Ended:
 		return true
 	default:
 		return false
 	}
 }
 
-func (n *native) join() {
+func (n *Native) Join() {
 	n.client.Close()
-	<-n.ended
+	<-n.Ended
 	n.leave()
 }
 

@@ -1,9 +1,10 @@
-package ssh
+package sshkeys
 
 import (
 	"bytes"
 	"errors"
 	"fmt"
+	"gridrun/launcher/ssh/sshconf"
 	"io/fs"
 	"net"
 	"os"
@@ -14,24 +15,25 @@ import (
 	"golang.org/x/crypto/ssh/agent"
 )
 
-// keys are what we can prove to be, for one connection.
-type keys struct {
-	signers  []ssh.Signer
-	offered  []string // where signers come from, for messages
-	unusable []string // what could not be used, and what to do
+// Keys are what we can prove to be, for one connection.
+type Keys struct {
+	Signers  []ssh.Signer
+	Offered  []string // where signers come from, for messages
+	Unusable []string // what could not be used, and what to do
 	agent    net.Conn // nil: none
 }
 
-func (k *keys) close() {
+// Close lets go of ssh-agent.
+func (k *Keys) Close() {
 	if k.agent != nil {
 		k.agent.Close()
 	}
 }
 
-// findKeys gathers keys as OpenSSH orders them: what the agent holds of the
+// FindKeys gathers keys as OpenSSH orders them: what the agent holds of the
 // configured files, what else it holds unless IdentitiesOnly, then files.
-func findKeys(h Hop) *keys {
-	k := &keys{}
+func FindKeys(h sshconf.Hop) *Keys {
+	k := &Keys{}
 	var held []ssh.Signer
 	if h.AgentSocket != "" {
 		conn, err := net.Dial("unix", h.AgentSocket)
@@ -40,25 +42,25 @@ func findKeys(h Hop) *keys {
 			held, err = agent.NewClient(conn).Signers()
 		}
 		if err != nil {
-			k.unusable = append(k.unusable, fmt.Sprintf("ssh-agent at %s (%v)", h.AgentSocket, err))
+			k.Unusable = append(k.Unusable, fmt.Sprintf("ssh-agent at %s (%v)", h.AgentSocket, err))
 		}
 	}
 	var first, files []ssh.Signer
 	var names []string
 	for _, name := range h.Identities {
 		signers, public, err := readKey(name)
-		if absent(err) && !h.Explicit {
+		if sshconf.Absent(err) && !h.Explicit {
 			continue
 		}
 		// A key that the agent holds is the agent's, also where its file is
 		// encrypted or only the public half lies here.
-		if i := slices.IndexFunc(held, func(s ssh.Signer) bool { return public != nil && sameKey(s.PublicKey(), public) }); i >= 0 {
+		if i := slices.IndexFunc(held, func(s ssh.Signer) bool { return public != nil && SameKey(s.PublicKey(), public) }); i >= 0 {
 			first = append(first, held[i])
 			held = slices.Delete(held, i, i+1)
 			continue
 		}
 		if err != nil {
-			k.unusable = append(k.unusable, explainKey(name, err))
+			k.Unusable = append(k.Unusable, explainKey(name, err))
 			continue
 		}
 		files = append(files, signers...)
@@ -68,10 +70,10 @@ func findKeys(h Hop) *keys {
 		held = nil
 	}
 	if n := len(first) + len(held); n > 0 {
-		k.offered = append(k.offered, fmt.Sprintf("%d from ssh-agent", n))
+		k.Offered = append(k.Offered, fmt.Sprintf("%d from ssh-agent", n))
 	}
-	k.offered = append(k.offered, names...)
-	k.signers = slices.Concat(first, held, files)
+	k.Offered = append(k.Offered, names...)
+	k.Signers = slices.Concat(first, held, files)
 	return k
 }
 
@@ -108,7 +110,8 @@ func readKey(name string) (signers []ssh.Signer, public ssh.PublicKey, err error
 	return append(signers, signer), public, nil
 }
 
-func sameKey(a, b ssh.PublicKey) bool { return bytes.Equal(a.Marshal(), b.Marshal()) }
+// SameKey says that two keys are one.
+func SameKey(a, b ssh.PublicKey) bool { return bytes.Equal(a.Marshal(), b.Marshal()) }
 
 func explainKey(name string, err error) string {
 	var locked *ssh.PassphraseMissingError
@@ -123,17 +126,17 @@ func explainKey(name string, err error) string {
 	return fmt.Sprintf("%s (%v; with --launcher-command ssh OpenSSH may know this kind)", name, err)
 }
 
-// refused explains why the host let none of our keys in.
-func (k *keys) refused(h Hop, err error) error {
+// Refused explains why the host let none of our keys in.
+func (k *Keys) Refused(h sshconf.Hop, err error) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "user %s was not let in", h.User)
-	if len(k.offered) > 0 {
-		fmt.Fprintf(&b, "; keys offered: %s", strings.Join(k.offered, ", "))
+	if len(k.Offered) > 0 {
+		fmt.Fprintf(&b, "; keys offered: %s", strings.Join(k.Offered, ", "))
 	} else {
 		b.WriteString("; there was no key to offer")
 	}
-	if len(k.unusable) > 0 {
-		fmt.Fprintf(&b, "; not usable: %s", strings.Join(k.unusable, ", "))
+	if len(k.Unusable) > 0 {
+		fmt.Fprintf(&b, "; not usable: %s", strings.Join(k.Unusable, ", "))
 	}
 	fmt.Fprintf(&b, " (%v)", err)
 	return errors.New(b.String())

@@ -1,9 +1,11 @@
-package ssh
+package sshkeys
 
 import (
 	"bufio"
 	"errors"
 	"fmt"
+	"gridrun/launcher/ssh/script"
+	"gridrun/launcher/ssh/sshconf"
 	"net"
 	"os"
 	"path/filepath"
@@ -19,19 +21,19 @@ import (
 // that known_hosts does not have.
 type HostKeyError struct {
 	Changed bool
-	text    string
+	Text    string
 }
 
-func (e *HostKeyError) Error() string { return e.text }
+func (e *HostKeyError) Error() string { return e.Text }
 
-// knownFiles caches parsed known_hosts files and adds to them.
-type knownFiles struct {
+// KnownFiles caches parsed known_hosts files and adds to them.
+type KnownFiles struct {
 	mu   sync.Mutex
 	sets map[string]ssh.HostKeyCallback
 }
 
 // load parses the files of h that exist. Their order does not matter.
-func (k *knownFiles) load(h Hop) (ssh.HostKeyCallback, error) {
+func (k *KnownFiles) load(h sshconf.Hop) (ssh.HostKeyCallback, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	id := strings.Join(h.KnownHosts, "\x00")
@@ -41,7 +43,7 @@ func (k *knownFiles) load(h Hop) (ssh.HostKeyCallback, error) {
 	var files []string
 	for _, name := range h.KnownHosts {
 		info, err := os.Stat(name)
-		if absent(err) || err == nil && !info.Mode().IsRegular() {
+		if sshconf.Absent(err) || err == nil && !info.Mode().IsRegular() {
 			continue // /dev/null is a usual way to say none
 		}
 		if err != nil {
@@ -61,7 +63,7 @@ func (k *knownFiles) load(h Hop) (ssh.HostKeyCallback, error) {
 }
 
 // add appends a key that AcceptNew or AcceptAny has taken.
-func (k *knownFiles) add(h Hop, name string, key ssh.PublicKey) error {
+func (k *KnownFiles) add(h sshconf.Hop, name string, key ssh.PublicKey) error {
 	if len(h.KnownHosts) == 0 {
 		return nil
 	}
@@ -98,24 +100,24 @@ func (noKey) Type() string                        { return "none" }
 func (noKey) Marshal() []byte                     { return []byte("none") }
 func (noKey) Verify([]byte, *ssh.Signature) error { return errors.New("no key") }
 
-// checkName is what known_hosts calls the host: host:port, or the alias, which
+// CheckName is what known_hosts calls the host: host:port, or the alias, which
 // goes without its port.
-func checkName(h Hop) string {
+func CheckName(h sshconf.Hop) string {
 	if h.KeyAlias != "" {
 		return net.JoinHostPort(h.KeyAlias, "22")
 	}
 	return h.Address()
 }
 
-// hostKeys makes the check of h's key, and the algorithms to ask for: first
+// HostKeys makes the check of h's key, and the algorithms to ask for: first
 // those that known_hosts has for h. A host has several keys, shows one, and
 // would seem changed if that were of a kind that known_hosts lacks.
-func (k *knownFiles) hostKeys(h Hop) (ssh.HostKeyCallback, []string, error) {
+func (k *KnownFiles) HostKeys(h sshconf.Hop) (ssh.HostKeyCallback, []string, error) {
 	known, err := k.load(h)
 	if err != nil {
 		return nil, nil, err
 	}
-	name := checkName(h)
+	name := CheckName(h)
 	var missing *knownhosts.KeyError
 	var algorithms []string
 	if err := known(name, &net.TCPAddr{IP: net.IPv4zero}, noKey{}); errors.As(err, &missing) {
@@ -129,17 +131,17 @@ func (k *knownFiles) hostKeys(h Hop) (ssh.HostKeyCallback, []string, error) {
 		case err == nil:
 			return nil
 		case errors.As(err, &revoked):
-			return &HostKeyError{Changed: true, text: fmt.Sprintf("the host shows the key %s, which is marked as revoked at %s:%d", fingerprint(key), revoked.Revoked.Filename, revoked.Revoked.Line)}
+			return &HostKeyError{Changed: true, Text: fmt.Sprintf("the host shows the key %s, which is marked as revoked at %s:%d", fingerprint(key), revoked.Revoked.Filename, revoked.Revoked.Line)}
 		case !errors.As(err, &wrong):
 			return err // a certificate that is not valid
-		case len(wrong.Want) == 0 && h.Strict != Strict:
+		case len(wrong.Want) == 0 && h.Strict != sshconf.Strict:
 			return k.add(h, name, key)
 		case len(wrong.Want) == 0:
-			return &HostKeyError{text: unknownHost(h, key)}
-		case h.Strict == AcceptAny:
+			return &HostKeyError{Text: unknownHost(h, key)}
+		case h.Strict == sshconf.AcceptAny:
 			return nil
 		default:
-			return &HostKeyError{Changed: true, text: changedHost(h, key, wrong.Want)}
+			return &HostKeyError{Changed: true, Text: changedHost(h, key, wrong.Want)}
 		}
 	}
 	return check, algorithms, nil
@@ -193,27 +195,27 @@ func fingerprint(key ssh.PublicKey) string {
 }
 
 // knownFile is the file to add a host to.
-func knownFile(h Hop) string {
+func knownFile(h sshconf.Hop) string {
 	if len(h.KnownHosts) == 0 {
 		return "~/.ssh/known_hosts"
 	}
-	return shellQuote(h.KnownHosts[0])
+	return script.Quote(h.KnownHosts[0])
 }
 
-func unknownHost(h Hop, key ssh.PublicKey) string {
+func unknownHost(h sshconf.Hop, key ssh.PublicKey) string {
 	add := fmt.Sprintf("ssh-keyscan -p %d -H %s >> %s", h.Port, h.Host, knownFile(h))
 	if h.KeyAlias != "" {
 		add = fmt.Sprintf("ssh-keyscan -p %d %s | sed 's/^[^ ]*/%s/' >> %s", h.Port, h.Host, h.KeyAlias, knownFile(h))
 	}
 	return fmt.Sprintf("the host's key is not known: no line for %s in %s. It shows %s. If that is the host's own fingerprint (there: `ssh-keygen -lf /etc/ssh/ssh_host_%s_key.pub`), add it: %s",
-		knownhosts.Normalize(checkName(h)), strings.Join(h.KnownHosts, ", "), fingerprint(key), hostKeyFile(key), add)
+		knownhosts.Normalize(CheckName(h)), strings.Join(h.KnownHosts, ", "), fingerprint(key), hostKeyFile(key), add)
 }
 
-func changedHost(h Hop, key ssh.PublicKey, want []knownhosts.KnownKey) string {
+func changedHost(h sshconf.Hop, key ssh.PublicKey, want []knownhosts.KnownKey) string {
 	var lines, remove []string
 	for _, w := range want {
 		lines = append(lines, fmt.Sprintf("%s:%d has %s", w.Filename, w.Line, fingerprint(w.Key)))
-		command := fmt.Sprintf("ssh-keygen -R %s -f %s", shellQuote(knownhosts.Normalize(checkName(h))), shellQuote(w.Filename))
+		command := fmt.Sprintf("ssh-keygen -R %s -f %s", script.Quote(knownhosts.Normalize(CheckName(h))), script.Quote(w.Filename))
 		if !slices.Contains(remove, command) {
 			remove = append(remove, command)
 		}

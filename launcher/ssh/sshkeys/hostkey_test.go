@@ -1,7 +1,8 @@
-package ssh
+package sshkeys
 
 import (
 	"crypto/ed25519"
+	"gridrun/launcher/ssh/sshconf"
 	"net"
 	"os"
 	"path/filepath"
@@ -30,9 +31,9 @@ func TestAddHost(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		hop := Hop{Host: "new", Port: 22, KnownHosts: []string{file}}
-		var k knownFiles
-		if err := k.add(hop, checkName(hop), key); err != nil {
+		hop := sshconf.Hop{Host: "new", Port: 22, KnownHosts: []string{file}}
+		var k KnownFiles
+		if err := k.add(hop, CheckName(hop), key); err != nil {
 			t.Fatal(err)
 		}
 		text, err := os.ReadFile(file)
@@ -46,7 +47,7 @@ func TestAddHost(t *testing.T) {
 		if want += "new " + strings.TrimSpace(string(ssh.MarshalAuthorizedKey(key))) + "\n"; string(text) != want {
 			t.Errorf("behind %q:\n%swant:\n%s", before, text, want)
 		}
-		check, _, err := k.hostKeys(hop)
+		check, _, err := k.HostKeys(hop)
 		if err != nil {
 			t.Errorf("behind %q: %v", before, err)
 			continue
@@ -55,7 +56,7 @@ func TestAddHost(t *testing.T) {
 			t.Errorf("behind %q: %v", before, err)
 		}
 	}
-	if err := new(knownFiles).add(Hop{KnownHosts: []string{os.DevNull}}, "new:22", key); err != nil {
+	if err := new(KnownFiles).add(sshconf.Hop{KnownHosts: []string{os.DevNull}}, "new:22", key); err != nil {
 		t.Error(err)
 	}
 }
@@ -66,19 +67,19 @@ func TestKeysOfTheHomeless(t *testing.T) {
 	t.Setenv("USER", "")
 	for _, home := range []string{"", "/dev/null"} {
 		t.Setenv("HOME", home)
-		c, err := LoadConfig("")
+		c, err := sshconf.LoadConfig("")
 		if err != nil {
 			t.Fatal(err)
 		}
-		route, err := c.Route(Target{Name: "node"})
+		route, err := c.Route(sshconf.Target{Name: "node"})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := new(knownFiles).load(route[0]); err != nil {
+		if _, err := new(KnownFiles).load(route[0]); err != nil {
 			t.Errorf("HOME=%s: %v", home, err)
 		}
-		if k := findKeys(route[0]); len(k.unusable) > 0 && home != "" {
-			t.Errorf("HOME=%s: %q", home, k.unusable)
+		if k := FindKeys(route[0]); len(k.Unusable) > 0 && home != "" {
+			t.Errorf("HOME=%s: %q", home, k.Unusable)
 		}
 	}
 }

@@ -1,4 +1,4 @@
-package ssh
+package sshconf
 
 import (
 	"os"
@@ -151,9 +151,6 @@ func TestLoadConfig(t *testing.T) {
 	writeFile(t, filepath.Join(home, ".ssh", "config"), "Match exec true\n  User x\n")
 	if _, err := LoadConfig(""); err == nil || !strings.Contains(err.Error(), "--launcher-command ssh") {
 		t.Errorf("Match exec: %v", err)
-	}
-	if _, err := New(Options{Agent: agentBinary, Command: "ssh"}); err != nil {
-		t.Errorf("OpenSSH reads it itself: %v", err)
 	}
 }
 

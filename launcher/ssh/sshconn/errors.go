@@ -1,4 +1,4 @@
-package ssh
+package sshconn
 
 import (
 	"errors"
@@ -61,8 +61,8 @@ func (e *Error) Error() string {
 	return b.String()
 }
 
-// way is e in a few words, where there is another way to the host.
-func (e *Error) way() string { return fmt.Sprintf("%s (%s): %v", e.Stage, e.Address, e.Err) }
+// Way is e in a few words, where there is another way to the host.
+func (e *Error) Way() string { return fmt.Sprintf("%s (%s): %v", e.Stage, e.Address, e.Err) }
 
 func (e *Error) Unwrap() error { return e.Err }
 

@@ -1,4 +1,4 @@
-package ssh
+package sshconn
 
 import (
 	"bufio"
@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"gridrun/launcher/ssh/sshconf"
 	"io"
 	"maps"
 	"os/exec"
@@ -26,25 +27,26 @@ type openssh struct {
 
 	mu      sync.Mutex
 	closed  bool
-	running map[*process]func() // with what ends each
+	running map[*Process]func() // with what ends each
 }
 
-// newOpenSSH connects to t by command, which reads the file config instead of the
+// NewOpenSSH connects to t by command, which reads the file config instead of the
 // user's own unless that is "".
-func newOpenSSH(command, config string, t Target) *openssh {
-	return &openssh{arguments: opensshCommand(command, config, t), running: map[*process]func(){}}
+func NewOpenSSH(command, config string, t sshconf.Target) Connection {
+	return &openssh{arguments: OpenSSHCommand(command, config, t), running: map[*Process]func(){}}
 }
 
-// opensshCommand is the command up to and including the host.
-func opensshCommand(command, config string, t Target) []string {
+// OpenSSHCommand is the command up to and including the host.
+func OpenSSHCommand(command, config string, t sshconf.Target) []string {
 	arguments := append(strings.Fields(command), "-o", "BatchMode=yes", "-T")
 	if config != "" {
 		arguments = append(arguments, "-F", config)
 	}
-	return append(arguments, opensshTarget(t)...)
+	return append(arguments, OpenSSHTarget(t)...)
 }
 
-func opensshTarget(t Target) (arguments []string) {
+// OpenSSHTarget is how a command of OpenSSH names t.
+func OpenSSHTarget(t sshconf.Target) (arguments []string) {
 	if t.Port != 0 {
 		arguments = append(arguments, "-p", strconv.Itoa(t.Port))
 	}
@@ -54,18 +56,18 @@ func opensshTarget(t Target) (arguments []string) {
 	return append(arguments, t.Name)
 }
 
-func (o *openssh) exec(command string) (*process, error) { return o.run(nil, command) }
+func (o *openssh) Exec(command string) (*Process, error) { return o.run(nil, command) }
 
 // run starts OpenSSH with flags before the host and words after it. It has a
 // session of its own: a terminal's signals are the launcher's, and nothing may
 // ask there for a password.
-func (o *openssh) run(flags []string, words ...string) (*process, error) {
+func (o *openssh) run(flags []string, words ...string) (*Process, error) {
 	arguments := append([]string{}, o.arguments[1:len(o.arguments)-1]...)
 	arguments = append(append(arguments, flags...), "--", o.arguments[len(o.arguments)-1])
 	cmd := exec.Command(o.arguments[0], append(arguments, words...)...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-	p := &process{said: new(agents.Tail)}
-	cmd.Stderr = p.said
+	p := &Process{Said: new(agents.Tail)}
+	cmd.Stderr = p.Said
 	// A ProxyCommand may hold standard error for longer than ssh lives.
 	cmd.WaitDelay = time.Second
 	in, err := cmd.StdinPipe()
@@ -84,14 +86,14 @@ func (o *openssh) run(flags []string, words ...string) (*process, error) {
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("running %s: %w", o.arguments[0], err)
 	}
-	p.in, p.out = in, &ended{r: out}
-	p.kill = func() {
+	p.In, p.Out = in, &ended{r: out}
+	p.Kill = func() {
 		cmd.Process.Kill()
 		in.Close()
 		out.Close()
 	}
-	o.running[p] = p.kill
-	p.wait = sync.OnceValue(func() error {
+	o.running[p] = p.Kill
+	p.Wait = sync.OnceValue(func() error {
 		err := cmd.Wait()
 		o.mu.Lock()
 		delete(o.running, p)
@@ -120,9 +122,9 @@ func (e *ended) Read(b []byte) (int, error) {
 	return n, err
 }
 
-func (o *openssh) subsystem(name string) (*process, error) { return o.run([]string{"-s"}, name) }
+func (o *openssh) Subsystem(name string) (*Process, error) { return o.run([]string{"-s"}, name) }
 
-func (o *openssh) close() {
+func (o *openssh) Close() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.closed = true
@@ -131,23 +133,23 @@ func (o *openssh) close() {
 	}
 }
 
-// over is not known: every process has a connection of its own.
-func (o *openssh) over() bool { return false }
+// Over is not known: every process has a connection of its own.
+func (o *openssh) Over() bool { return false }
 
-func (o *openssh) join() {
-	o.close()
+func (o *openssh) Join() {
+	o.Close()
 	o.mu.Lock()
 	left := slices.Collect(maps.Keys(o.running))
 	o.mu.Unlock()
 	for _, p := range left {
-		p.wait()
+		p.Wait()
 	}
 }
 
-// opensshName asks OpenSSH which name it would look up for t. "" when it goes
+// OpenSSHName asks OpenSSH which name it would look up for t. "" when it goes
 // through a proxy or another host.
-func opensshName(ctx context.Context, command, config string, t Target, limit time.Duration) (string, error) {
-	arguments := opensshCommand(command, config, t)
+func OpenSSHName(ctx context.Context, command, config string, t sshconf.Target, limit time.Duration) (string, error) {
+	arguments := OpenSSHCommand(command, config, t)
 	last := len(arguments) - 1
 	arguments = append(append(arguments[:last:last], "-G", "--"), arguments[last])
 	ctx, cancel := context.WithTimeout(ctx, limit)

@@ -1,4 +1,4 @@
-package ssh
+package sshconf
 
 import (
 	"cmp"
@@ -29,7 +29,7 @@ type Target struct {
 func (t Target) String() string {
 	text := t.Name
 	if t.Port != 0 {
-		text = joinHostPort(t.Name, t.Port)
+		text = JoinHostPort(t.Name, t.Port)
 	}
 	if t.User != "" {
 		text = t.User + "@" + text
@@ -77,12 +77,12 @@ func ParseTarget(text string) (Target, error) {
 		}
 		t.Port = n
 	}
-	return t, t.validate()
+	return t, t.Validate()
 }
 
-// validate refuses what could mean something else in a command of OpenSSH, or in
+// Validate refuses what could mean something else in a command of OpenSSH, or in
 // one that the user is told to try.
-func (t Target) validate() error {
+func (t Target) Validate() error {
 	const never = " \t\r\n\x00'\"`$;&<>|()/[]"
 	if t.Name == "" || t.Name[0] == '-' || strings.ContainsAny(t.Name, never+"\\@") {
 		return fmt.Errorf("%q names no host", t.Name)
@@ -131,15 +131,15 @@ type Hop struct {
 	proxyCommand   string
 }
 
-// joinHostPort is host:port.
-func joinHostPort(host string, port int) string { return net.JoinHostPort(host, strconv.Itoa(port)) }
+// JoinHostPort is host:port.
+func JoinHostPort(host string, port int) string { return net.JoinHostPort(host, strconv.Itoa(port)) }
 
 // Address is host:port.
-func (h Hop) Address() string { return joinHostPort(h.Host, h.Port) }
+func (h Hop) Address() string { return JoinHostPort(h.Host, h.Port) }
 
 // Config is the user's ssh configuration.
 type Config struct {
-	path  string // named by the user; "" otherwise
+	Path  string // named by the user; "" otherwise
 	files []*ssh_config.Config
 	home  string
 	user  string
@@ -148,7 +148,7 @@ type Config struct {
 // LoadConfig reads path alone if it is not "" ("none" is no file), otherwise
 // ~/.ssh/config and /etc/ssh/ssh_config, where they exist.
 func LoadConfig(path string) (*Config, error) {
-	c := &Config{path: path}
+	c := &Config{Path: path}
 	c.home, _ = os.UserHomeDir()
 	if u, err := user.Current(); err == nil {
 		c.user = u.Username
@@ -168,7 +168,7 @@ func LoadConfig(path string) (*Config, error) {
 	}
 	for _, p := range paths {
 		text, err := os.ReadFile(p)
-		if path == "" && absent(err) {
+		if path == "" && Absent(err) {
 			continue
 		}
 		if err != nil {
@@ -185,10 +185,10 @@ func LoadConfig(path string) (*Config, error) {
 
 // Unread is the configuration in path ("": the user's own) for OpenSSH, which
 // reads it itself and may understand more of it.
-func Unread(path string) *Config { return &Config{path: path} }
+func Unread(path string) *Config { return &Config{Path: path} }
 
-// absent says that a file of the user's is not there: a home may be none at all.
-func absent(err error) bool { return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) }
+// Absent says that a file of the user's is not there: a home may be none at all.
+func Absent(err error) bool { return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) }
 
 // get is the first value of key for host; files that come first win.
 func (c *Config) get(host, key string) (string, error) {

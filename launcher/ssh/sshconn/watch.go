@@ -1,4 +1,4 @@
-package ssh
+package sshconn
 
 import (
 	"context"
@@ -17,7 +17,8 @@ type Deadlines struct {
 	Stall     time.Duration // 60 s without a byte sent while shipping
 }
 
-func (d Deadlines) withDefaults() Deadlines {
+// WithDefaults fills in what is zero.
+func (d Deadlines) WithDefaults() Deadlines {
 	for _, f := range []struct {
 		at    *time.Duration
 		value time.Duration
@@ -32,10 +33,10 @@ func (d Deadlines) withDefaults() Deadlines {
 	return d
 }
 
-// A watch ends its context when a stage takes too long. What blocks is woken by
+// A Watch ends its context when a stage takes too long. What blocks is woken by
 // closing its connection: x/crypto/ssh knows no contexts.
-type watch struct {
-	ctx    context.Context
+type Watch struct {
+	Ctx    context.Context
 	cancel context.CancelCauseFunc
 
 	mu    sync.Mutex
@@ -43,20 +44,21 @@ type watch struct {
 	limit time.Duration
 	timer *time.Timer
 	round int // of the timer that counts
-	// told hears of every stage; nil: nobody does.
-	told func(stage Stage, limit time.Duration)
+	// Told hears of every stage; nil: nobody does.
+	Told func(stage Stage, limit time.Duration)
 }
 
-func newWatch(ctx context.Context) *watch {
-	w := &watch{}
-	w.ctx, w.cancel = context.WithCancelCause(ctx)
+// NewWatch begins no stage yet.
+func NewWatch(ctx context.Context) *Watch {
+	w := &Watch{}
+	w.Ctx, w.cancel = context.WithCancelCause(ctx)
 	return w
 }
 
-// enter begins a stage that may take limit; 0: as long as it likes.
-func (w *watch) enter(stage Stage, limit time.Duration) {
-	if w.told != nil && stage != "" {
-		w.told(stage, limit)
+// Enter begins a stage that may take limit; 0: as long as it likes.
+func (w *Watch) Enter(stage Stage, limit time.Duration) {
+	if w.Told != nil && stage != "" {
+		w.Told(stage, limit)
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -79,30 +81,30 @@ func (w *watch) enter(stage Stage, limit time.Duration) {
 	})
 }
 
-// alive restarts the current stage's clock.
-func (w *watch) alive() {
+// Alive restarts the current stage's clock.
+func (w *Watch) Alive() {
 	w.mu.Lock()
 	stage, limit := w.stage, w.limit
 	w.mu.Unlock()
-	w.enter(stage, limit)
+	w.Enter(stage, limit)
 }
 
-func (w *watch) now() Stage {
+func (w *Watch) Now() Stage {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.stage
 }
 
-// stop ends the watch without waking anybody who has unregistered.
-func (w *watch) stop() {
-	w.enter("", 0)
+// Stop ends the watch without waking anybody who has unregistered.
+func (w *Watch) Stop() {
+	w.Enter("", 0)
 	w.cancel(context.Canceled)
 }
 
-// why is the reason of the watch's end if it has ended, else err.
-func (w *watch) why(err error) error {
-	if w.ctx.Err() != nil {
-		return context.Cause(w.ctx)
+// Why is the reason of the watch's end if it has ended, else err.
+func (w *Watch) Why(err error) error {
+	if w.Ctx.Err() != nil {
+		return context.Cause(w.Ctx)
 	}
 	return err
 }

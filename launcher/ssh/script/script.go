@@ -1,4 +1,4 @@
-package ssh
+package script
 
 import (
 	"fmt"
@@ -8,10 +8,10 @@ import (
 	"gridrun/launcher/ship"
 )
 
-// command is what sshd gives to the user's login shell. It reads the same in
+// Command is what sshd gives to the user's login shell. It reads the same in
 // sh, bash, csh and fish: one pair of single quotes, and in them no quote,
 // backslash, exclamation mark or newline. `read` takes no byte past the newline.
-const command = `exec /bin/sh -c 'read -r s; eval "$s"'`
+const Command = `exec /bin/sh -c 'read -r s; eval "$s"'`
 
 // script finds or asks for the agent, in these steps; its lines begin with the
 // marker $m. $p is the host's platform, $h the agent's hash for it where that is
@@ -67,33 +67,33 @@ done;
 echo "$m none $p"; exit 125
 `
 
-// agentName is the binary's name in the cache.
-const agentName = "gridrun"
+// AgentName is the binary's name in the cache.
+const AgentName = "gridrun"
 
-// firstLine is the script for a host that is to play verb, in one line. known are the agents whose
+// FirstLine is the script for a host that is to play verb, in one line. known are the agents whose
 // hash needs no work to find out.
-func firstLine(marker, verb, dir string, known map[ship.Platform]ship.File) string {
+func FirstLine(marker, verb, dir string, known map[ship.Platform]ship.File) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "m=%s; p=$(uname -sm); h=; k=1024; case $p in ", marker)
 	var cases []string
 	for platform, f := range known {
 		if uname := platform.Uname(); uname != "" {
-			cases = append(cases, fmt.Sprintf("%s) h=%s; k=%d;; ", shellQuote(uname), f.Hash, (f.Size+1023)/1024+64))
+			cases = append(cases, fmt.Sprintf("%s) h=%s; k=%d;; ", Quote(uname), f.Hash, (f.Size+1023)/1024+64))
 		}
 	}
 	slices.Sort(cases)
 	b.WriteString(strings.Join(cases, ""))
 	b.WriteString("esac; ")
 	// Tabs and blanks between words are the source's layout, but for `skip`'s tab.
-	text := strings.ReplaceAll(strings.ReplaceAll(script, "NAME", agentName), "\t", "\x00")
+	text := strings.ReplaceAll(strings.ReplaceAll(script, "NAME", AgentName), "\t", "\x00")
 	text = strings.Join(strings.Fields(text), " ")
-	b.WriteString(strings.NewReplacer("\x00", "\t", "VERB", verb, "DIR", shellQuote(dir)).Replace(text))
+	b.WriteString(strings.NewReplacer("\x00", "\t", "VERB", verb, "DIR", Quote(dir)).Replace(text))
 	b.WriteString("\n")
 	return b.String()
 }
 
-// shellQuote makes one word of text for any POSIX shell.
-func shellQuote(text string) string {
+// Quote makes one word of text for any POSIX shell.
+func Quote(text string) string {
 	if text != "" && !strings.ContainsFunc(text, func(c rune) bool {
 		return !strings.ContainsRune("%+,-./:=@_~", c) && (c < '0' || c > '9') && (c < 'A' || c > 'Z') && (c < 'a' || c > 'z')
 	}) {
@@ -102,29 +102,29 @@ func shellQuote(text string) string {
 	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
 }
 
-// An answer is a line of the script.
-type answer struct {
-	word            string // have, need, skip or none
-	system, machine string
-	dir, reason     string
+// An Answer is a line of the script.
+type Answer struct {
+	Word            string // have, need, skip or none
+	System, Machine string
+	Dir, Reason     string
 }
 
-// parseAnswer reads a line that may carry other output before the marker; ok is
+// ParseAnswer reads a line that may carry other output before the marker; ok is
 // false when it is not one of ours.
-func parseAnswer(line, marker string) (a answer, ok bool) {
+func ParseAnswer(line, marker string) (a Answer, ok bool) {
 	_, text, ok := strings.Cut(strings.TrimRight(line, "\r\n "), marker+" ")
 	if !ok {
 		return a, false
 	}
-	a.word, text, _ = strings.Cut(text, " ")
-	switch a.word {
+	a.Word, text, _ = strings.Cut(text, " ")
+	switch a.Word {
 	case "skip":
-		a.dir, a.reason, _ = strings.Cut(text, "\t")
+		a.Dir, a.Reason, _ = strings.Cut(text, "\t")
 		return a, true
 	case "have", "need", "none":
-		a.system, text, _ = strings.Cut(text, " ")
-		a.machine, a.dir, _ = strings.Cut(text, " ")
-		return a, a.system != "" && a.machine != "" && (a.word == "none" || strings.HasPrefix(a.dir, "/"))
+		a.System, text, _ = strings.Cut(text, " ")
+		a.Machine, a.Dir, _ = strings.Cut(text, " ")
+		return a, a.System != "" && a.Machine != "" && (a.Word == "none" || strings.HasPrefix(a.Dir, "/"))
 	}
 	return a, false
 }

@@ -1,4 +1,4 @@
-package ssh
+package sshconn
 
 import (
 	"context"
@@ -10,26 +10,26 @@ import (
 	"time"
 )
 
-// names looks host names up, each once.
-type names struct {
+// Names looks host names up, each once.
+type Names struct {
 	mu    sync.Mutex
 	known map[string][]netip.Addr
 	// lookup is the system's resolver, or a test's.
 	lookup func(ctx context.Context, name string) ([]netip.Addr, error)
 }
 
-// newNames looks names up with lookup.
-func newNames(lookup func(ctx context.Context, name string) ([]netip.Addr, error)) *names {
-	return &names{lookup: lookup}
+// NewNames looks names up with lookup.
+func NewNames(lookup func(ctx context.Context, name string) ([]netip.Addr, error)) *Names {
+	return &Names{lookup: lookup}
 }
 
-// systemLookup asks the system's resolver.
-func systemLookup(ctx context.Context, name string) ([]netip.Addr, error) {
+// SystemLookup asks the system's resolver.
+func SystemLookup(ctx context.Context, name string) ([]netip.Addr, error) {
 	return net.DefaultResolver.LookupNetIP(ctx, "ip", name)
 }
 
-// find is the addresses of a name, within the limit.
-func (n *names) find(ctx context.Context, name string, limit time.Duration) ([]netip.Addr, error) {
+// Find is the addresses of a name, within the limit.
+func (n *Names) Find(ctx context.Context, name string, limit time.Duration) ([]netip.Addr, error) {
 	if a, err := netip.ParseAddr(name); err == nil {
 		return []netip.Addr{a}, nil
 	}
@@ -69,8 +69,8 @@ func (n *names) find(ctx context.Context, name string, limit time.Duration) ([]n
 	return found, nil
 }
 
-// texts are the addresses of a name that has been looked up.
-func (n *names) texts(name string) (all []string) {
+// Texts are the addresses of a name that has been looked up.
+func (n *Names) Texts(name string) (all []string) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	for _, a := range n.known[name] {
