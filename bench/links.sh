@@ -1,53 +1,73 @@
 #!/bin/sh
-# Measures messages between two hosts over a short link, a long one, and long ones that
-# lose frames, under the congestion controls named: gridrun as it is, with one
-# connection for everything (--streams 1), and encrypted, and what bare TCP streams carry.
+# Measures messages between two hosts over links of 1, 20 and 100 ms round trip, some
+# of which lose frames: gridrun as it is, with one connection for everything
+# (--streams 1), Open MPI and MPICH, and what bare TCP streams carry.
 #
-#     bench/links.sh [ROUNDS]     as root; needs iproute2, util-linux, openssh-server
+#     bench/links.sh ROUNDS [LINK...]     as root; needs iproute2, util-linux, openssh-server
+#     bench/links.sh --list               the links
 #
 # The hosts are namespaces of this machine (internal/testnet). Delay and loss come from
 # a relay in user space, which shares the processors with the ranks and carries some
 # 50 MB/s: figures tell how the ways compare, not what a real link of that length gives.
+# A link takes a minute or two a round; one of 100 ms that loses frames under Reno ten.
 set -e
 cd "$(dirname "$0")/.."
-rounds=${1:-3}
-bin=$(mktemp -d)
-trap 'rm -rf "$bin"' EXIT
-trap 'exit 1' INT TERM
-CGO_ENABLED=0 go build -o "$bin" ./cmd/gridrun ./internal/testnet/cmd/testnet ./internal/testnet/cmd/stream
 
-cat >"$bin/measure" <<'EOF'
-for host in node1 node2; do
-	ssh -F "$GRIDRUN_SSH_CONFIG" $host sysctl -qw net.ipv4.tcp_congestion_control=$CONTROL
-done
-for host in node1 node2; do # their /tmp is their own
-	ssh -F "$GRIDRUN_SSH_CONFIG" $host 'cat >/tmp/stream; chmod +x /tmp/stream' <"$BIN/stream"
-done
-ssh -F "$GRIDRUN_SSH_CONFIG" node2 'nohup /tmp/stream -listen :7777 >/dev/null 2>&1 &'
-for n in 1 4; do
-	ssh -F "$GRIDRUN_SSH_CONFIG" node1 /tmp/stream -to node2:7777 -n $n
-done
-exec "$BIN/gridrun" bench p2p --hostfile "$TESTNET_HOSTFILE" --rounds $ROUNDS --budget 0.02 "$@" 2>/dev/null
-EOF
-
-# link CONTROL TESTNET-FLAGS -- BENCH-FLAGS
-link() {
-	control=$1 flags=
-	shift
-	while [ "$1" != -- ]; do
-		flags="$flags $1"
-		shift
-	done
-	shift
-	echo "== $control,$flags"
-	CONTROL=$control BIN=$bin ROUNDS=$rounds "$bin/testnet" -hosts 2 $flags -- sh "$bin/measure" "$@"
+# LINK  CONGESTION-CONTROL  FLAGS OF TESTNET  --  FLAGS OF BENCH P2P
+links() {
+	cat <<-END
+	none-reno reno -delay 0 -- --tests latency,bandwidth --sizes 8,64K,1M
+	1ms bbr -delay 250us -- --no-tls --tests latency --sizes 8,64K,4M
+	1ms-loss bbr -delay 250us -loss 0.0005 -- --no-tls --tests latency --sizes 8,64K,4M
+	20ms bbr -delay 5ms -- --no-tls --tests latency --sizes 8,64K,4M
+	20ms-loss bbr -delay 5ms -loss 0.0005 -- --no-tls --tests latency --sizes 8,64K,4M
+	20ms-much-loss bbr -delay 5ms -loss 0.005 -- --no-tls --tests latency --sizes 8,64K,4M
+	100ms bbr -delay 25ms -- --no-tls --tests latency --sizes 8,64K,4M
+	100ms-loss bbr -delay 25ms -loss 0.0005 -- --no-tls --tests latency --sizes 8,64K,4M
+	20ms-reno reno -delay 5ms -- --no-tls --tests latency --sizes 8,64K,4M
+	20ms-loss-reno reno -delay 5ms -loss 0.0005 -- --no-tls --tests latency --sizes 8,64K,4M
+	20ms-TLS bbr -delay 5ms -- --alone --tests latency --sizes 8,64K,4M
+	END
 }
 
-small="--tests latency,bandwidth --sizes 8,64K,1M"
-long="--tests latency --sizes 8,64K,4M"
-link reno -delay 0 -- $small
-for control in reno bbr; do
-	link $control -delay 5ms -- $long
-	link $control -delay 5ms -loss 0.0005 -- $long
+case $1 in
+--list)
+	links
+	exit
+	;;
+'' | -*)
+	sed -n 's/^# \{0,1\}//; 2,12p' "$0"
+	exit 2
+	;;
+esac
+rounds=$1
+shift
+
+# The hosts have their own /tmp and /root; everything else they share with us.
+dir=$(mktemp -d /var/cache/gridrun-bench-XXXXXX)
+trap 'rm -rf "$dir"' EXIT
+trap 'exit 1' INT TERM
+chmod 755 "$dir"
+if [ -n "$BIN" ]; then
+	cp "$BIN/gridrun" "$BIN/testnet" "$BIN/stream" "$dir"
+else
+	CGO_ENABLED=0 go build -o "$dir" ./cmd/gridrun ./internal/testnet/cmd/testnet ./internal/testnet/cmd/stream
+fi
+
+cat >"$dir/measure" <<'EOF'
+cd / # MPICH's ranks end where this directory is not there
+for host in node1 node2; do
+	ssh $host sysctl -qw net.ipv4.tcp_congestion_control=$CONTROL
 done
-link bbr -delay 5ms -loss 0.005 -- $long
+ssh node2 "nohup $DIR/stream -listen :7777 >/dev/null 2>&1 &"
+for n in 1 4; do
+	ssh node1 $DIR/stream -to node2:7777 -for 3s -n $n
+done
+exec "$DIR/gridrun" bench p2p --hostfile "$TESTNET_HOSTFILE" --build-dir "$DIR" --rounds $ROUNDS --budget 0.02 "$@"
+EOF
+
+links | while read -r name control flags; do
+	[ $# = 0 ] || case " $* " in *" $name "*) ;; *) continue ;; esac
+	echo "== $name: $control, $flags"
+	CONTROL=$control DIR=$dir ROUNDS=$rounds "$dir/testnet" -hosts 2 -slots 1 -mutual ${flags%%-- *} -- sh "$dir/measure" ${flags#*-- } </dev/null
+done

@@ -15,13 +15,24 @@ type Peer struct {
 	launchers []string // its names, the first that is there counts
 	compiler  string
 	version   func(said string) string
+	// hosts are its flags for a hostfile that hostfile writes.
+	hosts    func(path string) []string
+	hostfile func(Hosts) (string, error)
 }
 
 // The peers, where they are installed. Their names are as Debian gives them when
 // both are there.
 var (
-	OpenMPI = Peer{"Open MPI", []string{"mpirun.openmpi"}, "mpicc.openmpi", LastWordOf("(Open")}
-	MPICH   = Peer{"MPICH", []string{"mpiexec.hydra", "mpiexec.mpich"}, "mpicc.mpich", LastWordOf("Version:")}
+	OpenMPI = Peer{
+		Name: "Open MPI", launchers: []string{"mpirun.openmpi"}, compiler: "mpicc.openmpi", version: LastWordOf("(Open"),
+		hosts:    func(path string) []string { return []string{"--hostfile", path, "--mca", "btl", "tcp,self,vader"} },
+		hostfile: Hosts.openMPI,
+	}
+	MPICH = Peer{
+		Name: "MPICH", launchers: []string{"mpiexec.hydra", "mpiexec.mpich"}, compiler: "mpicc.mpich", version: LastWordOf("Version:"),
+		hosts:    func(path string) []string { return []string{"-launcher", "ssh", "-f", path} },
+		hostfile: Hosts.mpich,
+	}
 )
 
 // Peers are those that users call by these names: openmpi and mpich.
@@ -36,6 +47,9 @@ func Peers(names []string) (found []Peer, err error) {
 	}
 	return found, nil
 }
+
+// word is its name as part of a file's.
+func (p Peer) word() string { return strings.ReplaceAll(p.Name, " ", "") }
 
 // Launcher is its launcher's path; the error says that it is not here.
 func (p Peer) Launcher() (string, error) {
@@ -58,7 +72,7 @@ func (p Peer) Version(ctx context.Context) string {
 
 // Compile makes a program of the C source text in dir, and returns its path.
 func (p Peer) Compile(ctx context.Context, dir, name, text string) (string, error) {
-	return Compile(ctx, p.compiler, dir, strings.ReplaceAll(p.Name, " ", "")+"-"+name, text)
+	return Compile(ctx, p.compiler, dir, p.word()+"-"+name, text)
 }
 
 // Compile makes a program of that name of the C source text in dir, and returns its

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -30,7 +29,7 @@ type Task struct {
 	Self    string   // gridrun's executable
 	Dir     string   // for programs and hostfiles; other hosts must see it too
 	Program []string // with arguments; none: the hello
-	Hosts   Hosts
+	Hosts   bench.Hosts
 	Talk    bool // ranks talk to all others before they park
 	// Stubborn ranks that park end only when killed.
 	Stubborn bool
@@ -88,24 +87,12 @@ func (c Contender) command(ctx context.Context, command []string, ranks int) *ex
 type peer struct {
 	bench.Peer
 	flags []string
-	// hosts are its flags for a hostfile that hostfile writes.
-	hosts    func(path string) []string
-	hostfile func(Hosts) (string, error)
 }
 
 // peers are all that there are.
 var peers = []peer{
-	{
-		Peer:     bench.OpenMPI,
-		flags:    []string{"--oversubscribe"},
-		hosts:    func(path string) []string { return []string{"--hostfile", path, "--mca", "btl", "tcp,self,vader"} },
-		hostfile: Hosts.openMPI,
-	},
-	{
-		Peer:     bench.MPICH,
-		hosts:    func(path string) []string { return []string{"-launcher", "ssh", "-f", path} },
-		hostfile: Hosts.mpich,
-	},
+	{Peer: bench.OpenMPI, flags: []string{"--oversubscribe"}},
+	{Peer: bench.MPICH},
 }
 
 // Find returns gridrun and the peers of this machine, whose programs are compiled
@@ -115,7 +102,7 @@ func Find(ctx context.Context, t Task) (found []Contender, missing []string, err
 	if len(program) == 0 {
 		program = []string{HelloJob}
 	}
-	self := append([]string{t.Self}, t.Hosts.flags...)
+	self := append([]string{t.Self}, t.Hosts.Flags...)
 	own := Contender{
 		Name: "gridrun", Version: bench.VersionOf(ctx, t.Self, "version", bench.OwnVersion),
 		run: slices.Concat(self, program), park: slices.Concat(self, []string{ParkJob}, t.parkArgs()), settle: t.Warm,
@@ -151,17 +138,12 @@ func (p peer) contender(ctx context.Context, t Task) (c Contender, why string, e
 		return c, err.Error(), nil
 	}
 	start := append([]string{launcher}, p.flags...)
-	word := strings.ReplaceAll(p.Name, " ", "")
-	if len(t.Hosts.list) > 0 {
-		text, err := p.hostfile(t.Hosts)
+	if t.Hosts.Len() > 0 {
+		flags, err := p.At(t.Dir, t.Hosts)
 		if err != nil {
 			return c, "", err
 		}
-		path := filepath.Join(t.Dir, word+"-hosts")
-		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
-			return c, "", err
-		}
-		start = append(start, p.hosts(path)...)
+		start = append(start, flags...)
 	}
 	c = Contender{Name: p.Name, Version: p.Version(ctx)}
 	if len(t.Program) > 0 {

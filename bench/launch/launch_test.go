@@ -252,7 +252,7 @@ func TestFindHere(t *testing.T) {
 // gets a hostfile it understands.
 func TestFindHosts(t *testing.T) {
 	self, dir := fakes(t), t.TempDir()
-	hosts, err := FromFile("hosts", strings.NewReader("# two racks\nnode[1-2] slots=24\nbig:7 # MPICH's form\nnode1:1\n"))
+	hosts, err := bench.HostsFromFile("hosts", strings.NewReader("# two racks\nnode[1-2] slots=24\nbig:7 # MPICH's form\nnode1:1\n"))
 	if err != nil || hosts.Len() != 3 {
 		t.Fatalf("%+v, %v", hosts, err)
 	}
@@ -274,36 +274,6 @@ func TestFindHosts(t *testing.T) {
 		if text, err := os.ReadFile(filepath.Join(dir, c.file)); err != nil || string(text) != c.text {
 			t.Errorf("%s: %q, %v", c.file, text, err)
 		}
-	}
-}
-
-func TestHosts(t *testing.T) {
-	hosts, err := FromList("a[1-2]:3,b:1")
-	if err != nil || hosts.Len() != 3 || !slices.Equal(hosts.flags, []string{"--host", "a[1-2]:3,b:1"}) {
-		t.Errorf("%+v, %v", hosts, err)
-	}
-	for list, part := range map[string]string{
-		"a":          "how many slots",
-		"ann@a:2":    "~/.ssh/config",
-		"a:x":        "a:x",
-		"a[3-1]:2,b": "a[3-1]",
-	} {
-		if _, err := FromList(list); err == nil || !strings.Contains(err.Error(), part) {
-			t.Errorf("%s: %v, want %q", list, err, part)
-		}
-	}
-	if _, err := FromFile("f", strings.NewReader("a slots=2 port=22\n")); err == nil || !strings.Contains(err.Error(), "~/.ssh/config") {
-		t.Errorf("%v", err)
-	}
-	v6, err := FromList("[fe80::1]:2")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if text, err := v6.openMPI(); err != nil || text != "fe80::1 slots=2\n" {
-		t.Errorf("%q, %v", text, err)
-	}
-	if text, err := v6.mpich(); err == nil {
-		t.Errorf("%q", text)
 	}
 }
 

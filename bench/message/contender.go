@@ -68,7 +68,8 @@ const Threads = "threads"
 
 // Peers are those of names (openmpi, mpich, threads) that are installed, with their
 // programs compiled into dir; missing says which are not here, and why.
-func Peers(ctx context.Context, dir string, over Over, names []string) (found []Contender, missing []string, err error) {
+// With hosts, dir is one that they see, too.
+func Peers(ctx context.Context, dir string, over Over, hosts bench.Hosts, names []string) (found []Contender, missing []string, err error) {
 	if slices.Contains(names, Threads) {
 		names = slices.DeleteFunc(slices.Clone(names), func(name string) bool { return name == Threads })
 		c := Contender{Name: Threads}
@@ -96,6 +97,13 @@ func Peers(ctx context.Context, dir string, over Over, names []string) (found []
 			continue
 		}
 		c := Contender{Name: p.Name, Version: p.Version(ctx), command: []string{launcher}, program: []string{program}}
+		if hosts.Len() > 0 {
+			flags, err := p.At(dir, hosts)
+			if err != nil {
+				return nil, nil, err
+			}
+			c.command = append(c.command, flags...)
+		}
 		found = append(found, c.reaching(over))
 	}
 	return found, missing, nil

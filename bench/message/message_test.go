@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"gridrun/bench"
 	"gridrun/internal/needs"
 )
 
@@ -181,7 +182,7 @@ func TestThreads(t *testing.T) {
 // The floor is measured with the loops of the others.
 func TestThreadsPeer(t *testing.T) {
 	needs.Command(t, "cc", "gcc")
-	found, missing, err := Peers(t.Context(), t.TempDir(), SharedMemory, []string{Threads})
+	found, missing, err := Peers(t.Context(), t.TempDir(), SharedMemory, bench.Hosts{}, []string{Threads})
 	if err != nil || len(missing) > 0 || len(found) != 1 {
 		t.Fatal(found, missing, err)
 	}

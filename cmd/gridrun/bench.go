@@ -126,14 +126,14 @@ func (f *launchFlags) task() (t launch.Task, err error) {
 	}
 	switch {
 	case f.Host != "":
-		t.Hosts, err = launch.FromList(f.Host)
+		t.Hosts, err = bench.HostsFromList(f.Host)
 	case f.Hostfile != "":
 		var file *os.File
 		if file, err = openFile("--hostfile", f.Hostfile); err != nil {
 			return t, err
 		}
 		defer file.Close()
-		t.Hosts, err = launch.FromFile(f.Hostfile, file)
+		t.Hosts, err = bench.HostsFromFile(f.Hostfile, file)
 	}
 	if err != nil {
 		return t, err

@@ -3,12 +3,14 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"strconv"
 	"strings"
 	"time"
 
+	"gridrun/bench"
 	"gridrun/bench/message"
 )
 
@@ -20,7 +22,9 @@ type messageFlags struct {
 	Rounds   count      `default:"7" placeholder:"N" help:"Runs of each (default: 7)."`
 	Budget   seconds    `default:"0.1" placeholder:"S" help:"Time for a test and size (default: 0.1)."`
 	Limit    seconds    `default:"120" placeholder:"S" help:"Longer runs are lost (default: 120)."`
-	Hostfile string     `placeholder:"FILE" help:"Measure gridrun on the hosts in this file."`
+	Hostfile string     `placeholder:"FILE" help:"Measure on the hosts in this file."`
+	NoTLS    bool       `name:"no-tls" help:"With --hostfile: not encrypted as well."`
+	BuildDir string     `placeholder:"DIR" help:"Directory all hosts see, for the others."`
 	Alone    bool       `help:"Measure gridrun only."`
 	Peers    []string   `default:"openmpi,mpich" placeholder:"NAME,..." help:"openmpi, mpich; threads: bare C threads."`
 	JSON     bool       `name:"json" help:"Print JSON, for go run ./bench/plot."`
@@ -101,24 +105,47 @@ func (f *messageFlags) measure(ctx context.Context, t message.Task) error {
 	if err != nil {
 		return err
 	}
-	dir, err := os.MkdirTemp("", "gridrun-bench-*")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(dir)
-	contenders := []message.Contender{message.Own(self, version(), t.Over, t.Ranks)}
-	var missing []string
-	if f.Hostfile != "" {
-		// What the peers' launchers take differs; what is compared is gridrun with itself.
-		own := contenders[0].At("--hostfile", f.Hostfile)
-		contenders = []message.Contender{own, own.With("one stream", "--streams", "1"), own.With("TLS", "--encrypt")}
-	} else if !f.Alone && !t.Ours() && t.Over != message.Goroutines { // which the peers do not have
-		var peers []message.Contender
-		peers, missing, err = message.Peers(ctx, dir, t.Over, f.Peers)
+	var hosts bench.Hosts
+	if f.BuildDir != "" {
+		if f.Hostfile == "" {
+			return errors.New("--build-dir is for the peers on other hosts; name these with --hostfile")
+		}
+		file, err := openFile("--hostfile", f.Hostfile)
 		if err != nil {
 			return err
 		}
-		contenders = append(contenders, peers...)
+		hosts, err = bench.HostsFromFile(f.Hostfile, file)
+		file.Close()
+		if err != nil {
+			return err
+		}
+	}
+	dir, err := os.MkdirTemp(f.BuildDir, "gridrun-bench-*")
+	if err != nil {
+		return fmt.Errorf("--build-dir: %w", err)
+	}
+	defer os.RemoveAll(dir)
+	if err := os.Chmod(dir, 0o755); err != nil { // other hosts may log in as somebody else
+		return err
+	}
+	contenders := []message.Contender{message.Own(self, version(), t.Over, t.Ranks)}
+	peers := !f.Alone && !t.Ours() && t.Over != message.Goroutines // which the peers do not have
+	if f.Hostfile != "" {
+		own := contenders[0].At("--hostfile", f.Hostfile)
+		contenders = []message.Contender{own, own.With("one stream", "--streams", "1")}
+		if !f.NoTLS {
+			contenders = append(contenders, own.With("TLS", "--encrypt"))
+		}
+		peers = peers && f.BuildDir != ""
+	}
+	var missing []string
+	if peers {
+		var others []message.Contender
+		others, missing, err = message.Peers(ctx, dir, t.Over, hosts, f.Peers)
+		if err != nil {
+			return err
+		}
+		contenders = append(contenders, others...)
 	}
 	report, err := message.Compare(ctx, t, contenders, func(what string) { fmt.Fprintln(os.Stderr, what) })
 	if err != nil {

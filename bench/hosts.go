@@ -1,9 +1,11 @@
-package launch
+package bench
 
 import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 	"strings"
 
 	"gridrun/launcher/place"
@@ -12,11 +14,11 @@ import (
 // Hosts are where a task runs; the zero value is this machine.
 type Hosts struct {
 	list  []place.Host
-	flags []string // gridrun's
+	Flags []string // gridrun's
 }
 
-// FromList takes what gridrun's -H takes.
-func FromList(list string) (Hosts, error) {
+// HostsFromList takes what gridrun's -H takes.
+func HostsFromList(list string) (Hosts, error) {
 	hosts, err := place.ParseHosts(list)
 	if err != nil {
 		return Hosts{}, err
@@ -24,8 +26,8 @@ func FromList(list string) (Hosts, error) {
 	return Hosts{hosts, []string{"--host", list}}, check(hosts)
 }
 
-// FromFile takes gridrun's hostfile, which r reads.
-func FromFile(path string, r io.Reader) (Hosts, error) {
+// HostsFromFile takes gridrun's hostfile, which r reads.
+func HostsFromFile(path string, r io.Reader) (Hosts, error) {
 	hosts, err := place.ParseHostfile(path, r)
 	if err != nil {
 		return Hosts{}, err
@@ -47,6 +49,20 @@ func check(hosts []place.Host) error {
 		}
 	}
 	return nil
+}
+
+// At returns the flags for the peer's launcher to start ranks on the hosts, whose
+// hostfile it writes into dir.
+func (p Peer) At(dir string, h Hosts) ([]string, error) {
+	text, err := p.hostfile(h)
+	if err != nil {
+		return nil, err
+	}
+	path := filepath.Join(dir, p.word()+"-hosts")
+	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+		return nil, err
+	}
+	return p.hosts(path), nil
 }
 
 // openMPI is the hostfile in Open MPI's form, a line `name slots=N`.
