@@ -66,13 +66,13 @@ func Prepare(ctx context.Context, spec Spec) (*Job, error) {
 	if len(j.Remote()) > 0 && j.spec.Lease == 0 {
 		j.spec.Lease = DefaultLease
 	}
-	if cpus := place.CPUs(); len(spec.Hosts) == 0 && len(j.Remote()) == 0 && j.plan.NP > cpus {
+	if cpus := cpuset.Whole(cpuset.Usable()); len(spec.Hosts) == 0 && len(j.Remote()) == 0 && j.plan.NP > cpus {
 		j.notice("%d ranks share %d CPUs", j.plan.NP, cpus)
 	}
 	slots := 0
 	for _, h := range spec.Hosts {
 		if slots += h.Slots; h.Slots == 0 { // this machine: placing refuses others
-			slots += place.CPUs()
+			slots += cpuset.Whole(cpuset.Usable())
 		}
 	}
 	if len(spec.Hosts) > 0 && spec.Oversubscribe && j.plan.NP > slots {
@@ -118,7 +118,7 @@ func (s *Spec) place() (place.Plan, error) {
 		Oversubscribe:   s.Oversubscribe,
 		RanksPerProcess: s.RanksPerProcess,
 	}
-	cpus := place.CPUs()
+	cpus := cpuset.Whole(cpuset.Usable())
 	for _, h := range s.Hosts {
 		switch {
 		case h.Slots > 0:
@@ -175,7 +175,7 @@ func (j *Job) bindingPlan() string {
 			fmt.Fprintf(&b, "# %v: %v\n", host, err)
 			continue
 		}
-		sets := cpuset.ReadTopology(os.DirFS("/sys"), allowed).Divide(j.spec.BindTo, ranks, place.CPUs())
+		sets := cpuset.ReadTopology(os.DirFS("/sys"), allowed).Divide(j.spec.BindTo, ranks, cpuset.Whole(cpuset.Usable()))
 		for i, p := range procs {
 			if p.CPUs == nil && sets != nil { // the rankfile's stand in the plan
 				fmt.Fprintf(&b, "# %v: %s: %s\n", host, rankset.Label(p.Ranks), sets[i].Label())

@@ -102,7 +102,7 @@ func (a *agentLink) build() (*engine.Proc, error) {
 		cfg.Record = func(r int) *trace.Recorder { return record[r] }
 	}
 	if a.segment != nil {
-		cfg.CPUs = a.segment.CPUs()
+		cfg.CPUs, cfg.Quota = a.segment.CPUs(), a.segment.Quota()
 	}
 	if a.segment != nil && w.Transport != "tcp" {
 		cfg.Boards = a.segment

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 
+	"gridrun/internal/cpuset"
 	"gridrun/internal/wire"
 	"gridrun/launcher"
 	"gridrun/launcher/check"
@@ -37,7 +38,7 @@ func (f hostFlags) hostsOrHere() ([]place.Host, error) {
 	if err != nil {
 		name = "localhost"
 	}
-	return []place.Host{{Name: name, Slots: place.CPUs()}}, nil
+	return []place.Host{{Name: name, Slots: cpuset.Whole(cpuset.Usable())}}, nil
 }
 
 // listHosts writes hosts that are alike and follow each other in one line.

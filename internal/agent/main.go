@@ -14,6 +14,7 @@ import (
 	"gridrun/internal/agent/checkup"
 	"gridrun/internal/agent/guard"
 	"gridrun/internal/agent/procio"
+	"gridrun/internal/cpuset"
 	"gridrun/internal/hostclock"
 	"gridrun/internal/transport/shm"
 	"gridrun/internal/wire"
@@ -59,7 +60,7 @@ func Main() int {
 		located:   make(map[int]*wire.Located),
 		questions: make(map[int]map[question]bool),
 	}
-	a.link.send(&wire.Hello{Version: wire.Version, CPUs: runtime.GOMAXPROCS(0)})
+	a.link.send(&wire.Hello{Version: wire.Version, CPUs: usable(cpuset.Usable())})
 	defer a.unstage()
 	if err := a.open(stream); err != nil {
 		return a.trouble("start", err)
@@ -86,14 +87,15 @@ func (a *agent) open(stream *wire.Stream) error {
 	if err := a.adopt(start); err != nil {
 		return err
 	}
-	a.cpus.usable = runtime.GOMAXPROCS(0)
+	cpus := cpuset.Usable()
+	a.cpus.usable = usable(cpus)
 	if err := a.divideCPUs(); err != nil {
 		return err
 	}
 	if a.devNull, err = syscall.Open(os.DevNull, syscall.O_RDONLY|syscall.O_CLOEXEC, 0); err != nil {
 		return &os.PathError{Op: "open", Path: os.DevNull, Err: err}
 	}
-	if a.segment, err = makeSegment(start.Procs); err != nil {
+	if a.segment, err = makeSegment(start.Procs, cpus); err != nil {
 		return err
 	}
 	a.segmentFD = int(a.segment.File().Fd())
@@ -149,7 +151,7 @@ func (a *agent) run(stream *wire.Stream) int {
 		return a.trouble("guard", err)
 	}
 	name, _ := os.Hostname() // unknown to the system: the launcher has its own name for the host
-	a.link.send(&wire.Ready{Version: wire.Version, Host: name, Pid: os.Getpid(), CPUs: runtime.GOMAXPROCS(0), Addrs: a.addrs()})
+	a.link.send(&wire.Ready{Version: wire.Version, Host: name, Pid: os.Getpid(), CPUs: a.cpus.usable, Addrs: a.addrs()})
 	if a.port != nil {
 		a.port.Serve(a)
 	}
@@ -219,15 +221,23 @@ func (a *agent) unstage() {
 	}
 }
 
+// usable is how many processes of one goroutine make use of so many CPUs. Go rounds a
+// quota up, too, but never to less than 2.
+func usable(cpus float64) int { return min(runtime.GOMAXPROCS(0), cpuset.Whole(cpus)) }
+
 // makeSegment makes the shared segment of this host's processes: their rings
 // and the wait tables of their ranks. Also a lone process and those that speak
 // TCP to each other get it, so that the agent can see what they are blocked in.
-func makeSegment(procs []wire.ProcSpec) (*shm.Segment, error) {
+func makeSegment(procs []wire.ProcSpec, cpus float64) (*shm.Segment, error) {
 	var numbers []int
 	var ranks [][]int
 	for _, p := range procs {
 		numbers = append(numbers, p.Proc)
 		ranks = append(ranks, p.Ranks)
 	}
-	return shm.Create(numbers, ranks)
+	s, err := shm.Create(numbers, ranks)
+	if err == nil {
+		s.Limit(cpus)
+	}
+	return s, err
 }

@@ -1,4 +1,5 @@
-// Package cpuset decides which CPUs of a host each of its processes may use.
+// Package cpuset decides which CPUs of a host each of its processes may use, and knows
+// how much of their time it may ([Usable]).
 //
 //  1. [Allowed] is what the kernel lets this process use: its affinity mask, which
 //     a cpuset of its control group narrows.

@@ -1,9 +1,10 @@
-package place
+package cpuset
 
 import (
 	"bufio"
 	"bytes"
 	"io/fs"
+	"math"
 	"os"
 	"path"
 	"runtime"
@@ -11,16 +12,20 @@ import (
 	"strings"
 )
 
-// CPUs is how many CPUs this process may use at once: those of its affinity
-// mask (which a cpuset narrows), cut by the CPU quota of its control groups.
-func CPUs() int { return cpus(os.DirFS("/"), runtime.NumCPU()) }
+// Usable is how many CPUs' time this process and those beside it in its control group
+// have at most: the CPUs of its affinity mask (which a cpuset narrows), or the part of
+// them that the CPU quota of the group lets them have, such as 0.5 or 2.5.
+func Usable() float64 { return usable(os.DirFS("/"), runtime.NumCPU()) }
 
-// cpus reads /proc/self/cgroup and the quota of every group from there to the
+// Whole is n as a number of CPUs that processes can be started for: at least one, and
+// a part counts as one.
+func Whole(n float64) int { return max(int(math.Ceil(n)), 1) }
+
+// usable reads /proc/self/cgroup and the quota of every group from there to the
 // root: cpu.max ("max 100000" or "200000 100000", microseconds per period) in
-// version 2, cpu.cfs_quota_us and cpu.cfs_period_us in version 1. A part of a
-// CPU counts as one.
-func cpus(fsys fs.FS, affinity int) int {
-	n := max(affinity, 1)
+// version 2, cpu.cfs_quota_us and cpu.cfs_period_us in version 1.
+func usable(fsys fs.FS, affinity int) float64 {
+	n := float64(max(affinity, 1))
 	groups, err := fs.ReadFile(fsys, "proc/self/cgroup")
 	if err != nil {
 		return n
@@ -45,7 +50,7 @@ func cpus(fsys fs.FS, affinity int) int {
 		// not exist under the mount, whose root is then the container's group.
 		for group := path.Clean("/" + fields[2]); ; group = path.Dir(group) {
 			if quota, period, ok := quotaOf(fsys, root+group); ok {
-				n = min(n, max(int((quota+period-1)/period), 1))
+				n = min(n, float64(quota)/float64(period))
 			}
 			if group == "/" {
 				break

@@ -33,6 +33,8 @@ type Config struct {
 	// CPUs is how many processors this host's processes share, 0: as many as this
 	// one may use. A process that is bound to a processor of its own sees one.
 	CPUs int
+	// Quota is how many processors' time they may use, 0: as much as there is.
+	Quota float64
 	// Continue says that the job goes on when a rank fails.
 	Continue bool
 	// Dial reaches the host's service process; nil: there is none.
@@ -77,6 +79,7 @@ type Proc struct {
 	yieldFor time.Duration      // and yields before it sleeps
 	tick     time.Duration      // of an attentive background poller
 	crowded  bool               // the host has more processes than processors
+	frugal   bool               // or more than its control group lets run all the time
 	spreader transport.Spreader // nil: there is nothing to spread
 	siblings bool               // several ranks, so several goroutines are likely
 	closing  atomic.Bool
@@ -193,17 +196,19 @@ func (p *Proc) pace() {
 			here++
 		}
 	}
-	cpus := p.CPUs
-	p.looks, p.yieldFor, p.tick, p.crowded = pollLooks, yieldFor, tick, here > cpus
+	p.looks, p.yieldFor, p.tick, p.crowded = pollLooks, yieldFor, tick, here > p.CPUs
+	p.frugal = p.Quota > 0 && float64(here) > p.Quota
 	p.pullFrom, p.brief = pullFrom, crowdedLooks
 	if p.crowded {
 		p.looks, p.yieldFor, p.pullFrom = crowdedLooks, crowdedYieldFor, 0
-		p.tick = tick * time.Duration(here) / time.Duration(cpus)
+		p.tick = tick * time.Duration(here) / time.Duration(p.CPUs)
 		for _, n := range p.nets {
 			if s, ok := n.(transport.Spreader); ok && !p.siblings {
 				p.spreader = s
 			}
 		}
+	} else if p.frugal {
+		p.yieldFor = frugalYieldFor
 	}
 	if _, far := p.nets[0].(transport.Placer); far { // each look is a system call
 		p.looks, p.brief = max(p.looks/4, farBrief), farBrief

@@ -135,6 +135,9 @@ func (c *Comm) sitDown(k *Call) error {
 		return fmt.Errorf("the group's shared memory: %w", err)
 	}
 	s := &seat{comm: c, free: free, patience: spins{looks: boardLooks, time: yieldFor}, siblings: p.siblings, polled: p.poller != nil}
+	if p.frugal {
+		s.patience.time = crowdedYieldFor
+	}
 	if c.size > p.CPUs {
 		s.patience.looks, s.patience.yields = 1, boardYields
 	}

@@ -42,6 +42,11 @@ const (
 	crowdedLooks    = 16
 	farBrief        = 2 // over TCP, where a look takes 0.4 us
 	crowdedYieldFor = 50 * time.Microsecond
+	// Where a control group's CPU quota does not let all processes run all the time,
+	// waiting is not free even beside an idle processor: what is used up here makes
+	// everybody stand still for the rest of a period, tens of ms. A wait that has taken
+	// what a sleep costs becomes one.
+	frugalYieldFor = 0
 	// sharedFor is how many waits look that briefly after one of full length that
 	// a yield has ended at once: its peer seems to be on the same processor, and
 	// there is no other, or they came together again in fewer waits than partFor.

@@ -2,7 +2,7 @@
 // hosts, a policy and a number of ranks to a [Plan]. It starts nothing.
 //
 //  1. [ParseHosts] reads `-H a:4,b:2`, [ParseHostfile] reads a hostfile, and
-//     [CPUs] counts the slots of this machine. Names may hold ranges, node[1-16];
+//     [ParseHost] one host; names may hold ranges, node[1-16];
 //     [FoldHosts] writes them back so for messages.
 //  2. [Place] gives every rank a host (by slot, by node, so many a host, or as a
 //     [Rankfile] says) and gathers the ranks of a host into processes.

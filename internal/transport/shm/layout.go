@@ -75,8 +75,8 @@ type header struct {
 	ringSize uint32
 	total    uint64
 	cpus     uint32 // processors of the host, as its agent sees them
-	_        uint32
-	looked   int64 // when a process last looked who waits where: see spread.go
+	quota    uint32 // thousandths of processors whose time the processes may use
+	looked   int64  // when a process last looked who waits where: see spread.go
 	_        [line - 48]byte
 	rings    uint32 // rings handed out so far; atomic, on its own cache line
 }

@@ -67,6 +67,7 @@ func Create(procs []int, ranksOf [][]int) (*Segment, error) {
 	h.version, h.procs, h.ranks = version, uint32(l.procs), uint32(l.ranks)
 	h.ringSize, h.total = ringSize, uint64(l.total)
 	h.cpus = uint32(runtime.NumCPU())
+	s.Limit(float64(h.cpus))
 	atomic.StoreUint64(&h.magic, magic)
 	return s, nil
 }
@@ -121,6 +122,13 @@ func (s *Segment) local(proc int) int {
 // CPUs is how many processors the host's processes share. A process that is bound
 // to one of them sees only that.
 func (s *Segment) CPUs() int { return int(s.hdr.cpus) }
+
+// Limit says how many processors' time the processes may use together, where that
+// may be less than all; before they attach.
+func (s *Segment) Limit(cpus float64) { s.hdr.quota = uint32(max(cpus, 0.001) * 1000) }
+
+// Quota is what Limit has said.
+func (s *Segment) Quota() float64 { return float64(s.hdr.quota) / 1000 }
 
 // fewProcs tells whether the processes look at one another's rings: where each has a
 // processor of its own, and there are not too many.
