@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"testing"
+	"time"
 
+	"gridrun/internal/bias"
 	"gridrun/internal/transport/shm"
 	"gridrun/internal/wire"
 )
@@ -62,5 +64,57 @@ func BenchmarkSendRecv(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+// BenchmarkWindow is the work for a message of a window of 64, on one core: what it
+// takes to post a receive, to send, and to wait.
+func BenchmarkWindow(b *testing.B) {
+	const n = 64
+	bias.Prepare()
+	c := sharedPair(b)
+	for _, c := range c { // as while waiters come and go: nobody is to be rung
+		p := c.Proc()
+		p.takeToken()
+		p.attentive.Store(true)
+		p.releaseToken()
+	}
+	ctx := context.Background()
+	out := Payload{Bytes: make([]byte, 8), Elem: 7, Size: 1}
+	in := Payload{Bytes: make([]byte, 8), Elem: 7, Size: 1}
+	var took [3]time.Duration
+	var hs [n]*Handle
+	rounds := 0
+	for b.Loop() {
+		at := time.Now()
+		lap := func(i int) {
+			now := time.Now()
+			took[i] += now.Sub(at)
+			at = now
+		}
+		for i := range hs {
+			h, err := c[1].IRecv(ctx, OpIRecv, 0, 0, in)
+			if err != nil {
+				b.Fatal(err)
+			}
+			hs[i] = h
+		}
+		lap(0)
+		for range hs {
+			if _, err := c[0].ISend(ctx, OpISend, 1, 0, out); err != nil {
+				b.Fatal(err)
+			}
+		}
+		lap(1)
+		if err := WaitAll(ctx, hs[:]...); err != nil {
+			b.Fatal(err)
+		}
+		lap(2)
+		c[0].Proc().pollOnce() // credit
+		rounds++
+	}
+	b.ReportMetric(0, "ns/op")
+	for i, what := range []string{"post", "send", "wait"} {
+		b.ReportMetric(float64(took[i])/float64(rounds*n), "ns/"+what)
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"runtime"
 	"sync/atomic"
+
+	"gridrun/internal/spin"
 )
 
 // A Handle is what a program holds of a transfer that it has started: one word.
@@ -56,27 +58,38 @@ func (o *outcomes) of(st Status, err error) *outcome {
 
 // handle makes r, which nobody else knows, a user's. r is not to be used then.
 func (r *Request) handle() *Handle {
-	done := r.ready() && r.began == 0
-	if done && r.kind == sending && r.err == nil {
+	if r.kind == sending && r.ready() && r.began == 0 && r.err == nil {
 		r.free()
 		return sent
 	}
-	if len(r.slab) == 0 {
-		r.slab = make([]Handle, slab)
-	}
-	h := &r.slab[0]
-	r.slab = r.slab[1:]
-	if done {
-		h.settle(r, r.status, r.wrap(r.err))
-	} else {
-		h.at.Store(&r.own)
-	}
+	r.rank.mu.Lock()
+	h := r.rank.handle(r)
+	r.rank.mu.Unlock()
+	h.look(r)
 	return h
+}
+
+// handle returns a new Handle of r. Called with rk.mu held.
+func (rk *Rank) handle(r *Request) *Handle {
+	if len(rk.slab) == 0 {
+		rk.slab = make([]Handle, slab)
+	}
+	h := &rk.slab[0]
+	rk.slab = rk.slab[1:]
+	spin.StorePointer(&h.at, &r.own)
+	return h
+}
+
+// look settles a transfer that is over when its handle is made.
+func (h *Handle) look(r *Request) {
+	if r.ready() && r.began == 0 {
+		h.settle(r, r.status, r.wrap(r.err))
+	}
 }
 
 // settle ends the use of a request that is over.
 func (h *Handle) settle(r *Request, st Status, err error) {
-	h.at.Store(r.comm.outcomes.of(st, err))
+	spin.StorePointer(&h.at, r.comm.outcomes.of(st, err))
 	r.free()
 }
 
@@ -113,10 +126,12 @@ func (c *Comm) IRecv(ctx context.Context, op Op, src int, tag Tag, x Payload) (*
 	began := rk.clock()
 	rk.mu.Lock()
 	r := rk.spare()
+	h := rk.handle(r)
 	r.receive(c, op, src, tag, x)
 	r.began = began
 	r.offer()
-	return r.handle(), nil
+	h.look(r)
+	return h, nil
 }
 
 // Wait returns when the transfer is over. A ctx that ends first takes a
@@ -170,8 +185,14 @@ func WaitAll(ctx context.Context, hs ...*Handle) error {
 			}
 			continue
 		}
-		st, err := r.Wait(ctx)
-		h.at.Store(r.comm.outcomes.of(st, err))
+		var st Status
+		var err error
+		if !r.ready() || r.err != nil || r.began != 0 {
+			st, err = r.Wait(ctx)
+		} else {
+			st = r.status
+		}
+		spin.StorePointer(&h.at, r.comm.outcomes.of(st, err))
 		done.add(r)
 		if err != nil && first == nil {
 			first = err

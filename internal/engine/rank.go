@@ -33,7 +33,6 @@ type Rank struct {
 	peers  map[int32]*peer
 	extra  int                 // credit given beyond the first windows
 	near   [8]*peer            // looked up lately, by rank
-	out    wire.Header         // envelope of the short message being sent
 	sends  map[uint64]*Request // rendezvous announced, not yet asked for
 	recvs  map[uint64]*Request // matched, data on its way
 	shown  map[uint64]*Request // receives that their senders see (put.go)
@@ -47,6 +46,7 @@ type Rank struct {
 	waiters *waiter  // that rest
 	free    *Request // to be used again, spares of them
 	spares  int
+	slab    []Handle // for the next transfers of users
 }
 
 // A groupState is what a rank knows of a group beyond its messages.
@@ -73,7 +73,6 @@ func newRank(p *Proc, world int) *Rank {
 	rk := &Rank{
 		proc:   p,
 		world:  world,
-		out:    wire.Header{Kind: wire.Eager, Src: int32(world)},
 		queues: match.New(),
 		peers:  make(map[int32]*peer),
 		sends:  make(map[uint64]*Request),

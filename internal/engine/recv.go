@@ -19,7 +19,7 @@ func (r *Request) post() {
 
 // wants says what r is to be matched with.
 func (r *Request) wants() {
-	r.recv.Group, r.recv.Src, r.recv.Tag, r.recv.Value = r.comm.id, r.peer, int32(r.tag), r
+	r.recv.Group, r.recv.Src, r.recv.Tag = r.comm.id, r.peer, int32(r.tag)
 	if r.call != nil {
 		r.recv.Group |= collective
 	}

@@ -3,10 +3,12 @@ package engine
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"sync"
 	"sync/atomic"
 
 	"gridrun/internal/engine/match"
+	"gridrun/internal/spin"
 	"gridrun/internal/transport"
 	"gridrun/internal/waittable"
 )
@@ -33,11 +35,11 @@ const (
 type Request struct {
 	transfer
 	frame transport.Frame // the Eager or Data frame of a send
+	recv  match.Recv      // of a receive or probe; its Value is the Request
 
 	next *Request // in the rank's list of free ones
 
-	own  outcome  // what a user's handle points to; never changes
-	slab []Handle // for the next transfers of users
+	own outcome // what a user's handle points to; never changes
 }
 
 // A transfer is what is new each time that a Request is used.
@@ -65,11 +67,9 @@ type transfer struct {
 	began   int64            // for a timeline: when the user's call began, else 0
 	msg     uint64           // likewise: the message's number at its sender
 
-	recv match.Recv
-
-	// waiter is nil, who must be woken, or complete. One word for both, so that
-	// finishing is one swap: after it the request may already be recycled.
+	// waiter is nil, who must be woken, or complete. It is armed under rank.mu.
 	waiter atomic.Pointer[waiter]
+	over   uint64 // 1: complete. After it is set the request may be recycled.
 	status Status // Source in the group's ranks
 	err    error
 
@@ -84,7 +84,7 @@ var complete = new(waiter)
 // requests have no transfer.
 var requests = sync.Pool{New: func() any {
 	r := new(Request)
-	r.own.r = r
+	r.own.r, r.recv.Value = r, r
 	return r
 }}
 
@@ -154,23 +154,37 @@ func (s *spares) free() {
 	}
 }
 
-func (r *Request) ready() bool { return r.waiter.Load() == complete }
+func (r *Request) ready() bool { return atomic.LoadUint64(&r.over) != 0 }
 
 // finish completes r, which the caller has taken out of every table, and must
 // not touch afterwards.
 func (r *Request) finish(err error) {
 	r.err = err
-	if w := r.waiter.Swap(complete); w != nil {
+	w := r.waiter.Swap(complete)
+	spin.Store(&r.over, 1)
+	if w != nil {
 		w.wake()
 	}
 }
 
+// end is finish for a holder of rank.mu, who is to wake the waiter it returns, if any.
+// It needs no swap, as nobody arms meanwhile.
+func (r *Request) end(err error) *waiter {
+	r.err = err
+	w := r.waiter.Load()
+	spin.Store(&r.over, 1)
+	return w
+}
+
 func (r *Request) arm(w *waiter) {
-	for {
-		old := r.waiter.Load()
-		if old == complete || r.waiter.CompareAndSwap(old, w) {
-			return
-		}
+	r.rank.mu.Lock()
+	old := r.waiter.Load()
+	for old != complete && !r.waiter.CompareAndSwap(old, w) {
+		old = r.waiter.Load()
+	}
+	r.rank.mu.Unlock()
+	for old == complete && !r.ready() { // finish is about to say so, and will not wake w
+		runtime.Gosched()
 	}
 }
 

@@ -19,64 +19,63 @@ func (c *Comm) SendShort(ctx context.Context, op Op, dst int, tag Tag, x Payload
 		return false
 	}
 	rk := c.rank
-	h := &rk.out
 	if len(x.Bytes) > eagerMax || rk.tracing {
 		return false
 	}
 	rk.mu.Lock()
-	h.Op, h.Flags, h.Seq = uint8(op), 0, 0
-	h.Group, h.Tag, h.Elem = c.id, int32(tag), uint32(x.Elem)
-	return rk.sendShort(c, c.members[dst], x.Bytes)
+	ok := rk.push(c, c.members[dst], uint64(op), c.id, tags(tag, x.Elem), 0, x.Bytes)
+	rk.mu.Unlock()
+	return ok
 }
 
 // sendShort is SendShort for a message of a collective call.
 func (k *Call) sendShort(dst int, tag Tag, x []byte) bool {
-	rk := k.comm.rank
+	c := k.comm
+	rk := c.rank
 	if len(x) > eagerMax || rk.tracing {
 		return false
 	}
-	h := &rk.out
 	rk.mu.Lock()
-	h.Op, h.Flags, h.Seq = uint8(k.op), k.flags, k.seq
-	h.Group, h.Tag, h.Elem = k.comm.id|collective, int32(tag), uint32(k.elem)
-	return rk.sendShort(k.comm, k.comm.members[dst], x)
-}
-
-// sendShort sends x with the envelope rk.out. It unlocks rk.mu.
-func (rk *Rank) sendShort(c *Comm, to int32, x []byte) bool {
-	pe := rk.peer(to)
-	if pe.push == nil || len(x)+envelope > pe.credit || c.state.revoked != nil || pe.gone.Load() != nil {
-		rk.mu.Unlock()
-		return false
-	}
-	h := &rk.out
-	h.Dst, h.Len, h.Credit = to, uint64(len(x)), pe.owed
-	ok := pe.push.Push(h, x)
-	if ok {
-		pe.credit -= len(x) + envelope
-		pe.owed = 0
-		if rk.rec != nil {
-			rk.rec.Sent(h.Op, pe.class, len(x))
-		}
-	}
+	ok := rk.push(c, c.members[dst], uint64(k.op)|uint64(k.flags)<<8, c.id|collective, tags(tag, k.elem), k.seq, x)
 	rk.mu.Unlock()
 	return ok
+}
+
+func tags(tag Tag, elem Signature) uint64 { return uint64(uint32(tag)) | uint64(elem)<<32 }
+
+// push sends x, with the words of [transport.Pusher]. Called with rk.mu held.
+func (rk *Rank) push(c *Comm, to int32, what, group, tags uint64, seq uint32, x []byte) bool {
+	pe := rk.peer(to)
+	cost := len(x) + envelope
+	if pe.push == nil || cost > pe.credit || c.state.revoked != nil || pe.gone.Load() != nil {
+		return false
+	}
+	ranks := uint64(uint32(rk.world)) | uint64(uint32(to))<<32
+	if !pe.push.Push(what, ranks, group, tags, uint64(pe.owed)|uint64(seq)<<32, x) {
+		return false
+	}
+	pe.credit -= cost
+	pe.owed = 0
+	if rk.rec != nil {
+		rk.rec.Sent(uint8(what), pe.class, len(x))
+	}
+	return true
 }
 
 // ArrivedAll implements transport.BatchSink: what Arrived does for each, under one
 // lock as long as receives wait for the messages.
 func (p *Proc) ArrivedAll(from int, hs []wire.Header, bodies [][]byte) {
-	var over [16]*Request
+	var asleep [16]*waiter // who must be woken when the lock is free
 	n := 0
 	var rk *Rank // whose lock is held
 	for i := range hs {
 		h := &hs[i]
 		to := p.addressee(from, h)
-		if to != rk || n == len(over) {
+		if to != rk || n == len(asleep) {
 			if rk != nil {
 				rk.mu.Unlock()
 			}
-			finishAll(over[:n])
+			wakeAll(asleep[:n])
 			if n, rk = 0, to; to == nil {
 				continue
 			}
@@ -96,27 +95,30 @@ func (p *Proc) ArrivedAll(from int, hs []wire.Header, bodies [][]byte) {
 		}
 		if rv == nil {
 			rk.mu.Unlock()
-			finishAll(over[:n])
+			wakeAll(asleep[:n])
 			n, rk = 0, nil
 			p.Arrived(from, h, bodies[i])
 			continue
 		}
 		pe.owed += uint32(h.Len) + envelope
 		r := rv.Value.(*Request)
-		if r.err = r.accept(h); r.err == nil {
+		err := r.accept(h)
+		if err == nil {
 			copy(r.buf, bodies[i])
 		}
-		over[n] = r
-		n++
+		if w := r.end(err); w != nil {
+			asleep[n] = w
+			n++
+		}
 	}
 	if rk != nil {
 		rk.mu.Unlock()
 	}
-	finishAll(over[:n])
+	wakeAll(asleep[:n])
 }
 
-func finishAll(rs []*Request) {
-	for _, r := range rs {
-		r.finish(r.err)
+func wakeAll(ws []*waiter) {
+	for _, w := range ws {
+		w.wake()
 	}
 }

@@ -6,6 +6,8 @@
 // come in time.
 package spin
 
+import "sync/atomic"
+
 // Pause tells the processor that this is a waiting loop (PAUSE, YIELD): the
 // other thread of its core runs faster, and leaving the loop costs no
 // mispredicted memory order. It takes 10 to 100 ns.
@@ -24,6 +26,9 @@ func Part() bool { return part() }
 // sync/atomic it does not wait until other processors see it: a load that follows
 // may come first.
 func Store(p *uint64, v uint64) { store(p, v) }
+
+// StorePointer is Store for a pointer.
+func StorePointer[T any](p *atomic.Pointer[T], v *T) { storePointer(p, v) }
 
 // copyOverFrom is the length from which CopyOver is worth its start.
 const copyOverFrom = 512

@@ -74,11 +74,15 @@ type Link interface {
 
 // A Pusher is a Link that can take a short frame at once.
 type Pusher interface {
-	// Push sends a frame of any kind but Data, behind what was posted before. It
-	// neither queues nor calls the Sink: where it would have to, it does nothing
-	// and returns false. h.Body need not be set; h and body are the caller's
-	// again when it returns. Safe for concurrent use.
-	Push(h *wire.Header, body []byte) bool
+	// Push sends an Eager frame behind what was posted before. It neither queues nor
+	// calls the Sink: where it would have to, it does nothing and returns false. body
+	// is the caller's again when it returns. Safe for concurrent use.
+	//
+	// The header comes in registers, two fields a word, the first one below: Op and
+	// Flags (from bit 8 on); Src and Dst; Group; Tag and Elem; Credit and Seq. In
+	// memory its fields would be read in wider pieces than they were just written, and
+	// such a read waits until the message before has left the processor.
+	Push(what, ranks, group, tags, counts uint64, body []byte) bool
 }
 
 // A Puller is a Link to a process whose memory this one can read, where the

@@ -100,7 +100,7 @@ func (n *Net) peer(i int) *peer {
 	defer n.mu.Unlock()
 	p := n.peers[i].Load()
 	if p == nil {
-		p = &peer{net: n, local: i, proc: int(n.seg.numbers[i])}
+		p = &peer{net: n, local: i, slot: n.seg.slot(i), proc: int(n.seg.numbers[i])}
 		if n.closed {
 			p.err = ErrClosed
 		}

@@ -27,6 +27,7 @@ const (
 type peer struct {
 	net   *Net
 	local int // index in the segment
+	slot  *slot
 	proc  int
 
 	mu          bias.Mutex // guards the sending half
@@ -91,26 +92,45 @@ func (p *peer) Post(f *transport.Frame) {
 }
 
 // Push implements transport.Pusher.
-func (p *peer) Push(h *wire.Header, body []byte) bool {
+func (p *peer) Push(what, ranks, group, tags, counts uint64, body []byte) bool {
 	p.mu.Lock()
 	if p.err != nil || p.first != nil || p.out.ctl == nil {
 		p.mu.Unlock()
 		return false
 	}
-	ok, err := p.record(h, body)
-	if err != nil {
-		p.spoilt(err)
-	}
-	if !ok {
+	before := p.out.tail
+	lazily := p.net.lazy(p.slot)
+	size := shortSize(len(body))
+	b, err := p.out.reserve(size, lazily)
+	if b != nil {
+		first := uint64(len(body)) | uint64(wire.Eager)<<32 | what<<40
+		encodeShort(b, ranks, group, tags, counts, body)
+		p.out.publish(size, first, lazily)
+		p.told = p.out.tail
+		p.counted()
+	} else {
+		if err != nil {
+			p.spoilt(err)
+		}
 		p.settled() // nothing is queued
 	}
+	if p.out.tail != before {
+		p.slot.signal(p.net.self)
+	}
 	p.mu.Unlock()
-	return ok
+	return b != nil
+}
+
+// counted counts a record.
+func (p *peer) counted() {
+	if p.sent++; p.sent == many {
+		p.net.beFenced()
+	}
 }
 
 // gone tells whether the process has closed its end, or has ended.
 func (p *peer) gone() bool {
-	state := atomic.LoadUint32(&p.net.seg.slot(p.local).state)
+	state := atomic.LoadUint32(&p.slot.state)
 	return state == left || state == dead
 }
 
@@ -235,8 +255,7 @@ func (p *peer) later() (bool, error) {
 func (p *peer) record(h *wire.Header, body []byte) (bool, error) {
 	before := p.out.tail
 	size := sizeOf(h, len(body))
-	to := p.net.seg.slot(p.local)
-	lazily := p.net.lazy(to)
+	lazily := p.net.lazy(p.slot)
 	b, err := p.out.reserve(size, lazily)
 	if b != nil {
 		h.Body = uint32(len(body))
@@ -244,12 +263,10 @@ func (p *peer) record(h *wire.Header, body []byte) (bool, error) {
 		if h.Kind <= wire.RTS {
 			p.told = p.out.tail
 		}
-		if p.sent++; p.sent == many {
-			p.net.beFenced()
-		}
+		p.counted()
 	}
 	if p.out.tail != before {
-		to.signal(p.net.self)
+		p.slot.signal(p.net.self)
 	}
 	return b != nil, err
 }

@@ -166,7 +166,9 @@ func (n *Net) gather(r *reader) (k, size int, err error) {
 			return k, size, err
 		}
 		n.bodies[k] = body
-		size += m
+		if size += m; k%4 == 1 { // more are likely to be there, and far away
+			spin.Fetch(r.word(r.head + uint64(size)))
+		}
 	}
 	return k, size, nil
 }

@@ -42,12 +42,13 @@ func bodyAt(head, n int) int {
 
 // sizeOf is what a frame's record takes.
 func sizeOf(h *wire.Header, body int) int {
-	head := longHeader
 	if short(h) {
-		head = shortHeader
+		return shortSize(body)
 	}
-	return (bodyAt(head, body) + body + line - 1) &^ (line - 1)
+	return (bodyAt(longHeader, body) + body + line - 1) &^ (line - 1)
 }
+
+func shortSize(body int) int { return (bodyAt(shortHeader, body) + body + line - 1) &^ (line - 1) }
 
 // briefly tells whether a record is short and worth delivering with others.
 func briefly(first uint64) bool {
@@ -63,18 +64,24 @@ func encode(b []byte, h *wire.Header, body []byte) (first uint64) {
 		place(b[bodyAt(longHeader, len(body)):], body)
 		return first | longBit<<32
 	}
+	encodeShort(b, uint64(uint32(h.Src))|uint64(uint32(h.Dst))<<32, h.Group,
+		uint64(uint32(h.Tag))|uint64(h.Elem)<<32, uint64(h.Credit)|uint64(h.Seq)<<32, body)
+	return first
+}
+
+// encodeShort writes all of a short record but its first word.
+func encodeShort(b []byte, ranks, group, tags, counts uint64, body []byte) {
 	le := binary.LittleEndian
 	_ = b[shortHeader-1]
-	le.PutUint64(b[8:], uint64(uint32(h.Src))|uint64(uint32(h.Dst))<<32)
-	le.PutUint64(b[16:], h.Group)
-	le.PutUint64(b[24:], uint64(uint32(h.Tag))|uint64(h.Elem)<<32)
-	le.PutUint64(b[32:], uint64(h.Credit)|uint64(h.Seq)<<32)
+	le.PutUint64(b[8:], ranks)
+	le.PutUint64(b[16:], group)
+	le.PutUint64(b[24:], tags)
+	le.PutUint64(b[32:], counts)
 	if len(body) == 8 {
 		binary.NativeEndian.PutUint64(b[shortHeader:], binary.NativeEndian.Uint64(body))
 	} else {
 		place(b[bodyAt(shortHeader, len(body)):], body)
 	}
-	return first
 }
 
 func place(b, body []byte) { spin.CopyOver(b[:len(body)], body) }
@@ -105,11 +112,14 @@ func decode(first uint64, b []byte, h *wire.Header) (body []byte, size int, err 
 	}
 	le := binary.LittleEndian
 	ranks, tags, counts := le.Uint64(b[8:]), le.Uint64(b[24:]), le.Uint64(b[32:])
-	*h = wire.Header{
-		Kind: wire.Eager, Op: uint8(first >> 40), Flags: uint16(first >> 48), Body: uint32(n), Len: uint64(n),
-		Src: int32(ranks), Dst: int32(ranks >> 32), Group: le.Uint64(b[16:]),
-		Tag: int32(tags), Elem: uint32(tags >> 32), Credit: uint32(counts), Seq: uint32(counts >> 32),
-	}
+	// One by one: a literal would be made elsewhere and copied in wider pieces.
+	h.Kind, h.Op, h.Flags = wire.Eager, uint8(first>>40), uint16(first>>48)
+	h.Src, h.Dst = int32(ranks), int32(ranks>>32)
+	h.Group = le.Uint64(b[16:])
+	h.Tag, h.Elem = int32(tags), uint32(tags>>32)
+	h.Len, h.Body, h.Off = uint64(n), uint32(n), 0
+	h.Send, h.Recv = 0, 0
+	h.Credit, h.Seq = uint32(counts), uint32(counts>>32)
 	if h.Src < 0 || h.Dst < 0 {
 		return nil, 0, fmt.Errorf("shared ring: %w: ranks %d to %d", wire.ErrFrame, h.Src, h.Dst)
 	}
