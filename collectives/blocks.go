@@ -41,35 +41,48 @@ func (j *job) scatterAt(ctx context.Context, level *engine.Comm, root int, all, 
 	return j.on(ctx, level, root, on, func(c algo.Net) error { return algo.Scatter(c, algo.Choice{}, root, all, x) })
 }
 
-// A packing is the blocks of all ranks, of n bytes each, in the order of nodes.
+// A packing is the blocks of all ranks in the order of nodes.
 type packing struct {
-	l   *engine.Levels
-	n   int
-	off []int // where the blocks of each node begin, and the end
+	l     *engine.Levels
+	ranks []int // where the blocks are in the order of ranks, and the end
+	off   []int // where the blocks of each node begin, and the end
 	// straight: that is the order of ranks
 	straight bool
 }
 
-func packed(l *engine.Levels, n int) packing {
-	k := packing{l: l, n: n, off: make([]int, l.Nodes()+1), straight: true}
-	next := 0
+func packed(l *engine.Levels, ranks []int) packing {
+	k := packing{l: l, ranks: ranks, off: make([]int, l.Nodes()+1), straight: true}
+	next, at := 0, 0
 	for i := range l.Nodes() {
 		for _, r := range l.Members(i) {
 			k.straight = k.straight && r == next
 			next++
+			at += k.size(r)
 		}
-		k.off[i+1] = next * n
+		k.off[i+1] = at
 	}
 	return k
 }
 
+// size is a rank's block.
+func (k packing) size(r int) int { return k.ranks[r+1] - k.ranks[r] }
+
+// within is where the blocks of a node's ranks are among those, and the end.
+func (k packing) within(node int) []int {
+	off := []int{0}
+	for i, r := range k.l.Members(node) {
+		off = append(off, off[i]+k.size(r))
+	}
+	return off
+}
+
 // pack copies blocks from the order of ranks to that of nodes, unpack back.
 func (k packing) pack(dst, ranks []byte) {
-	k.each(func(at, r int) { copy(dst[at:at+k.n], ranks[r*k.n:]) })
+	k.each(func(at, r int) { copy(dst[at:], ranks[k.ranks[r]:k.ranks[r+1]]) })
 }
 
 func (k packing) unpack(ranks, src []byte) {
-	k.each(func(at, r int) { copy(ranks[r*k.n:(r+1)*k.n], src[at:]) })
+	k.each(func(at, r int) { copy(ranks[k.ranks[r]:k.ranks[r+1]], src[at:]) })
 }
 
 // each visits the place of every rank's block.
@@ -78,7 +91,7 @@ func (k packing) each(visit func(at, r int)) {
 	for i := range k.l.Nodes() {
 		for _, r := range k.l.Members(i) {
 			visit(at, r)
-			at += k.n
+			at += k.size(r)
 		}
 	}
 }
@@ -87,7 +100,7 @@ func (k packing) each(visit func(at, r int)) {
 // root's node that is the root's own.
 func (j *job) gatherLevels(ctx context.Context, l *engine.Levels, c algo.Net, root int, x, all []byte) error {
 	me, n := j.g.Rank(), len(x)
-	k, node, at := packed(l, n), l.Node(me), 0
+	k, node, at := packed(l, algo.Even(n, j.g.Size())), l.Node(me), 0
 	if node == l.Node(root) {
 		at = l.Place(root)
 	}
@@ -131,7 +144,7 @@ func (k packing) others(node int, whole []byte) (parts []algo.Part) {
 // scatterLevels is gatherLevels backwards.
 func (j *job) scatterLevels(ctx context.Context, l *engine.Levels, c algo.Net, root int, all, x []byte) error {
 	me, n := j.g.Rank(), len(x)
-	k, node, at := packed(l, n), l.Node(me), 0
+	k, node, at := packed(l, algo.Even(n, j.g.Size())), l.Node(me), 0
 	if node == l.Node(root) {
 		at = l.Place(root)
 	}
@@ -156,22 +169,40 @@ func (j *job) scatterLevels(ctx context.Context, l *engine.Levels, c algo.Net, r
 	return j.scatterAt(ctx, l.Local, at, mine, x)
 }
 
-// allGatherLevels: the leaders exchange the blocks of their nodes.
-func (j *job) allGatherLevels(ctx context.Context, l *engine.Levels, c algo.Net, x, all []byte) error {
+// gatherAtV is gatherAt for blocks that off bounds.
+func (j *job) gatherAtV(ctx context.Context, level *engine.Comm, root int, x, all []byte, off []int) error {
+	if level == nil {
+		copy(all, x)
+		return nil
+	}
+	on := plan{as: engine.OpGatherV, try: func(p *board.Party) (bool, error) { return onhost.GatherV(p, root, x, all, off) }}
+	return j.on(ctx, level, root, on, func(c algo.Net) error { return algo.GatherV(c, algo.Choice{}, root, x, all, off) })
+}
+
+// allGatherLevels: the leaders exchange the blocks of their nodes; off bounds them
+// all. Equal blocks may be of any length, others are tried in stages first.
+func (j *job) allGatherLevels(ctx context.Context, l *engine.Levels, c algo.Net, x, all []byte, off []int, equal bool) error {
+	all = all[:off[len(off)-1]]
 	var k packing
 	var whole, mine []byte
+	node := l.Node(j.g.Rank())
 	if l.Leaders != nil {
-		k, whole = packed(l, len(x)), all
+		k, whole = packed(l, off), all
 		if !k.straight {
 			whole = c.Scratch(len(all))
 		}
-		node := l.Node(j.g.Rank())
 		mine = whole[k.off[node]:k.off[node+1]]
 	}
-	if err := j.gatherAt(ctx, l.Local, 0, x, mine); err != nil {
+	var err error
+	if equal || l.Local == nil {
+		err = j.gatherAt(ctx, l.Local, 0, x, mine)
+	} else {
+		err = j.gatherAtV(ctx, l.Local, 0, x, mine, packing{l: l, ranks: off}.within(node))
+	}
+	if err != nil {
 		return err
 	}
-	err := j.on(ctx, l.Leaders, -1, none, func(c algo.Net) error { return algo.AllGather(c, algo.Choice{}, mine, whole, k.off) })
+	err = j.on(ctx, l.Leaders, -1, none, func(c algo.Net) error { return algo.AllGather(c, algo.Choice{}, mine, whole, k.off) })
 	if err != nil {
 		return err
 	}
@@ -235,7 +266,7 @@ func (j *job) reduceScatterLevels(ctx context.Context, l *engine.Levels, c algo.
 	}
 	var mine []byte
 	if l.Leaders != nil {
-		k, node := packed(l, len(part)), l.Node(j.g.Rank())
+		k, node := packed(l, algo.Even(len(part), j.g.Size())), l.Node(j.g.Rank())
 		if !k.straight {
 			whole := c.Scratch(len(x))
 			k.pack(whole, work)

@@ -114,7 +114,7 @@ func options(op string, p int) [][]Option {
 	for _, name := range algorithms[strings.TrimSuffix(op, "V")] {
 		all = append(all, []Option{Algorithm(name)})
 	}
-	if os.Getenv(spansNodes) != "" && op != "Scan" && op != "ExScan" && !strings.HasSuffix(op, "V") {
+	if os.Getenv(spansNodes) != "" && op != "Scan" && op != "ExScan" && op != "AllToAllV" {
 		all = append(all, []Option{Algorithm("hierarchical")})
 	}
 	return all

@@ -27,6 +27,8 @@ func GatherV[T any](ctx context.Context, g rt.Group, root int, x, all []T, count
 	}
 	on := plan{try: func(p *board.Party) (bool, error) {
 		return onhost.GatherV(p, root, engine.Bytes(x), engine.Bytes(all), off)
+	}, levels: func(l *engine.Levels, c algo.Net) error {
+		return j.gatherVLevels(ctx, l, c, root, engine.Bytes(x), engine.Bytes(all), off)
 	}}
 	return j.run(ctx, on, func(c algo.Net) error {
 		return algo.GatherV(c, j.want, root, engine.Bytes(x), engine.Bytes(all), off)
@@ -46,9 +48,14 @@ func AllGatherV[T any](ctx context.Context, g rt.Group, x, all []T, counts []int
 	if j.err == nil {
 		j.inPlace(engine.Bytes(x), engine.Bytes(all), off[g.Rank()])
 	}
-	on := plan{run: func(p *board.Party) error { return onhost.AllGather(p, engine.Bytes(x), engine.Bytes(all), off) }}
+	on := plan{as: engine.OpAllGather, run: func(p *board.Party) error {
+		return onhost.AllGather(p, engine.Bytes(x), engine.Bytes(all), off)
+	}, levels: func(l *engine.Levels, c algo.Net) error {
+		return j.allGatherLevels(ctx, l, c, engine.Bytes(x), engine.Bytes(all), off, false)
+	}}
 	if j.err == nil {
 		on.total = off[len(off)-1]
+		on.leader = on.total/g.Size() + 1 // of each rank's memory, as far as it counts
 	}
 	return j.run(ctx, on, func(c algo.Net) error {
 		return algo.AllGather(c, j.want, engine.Bytes(x), engine.Bytes(all), off)
@@ -67,6 +74,8 @@ func ScatterV[T any](ctx context.Context, g rt.Group, root int, all []T, counts 
 	}
 	on := plan{try: func(p *board.Party) (bool, error) {
 		return onhost.ScatterV(p, root, engine.Bytes(all), off, engine.Bytes(x))
+	}, levels: func(l *engine.Levels, c algo.Net) error {
+		return j.scatterVLevels(ctx, l, c, root, engine.Bytes(all), off, engine.Bytes(x))
 	}}
 	return j.run(ctx, on, func(c algo.Net) error {
 		return algo.ScatterV(c, j.want, root, engine.Bytes(all), off, engine.Bytes(x))

@@ -144,10 +144,11 @@ func BcastBytes(p *board.Party, root int, b []byte) (got []byte, ok bool, err er
 }
 
 // ScatterV fills everybody's x with its block of root's all, which off bounds
-// there. A stage begins with the length of what is in it.
+// there; a nil off says that they do not come this way. A stage begins with the
+// length of what is in it.
 func ScatterV(p *board.Party, root int, all []byte, off []int, x []byte) (ok bool, err error) {
-	fits := true
-	if p.Me == root {
+	fits := off != nil
+	if p.Me == root && fits {
 		for m := range p.Members {
 			fits = fits && 8+off[m+1]-off[m] <= p.Stage
 		}
@@ -169,4 +170,21 @@ func ScatterV(p *board.Party, root int, all []byte, off []int, x []byte) (ok boo
 	}
 	copy(x, stage[8:8+n])
 	return true, nil
+}
+
+// Bundle gives root everybody's x in one piece, after their lengths (see Pack),
+// if none is longer than most.
+func Bundle(p *board.Party, root int, x []byte, most int) (b []byte, ok bool, err error) {
+	n := len(x)
+	if n > most {
+		n = p.Stage + 1 // nobody's
+	}
+	if ok, err = offer(p, n, func(stage []byte) { copy(stage, x) }); !ok || p.Me != root {
+		return nil, ok, err
+	}
+	parts := make([][]byte, p.Members)
+	for m := range parts {
+		parts[m] = offered(p, m)
+	}
+	return Pack(parts), true, nil
 }
