@@ -34,22 +34,23 @@ type calibrateFlags struct {
 const calibrateAbout = `Measures, in about ten seconds, what messages, meetings in shared memory, copies
 and folds cost on this machine, and keeps it in the user's cache. Jobs started
 from here then choose algorithms of collectives by a model of these costs;
-without, by built-in switch points. gridrun run --costs none does without,
+without, by built-in switch points. With -H or --hostfile the figures are for
+jobs on these hosts, or some of them. gridrun run --costs none does without,
 --algorithm AllReduce=ring wants one by name. Nothing else should run meanwhile.
 --check with the last figures shows how far to trust the model.`
 
 func (f *calibrateFlags) run(ctx context.Context, _ []string) (int, error) {
+	task, hosts, err := f.task()
+	if err != nil {
+		return 0, err
+	}
 	machine, path := cost.ThisMachine(), f.Costs
 	if path == "" {
 		dir := cost.Dir()
 		if dir == "" {
 			return 0, errors.New("there is no cache directory to keep the figures in; set XDG_CACHE_HOME, or give --costs FILE")
 		}
-		path = machine.Path(dir)
-	}
-	task, err := f.task()
-	if err != nil {
-		return 0, err
+		path = machine.Path(dir, hosts...)
 	}
 	progress := func(what string) { fmt.Fprintln(os.Stderr, what) }
 	var r cost.Record
@@ -58,7 +59,7 @@ func (f *calibrateFlags) run(ctx context.Context, _ []string) (int, error) {
 			return 0, fmt.Errorf("%w; run gridrun bench calibrate first", err)
 		}
 	} else {
-		r = cost.Record{Machine: machine, Taken: time.Now().UTC().Format("2006-01-02 15:04 UTC"), Between: f.Host + f.Hostfile}
+		r = cost.Record{Machine: machine, Taken: time.Now().UTC().Format("2006-01-02 15:04 UTC"), Between: cost.Among(hosts)}
 		if r.Costs, err = calibrate.Measure(ctx, task, progress); err != nil {
 			return 0, err
 		}
@@ -84,16 +85,17 @@ func (f *calibrateFlags) ranks() (all []int) {
 	return all
 }
 
-func (f *calibrateFlags) task() (calibrate.Task, error) {
+// task is what to measure, and between which hosts.
+func (f *calibrateFlags) task() (calibrate.Task, []string, error) {
 	t := calibrate.Task{Version: version(), Cores: cost.ThisMachine().Cores, Rounds: int(f.Rounds), Budget: time.Duration(f.Budget), Limit: time.Minute}
 	var err error
 	if t.Self, err = os.Executable(); err != nil {
-		return t, err
+		return t, nil, err
 	}
 	var hosts []place.Host
 	switch {
 	case f.Host != "" && f.Hostfile != "":
-		return t, errors.New("--host and --hostfile both name hosts; give one of them")
+		return t, nil, errors.New("--host and --hostfile both name hosts; give one of them")
 	case f.Host != "":
 		t.Hosts = []string{"--oversubscribe", "--host", f.Host}
 		hosts, err = place.ParseHosts(f.Host)
@@ -101,7 +103,7 @@ func (f *calibrateFlags) task() (calibrate.Task, error) {
 		t.Hosts = []string{"--oversubscribe", "--hostfile", f.Hostfile}
 		file, errOpen := openFile("--hostfile", f.Hostfile)
 		if errOpen != nil {
-			return t, errOpen
+			return t, nil, errOpen
 		}
 		defer file.Close()
 		hosts, err = place.ParseHostfile(f.Hostfile, file)
@@ -114,13 +116,21 @@ func (f *calibrateFlags) task() (calibrate.Task, error) {
 			t.Slots = t.Cores
 		}
 	}
-	return t, err
+	return t, names(hosts), err
+}
+
+// names are those of hosts.
+func names(hosts []place.Host) (all []string) {
+	for _, h := range hosts {
+		all = append(all, h.Name)
+	}
+	return all
 }
 
 func (f *calibrateFlags) print(w io.Writer, path string, r cost.Record) {
 	between := "within this machine"
 	if r.Between != "" {
-		between = "between hosts (" + r.Between + ")"
+		between = "between " + place.FoldHosts(strings.Split(r.Between, ","))
 	}
 	fmt.Fprintf(w, "%v\nmeasured %s, TCP %s; kept in %s\n\n%s", r.Machine, r.Taken, between, path, calibrate.Print(r.Costs))
 	calibrate.PrintSwitchPoints(w, &r.Costs, f.ranks())

@@ -83,12 +83,12 @@ func TestCalibrate(t *testing.T) {
 
 func TestAlgorithmFlag(t *testing.T) {
 	f := runFlags{Algorithm: "AllReduce=ring", Costs: noCosts}
-	env, err := f.choices(func(text string) { t.Error(text) })
+	env, err := f.choices(nil, func(text string) { t.Error(text) })
 	if err != nil || len(env) != 2 || env[0] != collectives.AlgorithmVariable+"=AllReduce=ring" {
 		t.Errorf("%q, %v", env, err)
 	}
 	f.Algorithm = "AllReduce=fast"
-	if _, err := f.choices(nil); err == nil || !strings.Contains(err.Error(), "--algorithm") || !strings.Contains(err.Error(), "doubling") {
+	if _, err := f.choices(nil, nil); err == nil || !strings.Contains(err.Error(), "--algorithm") || !strings.Contains(err.Error(), "doubling") {
 		t.Errorf("an algorithm that there is not: %v", err)
 	}
 }

@@ -22,6 +22,7 @@ import (
 // hostRuns are jobs on four hosts that must work, whatever the hosts are like.
 // Nothing may be left after each.
 var hostRuns = map[string]func(t *testing.T, c *cluster){
+	"figures of hosts": calibrated,
 	"every rank's output is whole": func(t *testing.T, c *cluster) {
 		code, out, errOut := c.run(t, "-H", c.hosts(3), "--wdir", "/", "sh", "-c",
 			`i=0; while [ $i -lt 2000 ]; do echo "$GRIDRUN_RANK $i abcdefghijklmnopqrstuvwxyz"; i=$((i+1)); done; echo "e$GRIDRUN_RANK" >&2`)

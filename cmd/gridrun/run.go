@@ -36,7 +36,7 @@ func (*runFlags) run(ctx context.Context, words []string) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	choices, err := flags.choices(func(text string) { fmt.Fprintln(os.Stderr, "gridrun:", text) })
+	choices, err := flags.choices(names(spec.Hosts), func(text string) { fmt.Fprintln(os.Stderr, "gridrun:", text) })
 	if err != nil {
 		return 0, err
 	}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 )
 
@@ -62,18 +63,53 @@ func Dir() string {
 
 // Path is the machine's file in a directory. Machines that share a home have one
 // each, and so have the shares of a machine that containers get; after a change of
-// the kernel the file is there and stale.
-func (m Machine) Path(dir string) string {
+// the kernel the file is there and stale. Figures for which TCP was measured between
+// some hosts have a file of their own.
+func (m Machine) Path(dir string, hosts ...string) string {
 	h := fnv.New64a()
 	fmt.Fprintf(h, "%s\n%d", m.CPU, m.Cores)
+	if len(hosts) > 0 {
+		fmt.Fprintf(h, "\n%s", Among(hosts))
+	}
 	return filepath.Join(dir, fmt.Sprintf("%016x", h.Sum64()))
+}
+
+// Among is a set of hosts in one word.
+func Among(hosts []string) string {
+	hosts = slices.Clone(hosts)
+	slices.Sort(hosts)
+	return strings.Join(slices.Compact(hosts), ",")
+}
+
+// Find reads the figures in dir for a job on these hosts, started from machine m: TCP
+// measured between all of them, and the fewest others, or, where that never was, within
+// the machine. Without a file it is os.ErrNotExist.
+func Find(dir string, m Machine, hosts []string) (Record, error) {
+	best, fewest := m.Path(dir), -1
+	files, err := os.ReadDir(dir)
+	if err != nil || len(hosts) == 0 {
+		files = nil
+	}
+	for _, f := range files {
+		path := filepath.Join(dir, f.Name())
+		r, err := read(path)
+		if err != nil || r.Between == "" || r.Machine.CPU != m.CPU || r.Machine.Cores != m.Cores {
+			continue
+		}
+		between := strings.Split(r.Between, ",")
+		covers := !slices.ContainsFunc(hosts, func(h string) bool { return !slices.Contains(between, h) })
+		if covers && (fewest < 0 || len(between) < fewest) {
+			best, fewest = path, len(between)
+		}
+	}
+	return Read(best, m)
 }
 
 // A Record is what a file holds.
 type Record struct {
 	Machine Machine
 	Taken   string // when
-	Between string // which hosts TCP was measured between; "": within this machine
+	Between string // Among the hosts that TCP was measured between; "": within this machine
 	Costs   Costs
 }
 
@@ -106,6 +142,14 @@ var ErrOther = errors.New("is of another machine or kernel")
 // Read reads the file at path. It is an ErrOther when that is not of machine m;
 // without a file it is os.ErrNotExist.
 func Read(path string, m Machine) (Record, error) {
+	r, err := read(path)
+	if err == nil && r.Machine != m {
+		return Record{}, fmt.Errorf("%s %w (%v; this is %v)", path, ErrOther, r.Machine, m)
+	}
+	return r, err
+}
+
+func read(path string) (Record, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return Record{}, err
@@ -118,9 +162,6 @@ func Read(path string, m Machine) (Record, error) {
 	r, err := parseFile(string(b))
 	if err != nil {
 		return Record{}, fmt.Errorf("%s: %w", path, err)
-	}
-	if r.Machine != m {
-		return Record{}, fmt.Errorf("%s %w (%v; this is %v)", path, ErrOther, r.Machine, m)
 	}
 	return r, nil
 }

@@ -130,3 +130,37 @@ func TestFile(t *testing.T) {
 		}
 	}
 }
+
+// TestFind: the figures of the fewest hosts that have all of a job's, else this
+// machine's; those of other machines are nobody's here.
+func TestFind(t *testing.T) {
+	dir, m, other := t.TempDir(), Machine{"cpu", 2, "linux 1"}, Machine{"another", 2, "linux 1"}
+	if _, err := Find(filepath.Join(dir, "none"), m, []string{"a"}); !errors.Is(err, os.ErrNotExist) {
+		t.Error(err)
+	}
+	keep := func(m Machine, taken string, hosts ...string) {
+		t.Helper()
+		r := Record{m, taken, Among(hosts), *machine(5*Microsecond, 100)}
+		if err := r.Write(m.Path(dir, hosts...)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	keep(m, "here")
+	keep(m, "three", "b", "c", "a")
+	keep(m, "four", "a", "b", "c", "d")
+	keep(other, "elsewhere", "a", "e")
+	keep(Machine{"cpu", 2, "linux 0"}, "stale", "f", "g")
+	if err := os.WriteFile(filepath.Join(dir, "zz"), []byte("rubbish"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for hosts, want := range map[string]string{
+		"": "here", "a": "three", "a b c": "three", "c b b": "three", "d": "four", "a d": "four", "a e": "here", "x": "here",
+	} {
+		if r, err := Find(dir, m, strings.Fields(hosts)); err != nil || r.Taken != want {
+			t.Errorf("%q: %q, %v, want %q", hosts, r.Taken, err, want)
+		}
+	}
+	if _, err := Find(dir, m, []string{"g"}); !errors.Is(err, ErrOther) {
+		t.Errorf("stale: %v", err)
+	}
+}
