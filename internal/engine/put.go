@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"time"
 	"unsafe"
 
 	"gridrun/internal/engine/match"
@@ -16,8 +17,11 @@ import (
 //  1. A receive from one rank of another process of the host, with a tag, is shown to
 //     that process when it is posted and nothing has come for it, if it would be the
 //     first to be matched.
-//  2. A sender that sees nobody wait in the receiver's process takes it, writes the
-//     message to where it belongs, and sends Put instead of RTS.
+//  2. A sender that sees nobody wait in the receiver's process for a moment takes it,
+//     writes the message to where it belongs, and sends Put instead of RTS. The moment
+//     is as long as what it saves costs: who has posted a receive mostly sends next, or
+//     packs what it sends, and then waits. Meanwhile the sender serves its own peers:
+//     to two that exchange messages each must look like one that waits.
 //  3. Whatever takes the receive out of the queue here hides it first. If its sender
 //     was faster, the receive has been matched: it waits for Put among those whose
 //     data is on its way. A sender that cannot write sends an RTS with its number.
@@ -103,15 +107,43 @@ func (rk *Rank) filled(h *wire.Header) {
 	}
 }
 
+const (
+	// putCost is what a write to another process's memory costs before the first byte.
+	putCost = 5 * time.Microsecond
+	// putSpeed is in bytes a nanosecond, and longest the most that is waited.
+	putSpeed = 16
+	longest  = 25 * time.Microsecond
+)
+
+// attended tells whether a goroutine waits in the process at the other end, or begins
+// to within patience.
+func (p *Proc) attended(to transport.Putter, patience time.Duration) bool {
+	if to.Attended() {
+		return true
+	}
+	if p.takeToken() {
+		defer p.releaseToken()
+	} else {
+		patience = 0 // another goroutine's time
+	}
+	for began, i := time.Now(), 0; i < attentionLooks || i%8 != 0 || time.Since(began) < min(patience, longest); i++ {
+		if patience > 0 {
+			p.poller.Poll()
+		}
+		if to.Attended() {
+			return true
+		}
+		spin.Pause()
+	}
+	return false
+}
+
 // put completes r, a send of the message h, if its receive is shown here and nobody
 // would answer there. False: it has to be announced; h.Recv, if set, is the number of
 // the receive that it is for.
 func (r *Request) put(h *wire.Header, to transport.Putter) bool {
-	for range attentionLooks {
-		if to.Attended() {
-			return false
-		}
-		spin.Pause()
+	if r.rank.proc.attended(to, putCost+time.Duration(len(r.buf))/putSpeed) {
+		return false
 	}
 	o, ok := to.Take(*h)
 	if !ok {
