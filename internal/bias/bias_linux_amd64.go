@@ -2,7 +2,11 @@
 
 package bias
 
-import "syscall"
+import (
+	"syscall"
+
+	"gridrun/internal/spin"
+)
 
 const possible = true
 
@@ -27,5 +31,13 @@ func register() bool {
 }
 
 // fence has every running thread of this process pass a full memory barrier: one or
-// two microseconds, no blocking.
-func fence() { syscall.RawSyscall(sysMembarrier, privateExpedited, 0, 0) }
+// two microseconds, no blocking. All fails without it, so where the kernel has no memory
+// for its list of processors at the moment it is asked again.
+func fence() {
+	for {
+		if _, _, no := syscall.RawSyscall(sysMembarrier, privateExpedited, 0, 0); no != syscall.ENOMEM {
+			return
+		}
+		spin.Yield()
+	}
+}

@@ -141,8 +141,16 @@ func canFence() bool {
 }
 
 // fenceOthers has every running thread of every process that has called beFenced
-// pass a full memory barrier: about 1 us, no blocking.
-func fenceOthers() { syscall.RawSyscall(unix.SYS_MEMBARRIER, barrierOthers, 0, 0) }
+// pass a full memory barrier: about 1 us, no blocking. Where the kernel has no memory for
+// its list of processors at the moment it is asked again: a wake-up could be lost.
+func fenceOthers() {
+	for {
+		if _, _, no := syscall.RawSyscall(unix.SYS_MEMBARRIER, barrierOthers, 0, 0); no != unix.ENOMEM {
+			return
+		}
+		spin.Yield()
+	}
+}
 
 // beFenced has others' fenceOthers reach this process. It takes milliseconds, as
 // the kernel waits until all processors have noticed.
