@@ -157,7 +157,11 @@ func (h *hostRun) attempt(starter agents.Starter) (again bool) {
 	if err != nil {
 		h.dismiss(agent, err)
 	}
+	h.live.Store(false)
 	ended := agent.Wait()
+	h.mu.Lock()
+	h.agent = nil // what others reach through this host is theirs
+	h.mu.Unlock()
 	if !done && (h.again(err) || h.again(ended)) {
 		return true
 	}

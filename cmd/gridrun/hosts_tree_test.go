@@ -186,12 +186,20 @@ func TestDeepTree(t *testing.T) {
 		if err := c.Shape(2, 0); err != nil {
 			t.Fatal(err)
 		}
-		hello(t, l, "gridrun: the relay on node1 has ended (killed by SIGKILL); node[3-4] are reached without it\n")
+		hello(t, l, "gridrun: the relay on node1 has ended (killed by SIGKILL); hosts behind it that have not started yet are reached without it\n")
+	})
+	t.Run("for longer than their hosts have ranks", func(t *testing.T) {
+		// The leases of all but node15 pass while it runs.
+		code, out, errOut := c.run(t, args("--lease", "0.5", "sh", "-c", "[ $GRIDRUN_RANK != 14 ] || sleep 2; echo ran")...)
+		if code != 0 || strings.Count(out, "ran\n") != 15 || errOut != "" {
+			t.Errorf("code %d, out %q, err %q", code, out, errOut)
+		}
+		c.clean(t, nil, nil)
 	})
 	t.Run("that does not start", func(t *testing.T) {
 		c.do(t, 2, "sh", "-c", `cd /root/.cache/gridrun/*/ && mv gridrun real && printf '#!/bin/sh\n[ "$1" != __relay ] || { echo no relays here >&2; exit 9; }\nexec "${0%%/*}/real" "$@"\n' >gridrun && chmod 700 gridrun`)
 		hello(t, c.launch(t, "", args("--stage", c.dir+"/input", c.dir+"/tester", "hello")...),
-			"gridrun: the relay on node3 has ended (", "no relays here", "node[7-8] are reached without it")
+			"gridrun: the relay on node3 has ended (", "no relays here); hosts behind it that have not started yet are reached without it\n")
 		c.do(t, 2, "sh", "-c", `cd /root/.cache/gridrun/*/ && mv real gridrun`)
 	})
 	t.Run("that does not reach a host", func(t *testing.T) {

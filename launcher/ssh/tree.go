@@ -217,20 +217,10 @@ func (t *tree) unrelayed(err error) bool {
 	t.mu.Lock()
 	told := t.told[relay.Host.String()]
 	t.told[relay.Host.String()] = true
-	var children []string
-	for name, parent := range t.parents {
-		if parent.String() == relay.Host.String() {
-			children = append(children, name)
-		}
-	}
 	t.mu.Unlock()
 	if !told {
-		are := "are"
-		if len(children) == 1 {
-			are = "is"
-		}
 		why := strings.Join(strings.Fields(relay.Error()), " ") // what it said may be lines
-		t.starter.options.Notice(fmt.Sprintf("%s; %s %s reached without it", why, place.FoldHosts(children), are))
+		t.starter.options.Notice(why + "; hosts behind it that have not started yet are reached without it")
 	}
 	return true
 }
