@@ -15,8 +15,8 @@
 //
 // # What happens to a message
 //
-//  1. A short message to another process of the host, with credit left, nothing
-//     queued before it and nobody dead, is written where the receiver looks, and
+//  1. A short message to another process, with credit left, nothing queued before it
+//     and nobody dead, is written where the receiver looks, or given to the kernel, and
 //     that is all (short.go). Otherwise Send makes a Request. With credit left a
 //     short message goes as one Eager frame; any other announces itself with RTS
 //     and keeps its data.

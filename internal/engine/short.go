@@ -7,9 +7,9 @@ import (
 	"gridrun/internal/wire"
 )
 
-// The straight path of a short message to another process of the host: no
-// request, one look at everything that may stand in its way, under the rank's
-// lock, and the record is written where the receiver looks. What does stand in
+// The straight path of a short message to another process: no request, one look at
+// everything that may stand in its way, under the rank's lock, and the record is
+// written where the receiver looks, or the frame given to the kernel. What does stand in
 // its way is for the long path (Request.start) to deal with or to say.
 
 // SendShort sends x if that can be done at once. False: nothing has happened, and

@@ -32,12 +32,13 @@ type conn struct {
 	out output
 
 	polled bool
+	sealed bool   // a polled one encrypts
 	in     *input // of a polled one
 	ended  error  // why a polled one is not read any more; under link.mu
 	full   bool   // the kernel took no more from a polled one; under link.mu
 }
 
-// stream is a net.Conn: one that encrypts, one of a system without epoll.
+// stream is a net.Conn: that of a system without epoll, one that is not TCP's.
 type stream struct {
 	c      net.Conn
 	tcp    *net.TCPConn // below c; nil: none
@@ -116,6 +117,9 @@ const gatherBytes = 16 << 10
 func underlying(c net.Conn) *net.TCPConn {
 	if sealed, ok := c.(interface{ NetConn() net.Conn }); ok {
 		c = sealed.NetConn()
+	}
+	if v, ok := c.(*veil); ok {
+		c = v.Conn
 	}
 	t, _ := c.(*net.TCPConn)
 	return t

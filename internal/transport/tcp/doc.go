@@ -9,7 +9,9 @@
 //  2. The handshake (handshake.go): both ends prove that they know the job's
 //     key before either parses anything else. Then the accepting end sends one
 //     byte, its verdict: use this connection, or another one is used already.
-//  3. Post writes frames itself when nobody else is writing: many frames a
+//  3. Push gives a short frame to the kernel when nothing waits before it, and that is
+//     all (push.go). Otherwise
+//     Post writes frames itself when nobody else is writing: many frames a
 //     writev, small bodies copied behind their headers. What the kernel does not
 //     take waits on the link until the socket has room.
 //  4. At the peer the bytes are read by who polls ([Polled]): one system call
@@ -60,13 +62,15 @@
 // A connection is one of two carriers (conn.go). A socket is taken out of package
 // net's hands: all sockets are in an epoll set of this network. While a goroutine
 // of the process waits and polls, it looks into that set itself, or straight into
-// the socket of the one peer that talks (hot_linux.go), so a message wakes nobody. When nobody polls, the set is armed once, and what comes rings
-// the background poller (poll_linux.go has who sleeps where). The options of the
-// kernel's buffers are left alone: its autotuning ends where they are set.
+// the socket of the one peer that talks (hot_linux.go), so a message wakes nobody. When
+// nobody polls, the set is armed once, and what comes rings the background poller
+// (poll_linux.go has who sleeps where). Where frames are encrypted, TLS lies above the
+// socket (veil.go). The options of the kernel's buffers are left alone: its autotuning
+// ends where they are set.
 //
 // A stream is read by a goroutine of its own and written by Post, as far as the
-// kernel takes it at once, or by a writer goroutine: connections that encrypt,
-// systems without epoll, networks that nobody polls.
+// kernel takes it at once, or by a writer goroutine: systems without epoll, networks
+// that nobody polls, connections that are not TCP's.
 //
 // # Goroutines
 //

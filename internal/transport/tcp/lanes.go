@@ -78,7 +78,7 @@ func (s laneSink) Down(int, error)                    {}
 
 // spreads says that f is to go by lanes. Called with l.mu held, when l is up.
 func (l *link) spreads(f *transport.Frame) bool {
-	if f.Kind != wire.Data || len(f.Body) < laneFrom || l.parent != nil || !l.conn.polled || l.n.cfg.Streams < 2 {
+	if f.Kind != wire.Data || len(f.Body) < laneFrom || l.parent != nil || !l.conn.polled || l.conn.sealed || l.n.cfg.Streams < 2 {
 		return false
 	}
 	n := &l.lanes

@@ -231,6 +231,9 @@ func (l *link) attach(c net.Conn, first []byte) {
 	}
 	if l.conn.polled {
 		l.n.watchFor(l)
+		if l.conn.sealed { // TLS may hold what came behind the handshake
+			l.n.attend(l)
+		}
 		return
 	}
 	l.n.wg.Go(func() {

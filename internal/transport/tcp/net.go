@@ -207,10 +207,12 @@ func (n *Net) accept(c net.Conn) (carrier net.Conn, peer int, lane bool, err err
 		peer, lane, err = n.id.accept(c, n.cfg.Procs)
 		return c, peer, lane, err
 	}
-	sealed, certified, err := n.cfg.Seal.Server(n.ctx, c)
+	v := &veil{Conn: c}
+	sealed, certified, err := n.cfg.Seal.Server(n.ctx, v)
 	if err != nil {
 		return nil, 0, false, err
 	}
+	v.tls = sealed
 	if peer, lane, err = n.id.accept(sealed, n.cfg.Procs); err == nil && peer != certified {
 		err = fmt.Errorf("%w: process %d with the certificate of process %d", ErrAuth, peer, certified)
 	}

@@ -15,9 +15,8 @@ import (
 	"gridrun/internal/transport"
 )
 
-// Polled is a Net whose plain TCP connections are read and written by who polls
-// it: a message wakes no goroutine and no thread of its receiver while that
-// waits for it. Connections that encrypt keep their reader goroutines.
+// Polled is a Net whose TCP connections are read and written by who polls it: a
+// message wakes no goroutine and no thread of its receiver while that waits for it.
 //
 // All sockets are in one epoll set, level-triggered: Poll looks into it and
 // serves those that are ready, which is one system call when none is. A set can
@@ -66,9 +65,6 @@ var _ transport.Poller = (*Polled)(nil)
 // Polled has the connections of n polled by the caller from now on, before the
 // first of them.
 func (n *Net) Polled() transport.Network {
-	if n.cfg.Seal != nil {
-		return n
-	}
 	p := &Polled{Net: n, sockets: -1, outer: [2]int{-1, -1}, bell: [2]int{-1, -1}}
 	for which := range p.early {
 		p.early[which] = make(chan struct{}, 1)
@@ -337,9 +333,17 @@ func (p *Polled) takeChores() []*link {
 
 // carry makes c the carrier of l's frames.
 func (n *Net) carry(l *link, c net.Conn) *conn {
-	if t, ok := c.(*net.TCPConn); ok && n.polled != nil && n.polled.ready() == nil {
+	t, ok := c.(*net.TCPConn)
+	v := veilOf(c)
+	if v != nil {
+		t, ok = v.Conn.(*net.TCPConn)
+	}
+	if ok && n.polled != nil && n.polled.ready() == nil {
 		if s, err := newSocket(l, t); err == nil {
-			return &conn{carrier: s, polled: true, in: newInput(s, l.peer, l.sink)}
+			if v != nil {
+				s.veil, s.unread, v.raw = v, true, s
+			}
+			return &conn{carrier: s, polled: true, sealed: v != nil, in: newInput(s, l.peer, l.sink)}
 		}
 	}
 	return &conn{carrier: newStream(c)}
@@ -386,8 +390,8 @@ func (l *link) serve(ready uint32) (count int) {
 		err := errAgain
 		if s.expired.Load() {
 			err = os.ErrDeadlineExceeded
-		} else if ready&^unix.EPOLLOUT != 0 {
-			s.drained, s.budget = false, budget
+		} else if ready&^unix.EPOLLOUT != 0 || s.unread {
+			s.drained, s.unread, s.budget = false, false, budget
 			var n int
 			n, err = c.in.run()
 			count += n

@@ -27,8 +27,10 @@ type socket struct {
 	events  uint32 // that epoll looks for; both under the link's lock
 	expired atomic.Bool
 
-	drained bool // the last read brought less than there was room for
-	budget  int  // bytes that may still be read
+	veil    *veil // below which it lies, or nil
+	unread  bool  // it is to be read though epoll may not say so; as what follows, of who polls
+	drained bool  // the last read brought less than there was room for
+	budget  int   // bytes that may still be read
 
 	iovecs [mostIovecs]unix.Iovec // for write
 }
@@ -68,6 +70,14 @@ func (s *socket) look(events uint32) {
 
 // read implements source.
 func (s *socket) read(a, b []byte) (int, error) {
+	if s.veil != nil {
+		return s.veil.open(a)
+	}
+	return s.recv(a, b)
+}
+
+// recv implements rawSocket.
+func (s *socket) recv(a, b []byte) (int, error) {
 	if s.drained || s.budget <= 0 {
 		return 0, errAgain
 	}
@@ -86,6 +96,14 @@ func (s *socket) read(a, b []byte) (int, error) {
 }
 
 func (s *socket) write(what [][]byte, _ bool) (int, error) {
+	if s.veil != nil {
+		return s.veil.seal(what)
+	}
+	return s.send(what)
+}
+
+// send implements rawSocket.
+func (s *socket) send(what [][]byte) (int, error) {
 	n, no := sendSome(s.fd, what, &s.iovecs)
 	if no != 0 && no != unix.EAGAIN {
 		return 0, no
