@@ -16,7 +16,7 @@ import (
 // empty message: the blocks then go one by one.
 
 // Up to which block GatherV and ScatterV bundle, where it also must fit into a stage.
-const bundled = 32 << 10
+const bundled = 16 << 10
 
 // gatherVLevels: each node's first rank sends root a bundle.
 func (j *job) gatherVLevels(ctx context.Context, l *engine.Levels, c algo.Net, root int, x, all []byte, off []int) error {
