@@ -58,8 +58,7 @@ func TestCulpritOfATree(t *testing.T) {
 			}
 		})
 		var told []string
-		var take func(Event)
-		take = func(e Event) {
+		take := func(e Event) {
 			for _, a := range m.Step(e) {
 				switch a := a.(type) {
 				case Tell:
