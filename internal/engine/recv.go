@@ -31,12 +31,15 @@ func (r *Request) offer() {
 	r.wants()
 	m := rk.queues.Post(&r.recv)
 	if m == nil {
-		// Only a receive that must wait cares whether its sender still can send.
-		if err := rk.hopeless(r); err != nil {
-			rk.queues.Cancel(&r.recv)
-			rk.mu.Unlock()
-			r.finish(err)
-			return
+		// Only a receive that must wait cares whether its sender still can send. Whose
+		// end is not counted yet finds it queued (Proc.markGone).
+		if r.comm.state.revoked != nil || rk.proc.goneN.Load() != 0 {
+			if err := rk.hopeless(r); err != nil {
+				rk.queues.Cancel(&r.recv)
+				rk.mu.Unlock()
+				r.finish(err)
+				return
+			}
 		}
 		if len(r.buf) > eagerMax {
 			rk.show(r)

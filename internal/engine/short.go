@@ -67,10 +67,13 @@ func (rk *Rank) push(c *Comm, to int32, what, group, tags uint64, seq uint32, x 
 func (p *Proc) ArrivedAll(from int, hs []wire.Header, bodies [][]byte) {
 	var asleep [16]*waiter // who must be woken when the lock is free
 	n := 0
-	var rk *Rank // whose lock is held
+	var rk, to *Rank // whose lock is held, and whom the message is for
+	var pe *peer
 	for i := range hs {
 		h := &hs[i]
-		to := p.addressee(from, h)
+		if i == 0 || h.Dst != hs[i-1].Dst || h.Src != hs[i-1].Src {
+			to, pe = p.addressee(from, h), nil
+		}
 		if to != rk || n == len(asleep) {
 			if rk != nil {
 				rk.mu.Unlock()
@@ -84,7 +87,9 @@ func (p *Proc) ArrivedAll(from int, hs []wire.Header, bodies [][]byte) {
 		if rk == nil {
 			continue
 		}
-		pe := rk.peer(h.Src)
+		if pe == nil {
+			pe = rk.peer(h.Src)
+		}
 		if h.Credit > 0 {
 			pe.repaid(h.Credit)
 			h.Credit = 0

@@ -61,6 +61,8 @@ type writer struct {
 	ring
 	tail uint64 // written so far
 	head uint64 // as last read
+	// cleared is a position behind tail whose word is 0 already.
+	cleared uint64
 	// blocked says that frames are queued for want of room, or are about to be:
 	// a Poll that is signalled must try again. It is set before the receiver is
 	// asked for a signal, so that no signal finds it unset.
@@ -119,13 +121,21 @@ func (w *writer) rest() int { return ringSize - int(w.tail%ringSize) }
 func (w *writer) publish(size int, first uint64, lazily bool) {
 	at := w.word(w.tail)
 	w.tail += uint64(size)
-	*w.word(w.tail) = 0
+	if w.tail != w.cleared {
+		*w.word(w.tail) = 0
+	}
 	if lazily {
 		spin.Store(at, first)
 	} else {
 		atomic.SwapUint64(at, first)
 	}
-	// The lines of records to come are fetched while nobody waits for them.
+	// The word behind the next record, should it be short, and lines of records to
+	// come are made ready while nobody waits for them: the receiver's processor may have
+	// fetched what lies behind the record that it looks for.
+	if next := w.tail + line; next+line-w.head <= ringSize {
+		*w.word(next) = 0
+		w.cleared = next
+	}
 	if next := w.tail + ahead; next-w.head < ringSize {
 		spin.Claim(w.word(next))
 	}
