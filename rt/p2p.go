@@ -25,14 +25,15 @@ func typeError(op engine.Op, g Group, tag Tag, err error) error {
 
 // isend starts a send that only its caller knows; nil: it is complete.
 func isend[T any](ctx context.Context, op engine.Op, g Group, dst int, tag Tag, x []T) (*engine.Request, error) {
-	p, err := payload(x)
+	sig, err := engine.SignatureOf[T]()
 	if err != nil {
 		return nil, typeError(op, g, tag, err)
 	}
 	c := g.group().c
-	if c.SendShort(ctx, op, dst, tag, p) {
+	if ctx.Err() == nil && c.SendShort(op, dst, tag, sig, engine.Bytes(x)) {
 		return nil, nil
 	}
+	p, _ := payload(x)
 	return c.Send(ctx, op, dst, tag, p)
 }
 
@@ -73,11 +74,12 @@ func SSend[T any](ctx context.Context, g Group, dst int, tag Tag, x []T) error {
 // Recv fills x with the next matching message; a longer message is ErrTruncated
 // (and consumed).
 func Recv[T any](ctx context.Context, g Group, src int, tag Tag, x []T) (Status, error) {
-	r, err := irecv(ctx, engine.OpRecv, g, src, tag, x)
+	sig, err := engine.SignatureOf[T]()
 	if err != nil {
-		return Status{}, err
+		return Status{}, typeError(engine.OpRecv, g, tag, err)
 	}
-	return r.Finish(ctx)
+	var zero T
+	return g.group().c.Receive(ctx, src, tag, sig.Sized(int(unsafe.Sizeof(zero))), engine.Bytes(x))
 }
 
 // SendRecv does both at once, without deadlock. out and in may be the same

@@ -18,4 +18,7 @@
 //  3. Rank 0 prints a row for each test and size: least, median and percentiles.
 //  4. [Compare] starts the contenders in turn, A B C A B C, and takes the median of
 //     the runs' medians. Ratios are of these.
+//
+// Goroutine ranks, of which the peers have none, are compared with Go's channels
+// (channel.go).
 package message

@@ -40,6 +40,7 @@ type test struct {
 	call     func(ctx context.Context, m *rank) error
 
 	algorithm string // "": the best
+	room      int    // of the channels that it goes over, see channel.go
 	threads   int    // of a test that is held: goroutines that compute, 0 is 1
 }
 
@@ -58,13 +59,16 @@ type rank struct {
 	threads   int           // likewise
 	took      time.Duration // likewise
 
+	room        int // of channels, where a test goes over these
+	there, back chan []byte
+
 	// Of a test on a grid: the rank's cube with a layer of halo around it.
 	grid  *cart.Grid
 	cube  []float64
 	shape []int
 }
 
-// Job is a rank of gridrun's own run: BUDGET_MS TEST:SIZE,SIZE ... as for
+// Job is a rank of gridrun's own run: [channels=ROOM] BUDGET_MS TEST:SIZE,SIZE ... as for
 // bench/peers/message.c. TEST/NAME is a collective with the algorithm of that name, or
 // a test of a peer that computes on that many goroutines, TEST-TYPE-OP a reduction of
 // that type with that operation.
@@ -72,6 +76,10 @@ func Job(ctx context.Context, w *rt.World) error {
 	args := w.Args()
 	if len(args) == 0 {
 		return fmt.Errorf("%s: no time to spend", JobName)
+	}
+	room := channelRoom(args[0])
+	if room >= 0 && len(args) > 1 {
+		args = args[1:]
 	}
 	ms, err := strconv.ParseFloat(args[0], 64)
 	if err != nil {
@@ -82,6 +90,11 @@ func Job(ctx context.Context, w *rt.World) error {
 		t, ok := find(name)
 		if !ok {
 			return fmt.Errorf("no test %q", name)
+		}
+		if room >= 0 {
+			if t, ok = t.over(room); !ok {
+				continue
+			}
 		}
 		for _, s := range strings.Split(list, ",") {
 			bytes, err := strconv.Atoi(s)
@@ -174,7 +187,7 @@ func (t test) prepare(ctx context.Context, w *rt.World, bytes int) (*rank, error
 		most *= w.Size()
 	}
 	m := &rank{
-		w: w, bytes: bytes,
+		w: w, bytes: bytes, room: t.room,
 		out: make([]byte, most), in: make([]byte, most),
 		outF: make([]float64, most/8), inF: make([]float64, most/8),
 		ack: make([]byte, 1), reqs: make([]*rt.Request, 0, 2*window),

@@ -146,6 +146,9 @@ func (f *messageFlags) measure(ctx context.Context, t message.Task) error {
 			return err
 		}
 		contenders = append(contenders, others...)
+	} else if !f.Alone && t.Over == message.Goroutines && t.Channels() {
+		own := contenders[0]
+		contenders = append(contenders, own.Channels(0), own.Channels(message.ChannelRoom))
 	}
 	report, err := message.Compare(ctx, t, contenders, func(what string) { fmt.Fprintln(os.Stderr, what) })
 	if err != nil {

@@ -10,12 +10,12 @@
 //  2. It enters by saying in the seat that it is in and looking whether the Mutex
 //     still points to the seat. It leaves by saying that it is out. These are plain
 //     loads and stores.
-//  3. Another goroutine takes the sync.Mutex within, takes the pointer away, has a
+//  3. Another goroutine takes the plain lock within, takes the pointer away, has a
 //     memory fence put into every running thread of the process (membarrier(2)),
 //     and waits until the seat says out. Either the owner's look comes after the
 //     fence, and sees that the pointer is gone; or what it has said comes before,
 //     and is seen.
-//  4. The lock is then a sync.Mutex again, until somebody takes it in a row, twice as
+//  4. The lock is then a plain one ([spin.Lock]) again, until somebody takes it in a row, twice as
 //     long as before.
 //
 // Seats are not used again: an owner that was interrupted between the two halves of
@@ -23,12 +23,11 @@
 //
 // This needs an architecture where stores are seen in their order, the address of the
 // running goroutine's record, and a kernel with membarrier. Elsewhere, under the race
-// detector, and before [Prepare], a Mutex is a sync.Mutex.
+// detector, and before [Prepare], a Mutex is a plain lock.
 package bias
 
 import (
 	"runtime"
-	"sync"
 	"sync/atomic"
 
 	"gridrun/internal/spin"
@@ -59,7 +58,7 @@ type Mutex struct {
 	seat atomic.Pointer[seat] // of who it is biased to; changed under mu
 	held *seat                // of the holder, nil if it holds mu; the holder's
 
-	mu   sync.Mutex
+	mu   spin.Lock
 	last uintptr // who took mu last, and how often in a row; under mu
 	row  int
 	need int // as long a row, and it is biased

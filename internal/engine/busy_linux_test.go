@@ -63,7 +63,7 @@ func TestUnattendedSender(t *testing.T) {
 		default:
 		}
 	}
-	if !c[0].SendShort(ctx, OpSend, 1, 5, Payload{Bytes: make([]byte, 1), Elem: 7, Size: 1}) {
+	if !c[0].SendShort(OpSend, 1, 5, 7, make([]byte, 1)) {
 		t.Error("a short message takes the long way")
 	}
 	<-over
@@ -82,7 +82,7 @@ func TestShortRefuses(t *testing.T) {
 	c := sharedPair(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	x := Payload{Bytes: make([]byte, 8), Elem: 7, Size: 1}
-	if c[0].SendShort(ctx, OpSend, 1, 0, x) {
+	if c[0].SendShort(OpSend, 1, 0, x.Elem, x.Bytes) {
 		t.Error("the first message to a process, which has no ring yet, goes the short way")
 	}
 	s, err := c[0].ISend(ctx, OpISend, 1, 0, x)
@@ -96,25 +96,24 @@ func TestShortRefuses(t *testing.T) {
 	before := pe.credit
 	long := Payload{Bytes: make([]byte, eagerMax+1), Elem: 7, Size: 1}
 	for name, sent := range map[string]bool{
-		"negative rank": c[0].SendShort(ctx, OpSend, -1, 0, x),
-		"rank 2 of 2":   c[0].SendShort(ctx, OpSend, 2, 0, x),
-		"negative tag":  c[0].SendShort(ctx, OpSend, 1, -1, x),
-		"long":          c[0].SendShort(ctx, OpSend, 1, 0, long),
-		"to itself":     c[0].SendShort(ctx, OpSend, 0, 0, x),
+		"negative rank": c[0].SendShort(OpSend, -1, 0, x.Elem, x.Bytes),
+		"rank 2 of 2":   c[0].SendShort(OpSend, 2, 0, x.Elem, x.Bytes),
+		"negative tag":  c[0].SendShort(OpSend, 1, -1, x.Elem, x.Bytes),
+		"long":          c[0].SendShort(OpSend, 1, 0, long.Elem, long.Bytes),
 	} {
 		if sent {
 			t.Errorf("%s: sent", name)
 		}
 	}
 	n := 0
-	for c[0].SendShort(ctx, OpSend, 1, 0, x) {
+	for c[0].SendShort(OpSend, 1, 0, x.Elem, x.Bytes) {
 		n++
 	}
 	if want := before / (8 + envelope); n != want {
 		t.Errorf("%d messages went with credit for %d", n, want)
 	}
 	cancel()
-	if c[0].SendShort(ctx, OpSend, 1, 0, x) {
+	if c[0].SendShort(OpSend, 1, 0, x.Elem, x.Bytes) {
 		t.Error("sent though ctx has ended")
 	}
 	for range n + 1 {
@@ -127,7 +126,7 @@ func TestShortRefuses(t *testing.T) {
 		}
 	}
 	c[0].Revoke(ErrAborted)
-	if c[0].SendShort(t.Context(), OpSend, 1, 0, x) {
+	if c[0].SendShort(OpSend, 1, 0, x.Elem, x.Bytes) {
 		t.Error("sent in a revoked group")
 	}
 }

@@ -9,14 +9,19 @@
 //	  token, baton       who fetches frames              poll.go two.go
 //	  Rank               matching, rendezvous, credits   rank.go send.go recv.go arrive.go
 //	                                                     inplace.go put.go window.go
+//	                     between ranks of one process    here.go standing.go lookout.go
 //	  Proc               ranks of a process, routes      proc.go lost.go
 //	        |
 //	  transport.Network  mem, shm, tcp
 //
 // # What happens to a message
 //
-//  1. A short message to another process, with credit left, nothing queued before it
-//     and nobody dead, is written where the receiver looks, or given to the kernel, and
+//  1. A message to a rank of the same process needs no frame: its sender matches it
+//     under the receiver's lock, copies it into the receive that waits and readies the
+//     goroutine that does; a short one that none waits for stays with the receiver
+//     (here.go, standing.go). A short message to another process, with credit left,
+//     nothing queued before it and nobody dead, is written where the receiver looks,
+//     or given to the kernel, and
 //     that is all (short.go). Otherwise Send makes a Request. With credit left a
 //     short message goes as one Eager frame; any other announces itself with RTS
 //     and keeps its data.
@@ -38,7 +43,7 @@
 //
 // A Proc starts one goroutine, the background poller, when it has a network
 // that must be polled, and one that passes on the ring of a second such network;
-// Close joins them. Networks have their own. Everything else
+// without a network to poll it starts the lookout (lookout.go). Close joins them. Networks have their own. Everything else
 // runs in the callers.
 //
 // # Locks

@@ -106,7 +106,7 @@ func (h *Handle) take() (r *Request, o *outcome) {
 
 // ISend starts sending x to rank dst of the group.
 func (c *Comm) ISend(ctx context.Context, op Op, dst int, tag Tag, x Payload) (*Handle, error) {
-	if c.SendShort(ctx, op, dst, tag, x) {
+	if ctx.Err() == nil && c.SendShort(op, dst, tag, x.Elem, x.Bytes) {
 		return sent, nil
 	}
 	r, err := c.Send(ctx, op, dst, tag, x)

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"gridrun/internal/spin"
 	"gridrun/internal/trace"
 	"gridrun/internal/transport"
 	"gridrun/internal/transport/mem"
@@ -95,6 +96,7 @@ type Proc struct {
 	// notes[p] is what the supervisor said of process p before its network noticed.
 	notes []atomic.Pointer[end]
 
+	lookout  lookout
 	own      ownBoards
 	sleeping dormitory
 
@@ -132,6 +134,7 @@ func NewProc(cfg Config) *Proc {
 		first:    make(chan struct{}),
 
 		attention: new(uint64),
+		lookout:   lookout{called: make(chan struct{}, 1)},
 	}
 	for r := range p.world {
 		p.world[r] = int32(r)
@@ -168,8 +171,8 @@ func (p *Proc) Use(n transport.Network, procs []int) {
 	}
 }
 
-// Start begins to fetch what arrives. It starts one goroutine when a network
-// must be polled, two when two must; Close joins them.
+// Start begins to fetch what arrives. It starts one goroutine, two when two
+// networks must be polled; Close joins them.
 func (p *Proc) Start() error {
 	for q, l := range p.routes {
 		if l == nil {
@@ -183,6 +186,9 @@ func (p *Proc) Start() error {
 		}
 		p.joined.Add(1)
 		go p.background()
+	} else {
+		p.joined.Add(1)
+		go p.watch()
 	}
 	return nil
 }
@@ -222,9 +228,12 @@ func (p *Proc) Close() error {
 		return nil
 	}
 	close(p.quit)
+	spin.EndNaps(&p.lookout.over)
 	if p.poller != nil {
 		p.poller.Wake()
-		p.joined.Wait()
+	}
+	p.joined.Wait()
+	if p.poller != nil {
 		if p.two != nil {
 			p.two.stop()
 		}

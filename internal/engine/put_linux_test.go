@@ -271,7 +271,7 @@ func TestPutMeanwhile(t *testing.T) {
 // exchangeTag is exchange of a short message with a tag, whose receive is posted last.
 func exchangeTag(t *testing.T, c [2]*Comm, tag Tag) {
 	t.Helper()
-	if !c[0].SendShort(t.Context(), OpSend, 1, tag, Payload{Bytes: make([]byte, 8), Elem: 7, Size: 1}) {
+	if !c[0].SendShort(OpSend, 1, tag, 7, make([]byte, 8)) {
 		t.Error("not sent at once")
 	}
 	r, err := c[1].IRecv(t.Context(), OpIRecv, 0, tag, Payload{Bytes: make([]byte, 8), Elem: 7, Size: 1})

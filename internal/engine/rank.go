@@ -6,6 +6,7 @@ import (
 
 	"gridrun/internal/bias"
 	"gridrun/internal/engine/match"
+	"gridrun/internal/spin"
 	"gridrun/internal/trace"
 	"gridrun/internal/transport"
 	"gridrun/internal/waittable"
@@ -44,9 +45,15 @@ type Rank struct {
 	forgotten  map[uint64]*forgotten // by group
 
 	waiters *waiter  // that rest
+	asleep  *waiter  // that sleep, where the lookout sees to their entries
+	sleeps  uint64   // begun
+	slept   uint64   // of these, when the lookout last looked
+	brisk   bool     // there are many of them: see lookout
 	free    *Request // to be used again, spares of them
 	spares  int
 	slab    []Handle // for the next transfers of users
+
+	standing standing
 }
 
 // A groupState is what a rank knows of a group beyond its messages.
@@ -93,6 +100,8 @@ func newRank(p *Proc, world int) *Rank {
 		rk.tracing = rk.rec != nil && rk.rec.Tracing()
 	}
 	rk.given.table, rk.given.rec = rk.table, rk.rec
+	s := &rk.standing
+	s.rank, s.kind, s.op, s.recv.Value = rk, receiving, OpRecv, &s.Request
 	return rk
 }
 
@@ -105,7 +114,7 @@ func (rk *Rank) peer(r int32) *peer {
 	if pe == nil {
 		p := rk.proc
 		pe = newPeer(p.reach[p.Topology.RankProc[r]])
-		pe.rank, pe.class, pe.gone = r, p.class(r), &p.gone[r]
+		pe.rank, pe.class, pe.gone, pe.here = r, p.class(r), &p.gone[r], p.ranks[r] != nil
 		pe.push, _ = p.routes[p.Topology.RankProc[r]].(transport.Pusher)
 		pe.put, _ = p.routes[p.Topology.RankProc[r]].(transport.Putter)
 		rk.peers[r] = pe
@@ -133,9 +142,18 @@ func (rk *Rank) close() {
 	rk.mu.Lock()
 	w := rk.waiters
 	rk.waiters = nil
+	var idle *waiter
+	if s := &rk.standing; atomic.LoadUint64(&s.busy) == 0 && s.w != nil {
+		idle = s.w
+		spin.Store(&s.busy, 1)
+	}
 	rk.mu.Unlock()
 	for ; w != nil; w = w.next {
 		w.leave()
+	}
+	if idle != nil {
+		idle.leave()
+		spin.Store(&rk.standing.busy, 0)
 	}
 }
 

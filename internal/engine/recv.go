@@ -90,6 +90,9 @@ func (rk *Rank) dropProbe(r *Request) bool {
 
 // hopeless says why nothing can arrive any more for r. Called with rk.mu held.
 func (rk *Rank) hopeless(r *Request) error {
+	if r.peer >= 0 && r.comm.state.revoked == nil && rk.proc.gone[r.peer].Load() == nil {
+		return nil
+	}
 	if err := rk.refuse(r); err != nil {
 		return err
 	}

@@ -60,6 +60,9 @@ const (
 	// boardLooks are looks at shared memory, a few ns each, where every member has
 	// a processor; the way from one to the other and back is about 100 of them.
 	boardLooks = 300
+	// siblingLooks are those between two at which goroutines of the same processor
+	// are let in.
+	siblingLooks = 16
 	// boardYields are the times that a waiter gives way where there are more
 	// members than processors. Each may take as long as all others need to run once.
 	boardYields = 20
@@ -239,9 +242,13 @@ func (k *Call) told(err error) error {
 func (s *seat) Await(w board.Words) error {
 	s.words = w
 	s.from.Store(0)
-	for range s.patience.looks {
+	for i := range s.patience.looks {
 		if s.reached() {
 			return nil
+		}
+		if s.siblings && i%siblingLooks == siblingLooks-1 {
+			spin.Pass() // who is waited for may be next on this very processor
+			continue
 		}
 		spin.Pause()
 	}

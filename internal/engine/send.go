@@ -15,8 +15,8 @@ import (
 //	else, or SSend                  RTS ->   <- CTS   Data -> (in pieces)
 //	  where the receiver can pull   RTS ->   it copies   <- CTS: done
 //
-//	in one process, if a receive
-//	  waits for it already          copied at once, whatever its length
+//	in one process (here.go)        copied at once if a receive waits for it,
+//	                                else, if it is no short one: RTS
 //
 // The envelopes of a pair of ranks (Eager and RTS) pass through one link in the
 // order of posting, so matching sees them in the order of sending.
@@ -85,7 +85,7 @@ func (r *Request) start() {
 	if to := p.ranks[r.peer]; to != nil {
 		rk.mu.Unlock()
 		h.Kind, h.Body = wire.Eager, uint32(len(r.buf))
-		if to.direct(&h, r.buf) {
+		if to.deliver(&h, r.buf, !r.sync) {
 			r.finish(nil)
 			return
 		}
@@ -98,7 +98,7 @@ func (r *Request) start() {
 	}
 	pe := rk.peer(r.peer)
 	h.Credit, pe.owed = pe.owed, 0
-	if !r.sync && pe.affords(len(r.buf)) {
+	if !r.sync && !pe.here && pe.affords(len(r.buf)) {
 		rk.mu.Unlock()
 		h.Kind = wire.Eager
 		r.frame.Header, r.frame.Body, r.frame.Owner = h, r.buf, r
@@ -133,20 +133,6 @@ func (r *Request) start() {
 	rk.mu.Unlock()
 	h.Kind, h.Send = wire.RTS, r.id
 	rk.control(&h)
-}
-
-// direct hands a message of a rank of this process to the receive that waits for
-// it; false if none does. What its sender sent before has arrived already, for
-// mem delivers on the sender's stack.
-func (rk *Rank) direct(h *wire.Header, body []byte) bool {
-	rk.mu.Lock()
-	rv := rk.queues.Take(h.Group, h.Src, h.Tag)
-	rk.mu.Unlock()
-	if rv == nil {
-		return false
-	}
-	rv.Value.(*Request).take(h, body)
-	return true
 }
 
 // refuse says why r must not even start. Called with rk.mu held.

@@ -1,8 +1,6 @@
 package engine
 
 import (
-	"context"
-
 	"gridrun/internal/engine/match"
 	"gridrun/internal/wire"
 )
@@ -13,17 +11,20 @@ import (
 // its way is for the long path (Request.start) to deal with or to say.
 
 // SendShort sends x if that can be done at once. False: nothing has happened, and
-// Send is to be called.
-func (c *Comm) SendShort(ctx context.Context, op Op, dst int, tag Tag, x Payload) bool {
-	if uint(dst) >= uint(c.size) || tag < 0 || ctx.Err() != nil {
+// Send is to be called. The caller has looked at its ctx.
+func (c *Comm) SendShort(op Op, dst int, tag Tag, elem Signature, x []byte) bool {
+	rk := c.rank
+	if uint(dst) >= uint(c.size) || tag < 0 || rk.tracing {
 		return false
 	}
-	rk := c.rank
-	if len(x.Bytes) > eagerMax || rk.tracing {
+	if to := rk.proc.ranks[c.members[dst]]; to != nil {
+		return c.sendHere(to, op, tag, elem, x)
+	}
+	if len(x) > eagerMax {
 		return false
 	}
 	rk.mu.Lock()
-	ok := rk.push(c, c.members[dst], uint64(op), c.id, tags(tag, x.Elem), 0, x.Bytes)
+	ok := rk.push(c, c.members[dst], uint64(op), c.id, tags(tag, elem), 0, x)
 	rk.mu.Unlock()
 	return ok
 }
@@ -32,7 +33,13 @@ func (c *Comm) SendShort(ctx context.Context, op Op, dst int, tag Tag, x Payload
 func (k *Call) sendShort(dst int, tag Tag, x []byte) bool {
 	c := k.comm
 	rk := c.rank
-	if len(x) > eagerMax || rk.tracing {
+	if rk.tracing {
+		return false
+	}
+	if to := rk.proc.ranks[c.members[dst]]; to != nil {
+		return k.sendHere(to, tag, x)
+	}
+	if len(x) > eagerMax {
 		return false
 	}
 	rk.mu.Lock()

@@ -108,6 +108,16 @@ func describe(b *strings.Builder, t reflect.Type) error {
 	return nil
 }
 
+// A Kind is an element type in one word: its signature, and its size above it.
+type Kind uint64
+
+// Sized adds the bytes of an element.
+func (s Signature) Sized(bytes int) Kind { return Kind(bytes)<<32 | Kind(s) }
+
+func (k Kind) size() uint32 { return uint32(k >> 32) }
+
+func (k Kind) payload(x []byte) Payload { return Payload{Bytes: x, Elem: Signature(k), Size: k.size()} }
+
 // String names the layout where this process has seen it.
 func (s Signature) String() string {
 	if s == 0 {

@@ -82,6 +82,9 @@ func (rk *Rank) await(ctx context.Context, c condition) error {
 		return nil
 	}
 	p := rk.proc
+	if p.poller == nil {
+		return rk.doze(ctx, c)
+	}
 	holds := p.takeToken()
 	if holds && p.look(c) {
 		p.releaseToken()
@@ -223,7 +226,7 @@ func (rk *Rank) sleep(ctx context.Context, c condition, holds bool) (bool, error
 	if ctx.Err() != nil {
 		return holds, errEnded(ctx)
 	}
-	w := rk.waiter(ctx)
+	w := rk.waiter(ctx, nil)
 	defer rk.rest(w)
 	c.arm(w)
 	entry := c.wait()
@@ -233,10 +236,6 @@ func (rk *Rank) sleep(ctx context.Context, c condition, holds bool) (bool, error
 	for !c.ready() {
 		if ctx.Err() != nil {
 			return holds, errEnded(ctx)
-		}
-		if p.poller == nil {
-			<-w.ch
-			continue
 		}
 		if !holds {
 			p.sleepers.Add(1)
@@ -279,6 +278,33 @@ func (rk *Rank) sleep(ctx context.Context, c condition, holds bool) (bool, error
 	return holds, nil
 }
 
+// doze is await where no network must be polled: it sleeps at once. Its entry in the
+// wait table is the lookout's to make.
+func (rk *Rank) doze(ctx context.Context, c condition) error {
+	if ctx.Err() != nil {
+		return errEnded(ctx)
+	}
+	var begin int64
+	if rk.rec != nil {
+		begin = rk.rec.Now()
+	}
+	w := rk.waiter(ctx, c)
+	rk.proc.lookout.begin()
+	c.arm(w)
+	var err error
+	for err == nil && !c.ready() {
+		w.bell.Wait()
+		if ctx.Err() != nil && !c.ready() {
+			err = errEnded(ctx)
+		}
+	}
+	rk.rest(w)
+	if rk.rec != nil {
+		rk.waited(c, begin)
+	}
+	return err
+}
+
 // A waiter is what is woken: a goroutine asleep on a channel or in the doorbell.
 // A rank keeps those that rest, with their hold on the ctx they last served, so
 // that a sleep allocates nothing. A wake-up may come late and find it waiting
@@ -288,13 +314,33 @@ type waiter struct {
 	proc   *Proc
 	ringer atomic.Bool // asleep in the network's doorbell, not on ch
 
-	done  <-chan struct{} // of the ctx that wakes it when it ends
+	// Where no network must be polled:
+	bell  spin.Bell // it sleeps on
+	parks bool      // it is g, asleep
+	g     uintptr
+	// What the lookout knows of it, under the rank's lock.
+	waits       condition
+	prev        *waiter
+	sleep, seen uint64 // numbers of this sleep, and of the one seen last
+	since       time.Time
+	slot        int // in the wait table, -1: none
+
+	rouse func()          // wakes it to look at its ctx
+	done  <-chan struct{} // of the ctx that does so when it ends
 	stop  func() bool     // ends that
 	woken chan struct{}   // closed when the ctx has woken it
 	next  *waiter         // in the rank's list
 }
 
 func (w *waiter) wake() {
+	if w.proc.poller == nil {
+		if w.parks {
+			spin.Ready(w.g)
+		} else {
+			w.bell.Ring()
+		}
+		return
+	}
 	select {
 	case w.ch <- struct{}{}:
 	default:
@@ -304,36 +350,63 @@ func (w *waiter) wake() {
 	}
 }
 
-// waiter returns one that the end of ctx wakes.
-func (rk *Rank) waiter(ctx context.Context) *waiter {
+// waiter returns one that the end of ctx wakes. c is nil or what it will sleep for,
+// which the lookout may show.
+func (rk *Rank) waiter(ctx context.Context, c condition) *waiter {
 	rk.mu.Lock()
 	w := rk.waiters
 	if w != nil {
 		rk.waiters = w.next
+	} else {
+		w = &waiter{ch: make(chan struct{}, 1), proc: rk.proc, slot: -1}
+		w.rouse = w.wake
+	}
+	if w.waits = c; c != nil {
+		rk.sleeps++
+		w.sleep = rk.sleeps
+		w.prev, w.next = nil, rk.asleep
+		if w.next != nil {
+			w.next.prev = w
+		}
+		rk.asleep = w
 	}
 	rk.mu.Unlock()
-	if w == nil {
-		w = &waiter{ch: make(chan struct{}, 1), proc: rk.proc}
-	}
 	select {
 	case <-w.ch:
 	default:
 	}
+	w.serve(ctx)
+	return w
+}
+
+// serve has the end of ctx wake w.
+func (w *waiter) serve(ctx context.Context) {
 	if done := ctx.Done(); w.done != done {
 		w.leave()
 		if w.done = done; done != nil {
 			woken := make(chan struct{})
 			w.woken = woken
-			w.stop = context.AfterFunc(ctx, func() { w.wake(); close(woken) })
+			w.stop = context.AfterFunc(ctx, func() { w.rouse(); close(woken) })
 		}
 	}
-	return w
 }
 
 // rest puts w back.
 func (rk *Rank) rest(w *waiter) {
 	w.ringer.Store(false)
 	rk.mu.Lock()
+	if w.waits != nil {
+		w.waits = nil
+		if w.prev != nil {
+			w.prev.next = w.next
+		} else {
+			rk.asleep = w.next
+		}
+		if w.next != nil {
+			w.next.prev = w.prev
+		}
+		rk.withdraw(w)
+	}
 	w.next = rk.waiters
 	rk.waiters = w
 	rk.mu.Unlock()

@@ -57,7 +57,9 @@ type peer struct {
 	push  transport.Pusher // nil: messages to it take the long way
 	put   transport.Putter // nil: it and this rank show each other no receives
 	gone  *atomic.Pointer[end]
+	here  bool // in this process: see deliver
 
+	held    int    // eager bytes of its that nobody has received, if it is here
 	credit  int    // eager bytes we may still send
 	owed    uint32 // eager bytes of its that we have consumed and not yet returned
 	granted int    // its window here
@@ -81,6 +83,10 @@ func (pe *peer) repaid(n uint32) { pe.credit = min(pe.credit+int(n), pe.most) }
 // due is the credit to give back at once for a message that has been matched, 0 if
 // it can wait for a frame that goes there anyway.
 func (pe *peer) due(length uint64) uint32 {
+	if pe.here {
+		pe.held -= int(length) + envelope
+		return 0
+	}
 	pe.owed += uint32(length) + envelope
 	if int(pe.owed) < pe.granted/2 {
 		return 0

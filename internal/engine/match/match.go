@@ -284,6 +284,9 @@ func (q *Queues) Remove(m *Msg) {
 	q.Unexpected--
 }
 
+// Posted tells whether r waits for a message.
+func (r *Recv) Posted() bool { return r.list != nil }
+
 // Cancel takes a posted receive out and says whether it was still posted.
 func (q *Queues) Cancel(r *Recv) bool {
 	if r.list == nil {

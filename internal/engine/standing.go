@@ -1,0 +1,162 @@
+package engine
+
+import (
+	"context"
+	"runtime"
+	"sync/atomic"
+	"unsafe"
+
+	"gridrun/internal/spin"
+	"gridrun/internal/wire"
+)
+
+// A standing receive is a rank's own request for calls that receive and wait: it is
+// neither fetched nor freed. A second goroutine of the rank that does so meanwhile
+// takes the long way.
+type standing struct {
+	Request
+	// busy is set under the rank's lock, and cleared when the user of the request has
+	// read everything.
+	busy uint64
+
+	// Where no network must be polled:
+	w     *waiter
+	rests bool // it waits by w
+	brisk bool // the rank was, when it began to
+}
+
+// Receive is Recv and Finish in one.
+func (c *Comm) Receive(ctx context.Context, src int, tag Tag, kind Kind, x []byte) (Status, error) {
+	rk := c.rank
+	s := &rk.standing
+	if (uint(src) >= uint(c.size) && src != AnyRank) || tag < AnyTag || rk.rec != nil || ctx.Err() != nil {
+		return c.receive(ctx, src, tag, kind, x)
+	}
+	rk.mu.Lock()
+	if atomic.LoadUint64(&s.busy) != 0 {
+		rk.mu.Unlock()
+		return c.receive(ctx, src, tag, kind, x)
+	}
+	spin.Store(&s.busy, 1)
+	if !s.post(ctx, c, src, tag, kind, x) {
+		if s.brisk { // see Rank.brisk
+			spin.Pass()
+		}
+		if !s.ready() {
+			s.wait(ctx)
+		}
+		if s.rests {
+			rk.withdraw(s.w)
+		}
+	}
+	st, err := s.status, s.err
+	if err != nil {
+		err = s.wrap(err)
+	}
+	s.comm, s.buf = nil, nil
+	spin.Store(&s.busy, 0)
+	return st, err
+}
+
+// receive is Receive by a request of its own.
+func (c *Comm) receive(ctx context.Context, src int, tag Tag, kind Kind, x []byte) (Status, error) {
+	r, err := c.Recv(ctx, OpRecv, src, tag, kind.payload(x), false)
+	if err != nil {
+		return Status{}, err
+	}
+	return r.Finish(ctx)
+}
+
+// post offers the receive to what has arrived; true: it is over. It unlocks rk.mu.
+func (s *standing) post(ctx context.Context, c *Comm, src int, tag Tag, kind Kind, x []byte) bool {
+	r := &s.Request
+	rk := r.rank
+	r.comm, r.tag, r.elem, r.size, r.buf = c, tag, Signature(kind), int(kind.size()), x
+	r.peer, r.err, r.canceled, r.id, r.got, r.shown = AnyRank, nil, nil, 0, 0, nil
+	if src >= 0 {
+		r.peer = c.members[src]
+	}
+	r.recv.Group, r.recv.Src, r.recv.Tag = c.id, r.peer, int32(tag)
+	r.waiter.Store(nil)
+	r.over = 0
+	s.rests, s.brisk = false, false
+	m := rk.queues.Post(&r.recv)
+	if m == nil {
+		err := rk.hopeless(r)
+		if err != nil {
+			rk.queues.Cancel(&r.recv)
+			r.err = err
+		} else if rk.proc.poller == nil {
+			s.rest(ctx)
+		} else if len(x) > eagerMax {
+			rk.show(r)
+		}
+		rk.mu.Unlock()
+		return err != nil
+	}
+	msg := m.Value.(*message)
+	if msg.header.Kind != wire.Eager {
+		rk.answer(r, &msg.header)
+		messages.Put(msg)
+		return r.ready()
+	}
+	owed := rk.consumed(&msg.header)
+	rk.mu.Unlock()
+	rk.repay(m.Src, owed)
+	if r.err = r.accept(&msg.header); r.err == nil {
+		copy(r.buf, msg.body)
+	}
+	messages.Put(msg)
+	return true
+}
+
+// rest readies the waiter for a sleep. Called with rk.mu held.
+func (s *standing) rest(ctx context.Context) {
+	rk, w := s.rank, s.w
+	if w == nil {
+		w = &waiter{proc: rk.proc, slot: -1, parks: true, rouse: s.stir}
+		s.w = w
+	}
+	if w.done != ctx.Done() {
+		w.serve(ctx)
+	}
+	rk.proc.lookout.begin()
+	rk.sleeps++
+	w.sleep, s.rests, s.brisk = rk.sleeps, true, rk.brisk
+}
+
+// wait returns when the receive is over. Who completes it leaves its processor to
+// this goroutine when it waits itself.
+func (s *standing) wait(ctx context.Context) {
+	r := &s.Request
+	if !s.rests {
+		if err := r.rank.await(ctx, r); err != nil {
+			r.rank.takeBack(r, err)
+		}
+		return
+	}
+	for !r.ready() {
+		if ctx.Err() != nil {
+			r.rank.takeBack(r, errEnded(ctx))
+			return
+		}
+		spin.Park(laid, unsafe.Pointer(s))
+		if !r.ready() && r.waiter.Load() == complete { // finish is about to say so
+			runtime.Gosched()
+		}
+	}
+}
+
+// laid has the sleeper found by who completes the receive, or stirs it.
+func laid(g uintptr, at unsafe.Pointer) bool {
+	s := (*standing)(at)
+	s.w.g = g
+	return s.waiter.CompareAndSwap(nil, s.w)
+}
+
+// stir has the sleeper look at its ctx.
+func (s *standing) stir() {
+	if s.waiter.CompareAndSwap(s.w, nil) {
+		spin.Ready(s.w.g)
+	}
+}

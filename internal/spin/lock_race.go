@@ -1,0 +1,8 @@
+//go:build race
+
+package spin
+
+import "sync"
+
+// Lock is one that the race detector knows.
+type Lock = sync.Mutex
