@@ -10,5 +10,5 @@ import "embed"
 //
 //go:embed go.mod go.sum LICENSE
 //go:embed rt collectives lram
-//go:embed internal/bias internal/board internal/box internal/cost internal/cpuset internal/engine internal/hostclock internal/hostd internal/packet internal/spin internal/trace internal/transport internal/waittable internal/wire
+//go:embed internal/bias internal/board internal/box internal/cost internal/cpuset internal/engine internal/hostclock internal/hostd internal/packet internal/spin internal/stream internal/trace internal/transport internal/waittable internal/wire
 var Source embed.FS

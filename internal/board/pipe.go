@@ -1,6 +1,10 @@
 package board
 
-import "sync/atomic"
+import (
+	"sync/atomic"
+
+	"gridrun/internal/stream"
+)
 
 // The pipe carries a root's data to all other members in pieces, through slots
 // that everybody copies from. Who puts has been a member of all puts before, so
@@ -38,7 +42,7 @@ func (p *Party) Take(x []byte) error {
 		if err := p.until(word(p.filled(), uint32(p.piped+1))); err != nil {
 			return err
 		}
-		copy(part, p.slot(p.piped))
+		stream.Copy(part, p.slot(p.piped)[:len(part)], p.Members*len(x))
 		uses := uint32(p.piped/pipeSlots+1) * uint32(p.Members-1)
 		if atomic.AddUint32(p.taken(p.piped), 1) == uses {
 			p.wakeAll() // the root, or the next one

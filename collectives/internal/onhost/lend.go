@@ -5,6 +5,7 @@ import (
 
 	"gridrun/collectives/internal/algo"
 	"gridrun/internal/board"
+	"gridrun/internal/stream"
 )
 
 // Ranks that are goroutines of one process lend each other their buffers instead
@@ -87,7 +88,7 @@ func bcastLent(p *board.Party, root int, x []byte) error {
 			return err
 		}
 		err := touch(p, func() error {
-			copy(x, p.Lent(root, turn))
+			stream.Copy(x, p.Lent(root, turn)[:len(x)], p.Members*len(x))
 			return nil
 		})
 		if err != nil {
@@ -193,7 +194,7 @@ func lentAllGather(p *board.Party, x, all []byte) error {
 		for i := range p.Members {
 			m := (p.Me + i) % p.Members
 			if block := all[m*len(x) : (m+1)*len(x)]; m != p.Me || &block[0] != &x[0] {
-				copy(block, p.Lent(m, turn))
+				stream.Copy(block, p.Lent(m, turn)[:len(block)], p.Members*len(all))
 			}
 		}
 		return nil
@@ -206,7 +207,8 @@ func lentAllToAll(p *board.Party, out, in []byte) error {
 		n := len(out) / p.Members
 		for i := range p.Members {
 			m := (p.Me + i) % p.Members
-			copy(in[m*n:(m+1)*n], p.Lent(m, turn)[p.Me*n:])
+			block := p.Lent(m, turn)[p.Me*n:]
+			stream.Copy(in[m*n:(m+1)*n], block[:n], p.Members*len(in))
 		}
 		return nil
 	}))

@@ -1,6 +1,9 @@
 package onhost
 
-import "gridrun/internal/board"
+import (
+	"gridrun/internal/board"
+	"gridrun/internal/stream"
+)
 
 // Barrier returns when everybody has called it.
 func Barrier(p *board.Party) error { return meet(p, nil) }
@@ -144,7 +147,7 @@ func AllGather(p *board.Party, x, all []byte, off []int) error {
 			if m == p.Me {
 				copy(part, mine)
 			} else {
-				copy(part, shown(p, m, size))
+				stream.Copy(part, shown(p, m, size)[:len(part)], p.Members*len(all))
 			}
 		}
 		if lo+size >= longest {
@@ -185,7 +188,8 @@ func AllToAll(p *board.Party, out, in []byte) error {
 		}
 		for i := range p.Members {
 			m := (p.Me + i) % p.Members // not all at the same one
-			copy(in[m*n+lo:m*n+hi], shown(p, m, total)[p.Me*size:])
+			block := shown(p, m, total)[p.Me*size:]
+			stream.Copy(in[m*n+lo:m*n+hi], block[:hi-lo], p.Members*len(in))
 		}
 		if hi == n {
 			return nil
