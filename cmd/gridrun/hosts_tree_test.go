@@ -190,7 +190,7 @@ func TestDeepTree(t *testing.T) {
 	})
 	t.Run("for longer than their hosts have ranks", func(t *testing.T) {
 		// The leases of all but node15 pass while it runs.
-		code, out, errOut := c.run(t, args("--lease", "0.5", "sh", "-c", "[ $GRIDRUN_RANK != 14 ] || sleep 2; echo ran")...)
+		code, out, errOut := c.run(t, args("--lease", "5", "sh", "-c", "[ $GRIDRUN_RANK != 14 ] || sleep 11; echo ran")...)
 		if code != 0 || strings.Count(out, "ran\n") != 15 || errOut != "" {
 			t.Errorf("code %d, out %q, err %q", code, out, errOut)
 		}
@@ -210,7 +210,7 @@ func TestDeepTree(t *testing.T) {
 	})
 	t.Run("Ctrl-Z", func(t *testing.T) {
 		// For longer than agents and relays would wait for a launcher that is silent.
-		l := c.launch(t, "", "--fanout", "2", "--lease", "0.5", "--grace", "1", "-H", c.hosts(1), "--wdir", "/", c.dir+"/tester", "outlast")
+		l := c.launch(t, "", "--fanout", "2", "--grace", "1", "-H", c.hosts(1), "--wdir", "/", c.dir+"/tester", "outlast")
 		for r := range 15 {
 			l.await(t, 1, fmt.Sprint("up ", r))
 		}
