@@ -84,7 +84,7 @@ func runOver(t *testing.T, l Layout, n int, body Body, keep bool) error {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer s.Close()
+		t.Cleanup(func() { s.Close() })
 		segments[h] = s
 	}
 	key := make([]byte, 32)
@@ -107,7 +107,6 @@ func runOver(t *testing.T, l Layout, n int, body Body, keep bool) error {
 	)
 	for q := range ranks {
 		seg := attach(t, segments[topo.ProcHost[q]])
-		defer seg.Close()
 		cfg := engine.Config{Job: "test", Proc: q, Ranks: ranks[q], Topology: topo, Continue: keep,
 			Table: func(r int) waittable.Table { return seg.Waits(r) }}
 		if !l.TCP {
@@ -216,6 +215,8 @@ func attach(t *testing.T, s *shm.Segment) *shm.Segment {
 	if err != nil {
 		t.Fatal(err)
 	}
+	// Goroutines that a body has left behind end after its process has closed.
+	t.Cleanup(func() { seg.Close() })
 	return seg
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"gridrun/internal/spin"
 	"gridrun/internal/transport"
+	"gridrun/internal/wire"
 )
 
 // A dozer is a network that is polled and brings nothing: its sleepers sleep
@@ -46,7 +47,7 @@ func (d *dozer) ring(which int) {
 }
 
 // Close returns though a goroutine of the program is still in a receive, holds
-// the poll token, and the background poller waits for that.
+// the poll token, and the background poller waits for that. The receive then fails.
 func TestCloseWhileSomebodyWaits(t *testing.T) {
 	p := NewProc(Config{Topology: topology(0, 1), Ranks: []int{0}})
 	d := newDozer(p)
@@ -55,7 +56,7 @@ func TestCloseWhileSomebodyWaits(t *testing.T) {
 		t.Fatal(err)
 	}
 	<-d.asleep[1]
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx := context.Background()
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		r, err := p.Rank(0).World().Recv(ctx, OpRecv, 1, 0, Payload{Bytes: make([]byte, 1), Size: 1}, false)
@@ -63,7 +64,7 @@ func TestCloseWhileSomebodyWaits(t *testing.T) {
 			t.Error(err)
 			return
 		}
-		if _, err := r.Finish(ctx); !errors.Is(err, context.Canceled) {
+		if _, err := r.Finish(ctx); !errors.Is(err, ErrPeerLost) {
 			t.Error(err)
 		}
 	})
@@ -80,7 +81,80 @@ func TestCloseWhileSomebodyWaits(t *testing.T) {
 	case <-time.After(20 * time.Second):
 		t.Fatal("Close hangs")
 	}
-	cancel()
+	wg.Wait()
+}
+
+// taking is a Putter whose other end has taken what is shown to it.
+type taking struct{ transport.Putter }
+
+func (taking) Show(transport.Shown) bool { return true }
+func (taking) Hide(uint64) bool          { return false }
+
+// What waits for another process when this one closes fails, though the other one
+// lives; so does what is begun afterwards. A receive that the other one may be
+// writing to keeps its buffer.
+func TestCloseEndsWhatIsUnderWay(t *testing.T) {
+	const long = 1 << 20
+	p := NewProc(Config{Topology: topology(0, 1), Ranks: []int{0}})
+	p.Use(void{p}, []int{1})
+	if err := p.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ctx := context.Background()
+	c := p.Rank(0).World()
+	requests := map[string]*Request{}
+	begin := func(name string, from int) {
+		t.Helper()
+		x := Payload{Bytes: make([]byte, long), Size: 1}
+		recv, err := c.Recv(ctx, OpIRecv, from, 1, x, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		send, err := c.Send(ctx, OpISend, 1, 1, x)
+		if err != nil {
+			t.Fatal(err)
+		}
+		requests["receive "+name], requests["send "+name] = recv, send
+	}
+	begin("whose data is on its way", 1)
+	p.Arrived(1, &wire.Header{Kind: wire.RTS, Src: 1, Group: WorldID, Tag: 1, Len: long, Send: 1}, nil)
+	begin("from any", AnyRank)
+	p.Arrived(1, &wire.Header{Kind: wire.RTS, Src: 1, Group: WorldID, Tag: 1, Len: long, Send: 2}, nil)
+	begin("not matched", 1)
+	begin("from any, not matched", AnyRank)
+	for name, r := range requests {
+		if r.ready() {
+			t.Fatalf("a %s is over", name)
+		}
+	}
+	pe := p.Rank(0).peer(1)
+	pe.put = taking{}
+	taken, err := c.Recv(ctx, OpIRecv, 1, 2, Payload{Bytes: make([]byte, long), Size: 1}, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pe.put = nil
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		if _, _, err := c.Probe(ctx, 1, 5, true); !errors.Is(err, ErrPeerLost) {
+			t.Errorf("a probe ends with %v", err)
+		}
+	})
+	wg.Go(func() { c.Agree(ctx, true) })
+	if err := p.Close(); err != nil {
+		t.Fatal(err)
+	}
+	begin("of a closed process", 1)
+	for name, r := range requests {
+		if !r.ready() {
+			t.Errorf("a %s waits for ever", name)
+		} else if _, err := r.Wait(ctx); !errors.Is(err, ErrPeerLost) {
+			t.Errorf("a %s ends with %v", name, err)
+		}
+	}
+	if taken.ready() {
+		t.Error("a receive is over though its sender may be writing to it")
+	}
 	wg.Wait()
 }
 

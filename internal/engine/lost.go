@@ -39,9 +39,9 @@ func (rk *Rank) lost(w int, e *end) {
 	}
 	// A rendezvous with it cannot go on. But data that is on its way from a
 	// process that lives arrives, and nobody else may have the buffer meanwhile.
-	ended = append(ended, rk.giveUp(rk.sends, w)...)
+	ended = append(ended, rk.giveUp(rk.sends, w, e)...)
 	if !e.survived {
-		ended = append(ended, rk.giveUp(rk.recvs, w)...)
+		ended = append(ended, rk.giveUp(rk.recvs, w, e)...)
 	}
 	told := rk.tellAgreements(w)
 	rk.mu.Unlock()
@@ -70,10 +70,26 @@ func (rk *Rank) dropMissing(group uint64) {
 	}
 }
 
-// giveUp takes the transfers with world rank w out of a table, for the caller to
-// finish. Called with rk.mu held.
-func (rk *Rank) giveUp(table map[uint64]*Request, w int) (ended []*Request) {
+// idle says that nothing of the rank waits for another.
+func (rk *Rank) idle() bool {
+	rk.mu.Lock()
+	defer rk.mu.Unlock()
+	for _, a := range rk.agreements {
+		if a.machine != nil && !a.machine.Over() {
+			return false
+		}
+	}
+	return len(rk.sends)+len(rk.recvs)+len(rk.probes) == 0 &&
+		len(rk.queues.Recvs(func(*match.Recv) bool { return true })) == 0
+}
+
+// giveUp takes the transfers with world rank w, which has ended as e says, out of a
+// table, for the caller to finish. Called with rk.mu held.
+func (rk *Rank) giveUp(table map[uint64]*Request, w int, e *end) (ended []*Request) {
 	for id, r := range table {
+		if e.writes && r.shown != nil {
+			continue
+		}
 		if r.peer == int32(w) || r.peer < 0 && r.comm.groupRank(w) == r.status.Source {
 			delete(table, id)
 			if r.shown != nil {
@@ -88,9 +104,9 @@ func (rk *Rank) giveUp(table map[uint64]*Request, w int) (ended []*Request) {
 
 // orphaned ends the receives whose data a rank's process would still have sent
 // after the rank's end: now the process has ended, too.
-func (rk *Rank) orphaned(w int) {
+func (rk *Rank) orphaned(w int, e *end) {
 	rk.mu.Lock()
-	ended := rk.giveUp(rk.recvs, w)
+	ended := rk.giveUp(rk.recvs, w, e)
 	rk.mu.Unlock()
 	for _, r := range ended {
 		r.finish(r.err)

@@ -108,6 +108,7 @@ type Proc struct {
 type end struct {
 	finished bool // with success
 	survived bool // by its process, which still carries out what the rank has begun
+	writes   bool // likewise, but only to the receives that it has taken (put.go)
 	err      error
 }
 
@@ -221,7 +222,8 @@ func (p *Proc) pace() {
 	}
 }
 
-// Close sends what is queued, leaves every network and joins.
+// Close sends what is queued, leaves every network and joins. What the ranks'
+// goroutines still wait for from other processes then fails.
 func (p *Proc) Close() error {
 	var errs []error
 	if p.closing.Swap(true) {
@@ -249,7 +251,34 @@ func (p *Proc) Close() error {
 	for _, n := range p.nets {
 		errs = append(errs, n.Close())
 	}
+	p.leave()
 	return errors.Join(errs...)
+}
+
+var errAway = fmt.Errorf("%w: this process has left the job", ErrPeerLost)
+
+// leave ends what waits for ranks of other processes, whether they live or not: no
+// network will bring anything more, not even that they have ended.
+func (p *Proc) leave() {
+	e := &end{writes: true, err: errAway}
+	var others []int
+	for r, q := range p.Topology.RankProc {
+		if q != p.Proc {
+			others = append(others, r)
+			if p.gone[r].CompareAndSwap(nil, e) {
+				p.goneN.Add(1)
+			}
+		}
+	}
+	for _, rk := range p.ranks {
+		if rk == nil || rk.idle() { // what it begins now fails
+			continue
+		}
+		for _, r := range others {
+			rk.lost(r, e)
+		}
+	}
+	p.sleeping.rouse(true)
 }
 
 // Rank returns a local rank.
@@ -326,7 +355,7 @@ func (p *Proc) Down(q int, err error) {
 		if rq == q && !p.markGone(r, e) {
 			for _, rk := range p.ranks {
 				if rk != nil {
-					rk.orphaned(r)
+					rk.orphaned(r, e)
 				}
 			}
 		}
