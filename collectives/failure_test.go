@@ -21,8 +21,10 @@ func outcomes(t *testing.T, n int, body rt.Body) []error {
 	var called sync.WaitGroup
 	called.Add(n)
 	err := tryRun(t, n, func(ctx context.Context, w *rt.World) error {
-		errs[w.Rank()] = body(ctx, w)
-		called.Done()
+		func() {
+			defer called.Done() // in a panic too: nobody waits for ever
+			errs[w.Rank()] = body(ctx, w)
+		}()
 		called.Wait()
 		return nil
 	})
