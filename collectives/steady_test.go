@@ -50,7 +50,7 @@ func TestShortCallsAllocateNothing(t *testing.T) {
 				runtime.ReadMemStats(&after)
 				least = min(least, float64(after.Mallocs-before.Mallocs)/calls)
 			}
-			if w.Rank() == 0 && least > 0.5 {
+			if w.Rank() == 0 && least > 0.5 && !raceEnabled { // under the race detector a sleep makes a channel
 				t.Errorf("%d ranks: %.1f allocations in 4 calls of each", n, least)
 			}
 			return nil

@@ -146,7 +146,7 @@ func socketPair() (a, b *net.UnixConn) {
 	return d.(*net.UnixConn), c.(*net.UnixConn)
 }
 
-var quick = Times{Beat: 50 * time.Millisecond, Answer: 300 * time.Millisecond, Refill: 30 * time.Millisecond}
+var quick = Times{Beat: 300 * time.Millisecond, Answer: time.Second, Refill: 30 * time.Millisecond}
 
 // A rig is a keeper with its world.
 type rig struct {

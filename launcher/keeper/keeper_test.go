@@ -235,6 +235,7 @@ func TestSilentAgent(t *testing.T) {
 	eventually(t, "there is another", func() bool {
 		a, err := c.Start(t.Context(), Way{}, Host{Name: "a"}, nil)
 		if err != nil {
+			t.Log(err)
 			return false
 		}
 		a.Kill()
