@@ -90,12 +90,12 @@ func (p *Pump) Run() {
 		return
 	}
 	for {
-		err := p.piece(raw.Read, PieceSize)
-		if errors.Is(err, os.ErrDeadlineExceeded) {
+		switch err := p.piece(raw.Read, PieceSize); {
+		case err == nil || err == errTaken:
+		case errors.Is(err, os.ErrDeadlineExceeded):
 			p.drain(raw)
 			return
-		}
-		if err != nil {
+		default:
 			return
 		}
 	}
@@ -113,11 +113,17 @@ func (p *Pump) drain(raw syscall.RawConn) {
 		before := left
 		emit := p.Emit
 		counted := &Pump{p.File, p.Credit, func(data []byte) { left -= len(data); emit(data) }}
-		if counted.piece(once, min(left, PieceSize)) != nil || left == before {
+		switch err := counted.piece(once, min(left, PieceSize)); {
+		case err == errTaken: // what is left stays ours to send
+		case err != nil || left == before:
 			return
 		}
 	}
 }
+
+// errTaken is a piece's error when other pumps were faster and took the credit: it is
+// to be waited for again.
+var errTaken = errors.New("the credit is taken")
 
 // piece reads once, at most limit bytes and as much as there is credit, through
 // access, which calls back when the pipe may be readable.
@@ -130,7 +136,8 @@ func (p *Pump) piece(access func(func(fd uintptr) bool) error, limit int) error 
 	err := access(func(fd uintptr) bool {
 		grant := p.Credit.Take(limit)
 		if grant == 0 {
-			return true // another pump was faster; wait for credit again
+			readErr = errTaken
+			return true
 		}
 		buf := pieces.Get().(*[PieceSize]byte)
 		defer pieces.Put(buf)

@@ -2,6 +2,7 @@ package procio
 
 import (
 	"os"
+	"sync"
 	"testing"
 	"time"
 )
@@ -43,6 +44,39 @@ func TestPump(t *testing.T) {
 	<-ended
 	if c.left != 99 {
 		t.Errorf("credit %d left, want 99", c.left)
+	}
+}
+
+// TestPumpsDrainTogether: pumps whose processes have ended share little credit, and
+// none leaves anything in its pipe because another was faster.
+func TestPumpsDrainTogether(t *testing.T) {
+	const pumps, size = 8, 5000
+	c := NewCredit(3)
+	var all sync.WaitGroup
+	var got [pumps]int
+	for i := range got {
+		r, w, err := os.Pipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer r.Close()
+		defer w.Close() // held open, as by a process that was left behind
+		if _, err := w.Write(make([]byte, size)); err != nil {
+			t.Fatal(err)
+		}
+		r.SetReadDeadline(time.Now())
+		all.Go(func() {
+			(&Pump{r, c, func(b []byte) {
+				got[i] += len(b)
+				c.Give(len(b))
+			}}).Run()
+		})
+	}
+	all.Wait()
+	for i, n := range got {
+		if n != size {
+			t.Errorf("pump %d sent %d of %d bytes", i, n, size)
+		}
 	}
 }
 
