@@ -111,7 +111,7 @@ func (c *cluster) outlast(t *testing.T, from int, blows []blow) {
 	said := l.errOut.String()
 	t.Logf("code %d, dead %v: %s", code, dead, said)
 	if code == 125 && early && slices.ContainsFunc([]int{0, 1, 2, 3}, func(h int) bool {
-		return hosts[h] && strings.Contains(said, fmt.Sprintf("host node%d: ", h+1))
+		return hosts[h] && (strings.Contains(said, fmt.Sprintf("host node%d: ", h+1)) || strings.Contains(said, "gridrun: hosts node["))
 	}) {
 		return
 	}

@@ -8,9 +8,8 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"gridrun/launcher/ssh/script"
-	"gridrun/launcher/ssh/sshconn"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -18,6 +17,8 @@ import (
 
 	"gridrun/launcher/agents"
 	"gridrun/launcher/ship"
+	"gridrun/launcher/ssh/script"
+	"gridrun/launcher/ssh/sshconn"
 )
 
 // guard is the part of gridrun's binary that is an agent.
@@ -190,6 +191,8 @@ func (s *Starter) ended(w *sshconn.Watch, p *sshconn.Process, noise []byte) erro
 	if w.Ctx.Err() != nil {
 		return context.Cause(w.Ctx)
 	}
+	unread, _ := io.ReadAll(io.LimitReader(p.Out, maxNoise)) // it may have ended while it was written to
+	noise = append(slices.Clip(noise), unread...)
 	io.Copy(io.Discard, p.Out)
 	how := p.Wait()
 	said := p.Said.String()
