@@ -9,13 +9,14 @@ import (
 	"gridrun/internal/wire"
 )
 
-// revoking is a Putter that has nothing to take, and meanwhile something happens.
+// revoking is a Putter whose receive is taken back, and meanwhile something happens.
 type revoking struct {
 	transport.Putter
 	happens func()
 }
 
-func (r revoking) Attended() bool { return false }
+func (r revoking) Attended() bool         { return false }
+func (r revoking) Shows(wire.Header) bool { return true }
 func (r revoking) Take(wire.Header) (o transport.Shown, ok bool) {
 	r.happens()
 	return o, false

@@ -109,6 +109,8 @@ type Putter interface {
 	// that is on its way; Forget follows when that has come.
 	Hide(id uint64) bool
 	Forget(id uint64)
+	// Shows tells whether Take would find one now.
+	Shows(h wire.Header) bool
 	// Take finds a receive that the process has shown for the envelope h, and which
 	// none of the frames posted so far can be for; nobody can hide it any more.
 	Take(h wire.Header) (o Shown, ok bool)
@@ -136,8 +138,8 @@ type Attended interface {
 }
 
 // A Spreader is a Network whose processes, where they share processors, keep evenly
-// spread over them while they wait. Who holds the poll token and waits calls Spread
-// now and then.
+// spread over them while they wait. Who waits calls Spread now and then; it is safe for
+// concurrent use.
 type Spreader interface {
 	Spread()
 }

@@ -81,27 +81,40 @@ func (p *peer) swap(from, to uint64) bool {
 	return false
 }
 
+// Shows implements transport.Putter.
+func (p *peer) Shows(h wire.Header) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	s, _, _ := p.open(h)
+	return s != nil
+}
+
 // Take implements transport.Putter.
 func (p *peer) Take(h wire.Header) (o transport.Shown, ok bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	s, state, o := p.open(h)
+	return o, s != nil && atomic.CompareAndSwapUint64(&s.state, state, state-isOpen+isTaken)
+}
+
+// open finds a receive for h that p shows, and its state when it was read. Called with
+// p.mu held. There is no second one: what would be matched after another is not shown.
+func (p *peer) open(h wire.Header) (s *shown, state uint64, o transport.Shown) {
 	if p.err != nil || p.first != nil || p.out.ctl == nil || !p.reaches() {
-		return o, false
+		return nil, 0, o
 	}
 	for i := range p.out.ctl.shown {
-		s := &p.out.ctl.shown[i]
-		state := atomic.LoadUint64(&s.state)
-		if state&stateLow != isOpen {
+		s = &p.out.ctl.shown[i]
+		if state = atomic.LoadUint64(&s.state); state&stateLow != isOpen {
 			continue
 		}
 		o = s.Shown
 		if o.Group == h.Group && o.Tag == h.Tag && o.Src == h.Src && o.Dst == h.Dst && o.Elem == h.Elem &&
-			h.Len <= o.Len && p.told <= s.after && o.ID == state>>idShift &&
-			atomic.CompareAndSwapUint64(&s.state, state, state-isOpen+isTaken) {
-			return o, true
+			h.Len <= o.Len && p.told <= s.after && o.ID == state>>idShift {
+			return s, state, o
 		}
 	}
-	return o, false
+	return nil, 0, o
 }
 
 // Put implements transport.Putter.

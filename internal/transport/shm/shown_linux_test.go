@@ -27,7 +27,7 @@ func TestShown(t *testing.T) {
 	dst := make([]byte, 100_000)
 	shown := transport.Shown{ID: 1, Group: 9, Src: 0, Dst: 1, Tag: 3, Elem: 7, Addr: address(dst), Len: uint64(len(dst))}
 	fits := wire.Header{Group: 9, Src: 0, Dst: 1, Tag: 3, Elem: 7, Len: 90_000}
-	if _, ok := from.Take(fits); ok {
+	if _, ok := from.Take(fits); ok || from.Shows(fits) {
 		t.Fatal("taken before it was shown")
 	}
 	if !to.Show(shown) {
@@ -61,6 +61,9 @@ func TestShown(t *testing.T) {
 		t.Fatal("cannot be shown again")
 	}
 	from.Post(&transport.Frame{Header: wire.Header{Kind: wire.Credit, Src: 0, Dst: 1}})
+	if !from.Shows(fits) {
+		t.Error("not seen")
+	}
 	o, ok := from.Take(fits)
 	if !ok || o != shown {
 		t.Fatalf("%+v, %t: a frame that is no message stands in its way", o, ok)
