@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"gridrun/internal/cpuset"
 	"gridrun/internal/spin"
 	"gridrun/internal/waittable"
 )
@@ -176,7 +177,7 @@ func (p *Proc) spread() {
 // for 20 ms and more while another processor is idle; so this one goes elsewhere.
 // Called with the token held.
 func (p *Proc) together() {
-	if !p.crowded && (p.parted == 0 || p.turns-p.parted >= partFor) && spin.Part() {
+	if !p.crowded && (p.parted == 0 || p.turns-p.parted >= partFor) && cpuset.Part() {
 		p.parted = p.turns
 		return
 	}

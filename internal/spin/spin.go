@@ -1,7 +1,6 @@
 // Package spin has what a loop that waits for another processor does between
 // two looks: Pause for looks a few nanoseconds apart, Yield when whoever is
-// waited for may need this very processor, Part when it does, Block when it is to
-// sleep in a system call. Store is the cheapest way to show such a loop something,
+// waited for may need this very processor, Block when it is to sleep in a system call. Store is the cheapest way to show such a loop something,
 // CopyOver the fastest to write what it will read; Claim and Fetch have cache lines
 // come in time.
 // Among the goroutines of one process Park and Ready are a sleep and the end of it, a
@@ -19,11 +18,6 @@ func Pause() { pause() }
 // Yield lets other processes run (sched_yield). It never blocks, so it needs no
 // hand-over of this thread's processor to Go's scheduler.
 func Yield() { yield() }
-
-// Part moves the calling thread to another one of the processors that it may use;
-// false: there is none. The thread may use all of them again afterwards, so the
-// kernel can move it back. It takes some 20 us.
-func Part() bool { return part() }
 
 // Store sets *p after all stores before it (a release). Unlike those of
 // sync/atomic it does not wait until other processors see it: a load that follows

@@ -2,7 +2,6 @@ package shm
 
 import (
 	"math"
-	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -67,8 +66,8 @@ func (n *Net) Spread() {
 	}
 	defer s.mu.Unlock()
 	s.next.Store(now + int64(spreadEvery)*int64(1+n.seg.procs/noteBy))
-	here := currentCPU()
-	if here < 0 {
+	here, err := cpuset.Current()
+	if err != nil {
 		s.next.Store(never)
 		return
 	}
@@ -91,23 +90,20 @@ func (n *Net) Spread() {
 	if s.counts[here] < 2 { // alone
 		return
 	}
-	may, err := cpuset.Of(0)
-	if err != nil || len(may) < 2 {
+	to, fixed := -1, true
+	moved := cpuset.Move(func(may cpuset.Set, here int) cpuset.Set {
+		fixed = len(may) < 2
+		if to = lessBusy(s.counts, here, may); to < 0 {
+			return nil
+		}
+		return cpuset.Set{to}
+	})
+	switch {
+	case moved:
+		atomic.StoreUint64(&n.own.seat, uint64(seatOf(to, now)))
+	case fixed || to >= 0: // it cannot, or the system refuses
 		s.next.Store(never)
-		return
 	}
-	to := lessBusy(s.counts, here, may)
-	if to < 0 {
-		return
-	}
-	// One thread from the first call to the last: what is bound must be let go.
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	if (cpuset.Set{to}).Bind() != nil || may.Bind() != nil {
-		s.next.Store(never)
-		return
-	}
-	atomic.StoreUint64(&n.own.seat, uint64(seatOf(to, now)))
 }
 
 // lessBusy is the processor of may with the fewest, if two fewer than here; else -1.

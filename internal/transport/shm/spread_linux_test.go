@@ -65,14 +65,14 @@ func TestSpread(t *testing.T) {
 		n.spread.next.Store(0)
 		atomic.StoreInt64(&s.hdr.looked, 0)
 		atomic.StoreUint64(&n.own.seat, 0)
-		from = currentCPU()
+		from = cpu(t)
 		for i := 1; i < 4; i++ {
 			slot := s.slot(i)
 			atomic.StoreUint32(&slot.state, alive)
 			atomic.StoreUint64(&slot.seat, uint64(seatOf(from, hostclock.Shared().Now())))
 		}
 		n.Spread()
-		return from, currentCPU()
+		return from, cpu(t)
 	}
 	moved := 0
 	for range 20 { // the kernel may move it, too
@@ -106,4 +106,13 @@ func TestSpread(t *testing.T) {
 	if from, to := ask(); from != to || n.spread.next.Load() != math.MaxInt64 {
 		t.Errorf("bound to %d it went to %d", from, to)
 	}
+}
+
+func cpu(t *testing.T) int {
+	t.Helper()
+	n, err := cpuset.Current()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
 }

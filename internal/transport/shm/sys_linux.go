@@ -118,15 +118,6 @@ func futexWake(w *uint32) {
 	syscall.RawSyscall6(unix.SYS_FUTEX, uintptr(unsafe.Pointer(w)), futexWakeOp, 1<<30, 0, 0, 0)
 }
 
-// currentCPU is the processor that this thread is on, -1 if the system won't say.
-func currentCPU() int {
-	var cpu uint32
-	if _, _, err := syscall.RawSyscall(unix.SYS_GETCPU, uintptr(unsafe.Pointer(&cpu)), 0, 0); err != 0 {
-		return -1
-	}
-	return int(cpu)
-}
-
 // Commands of membarrier(2).
 const (
 	barrierQuery    = 0

@@ -27,8 +27,6 @@ func writeMemory(int, []byte, uint64) error { return errors.ErrUnsupported }
 
 func allowSiblings() {}
 
-func currentCPU() int { return -1 }
-
 func futexWait(*uint32, uint32, int64) { runtime.Gosched(); time.Sleep(time.Microsecond) }
 
 func futexDoze(*uint32, uint32, *spin.Pulse) {}

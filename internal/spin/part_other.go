@@ -1,5 +1,0 @@
-//go:build !linux
-
-package spin
-
-func part() bool { return false }
