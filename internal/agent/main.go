@@ -6,7 +6,6 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"runtime"
 	"runtime/debug"
 	"syscall"
 	"time"
@@ -60,7 +59,7 @@ func Main() int {
 		located:   make(map[int]*wire.Located),
 		questions: make(map[int]map[question]bool),
 	}
-	a.link.send(&wire.Hello{Version: wire.Version, CPUs: usable(cpuset.Usable())})
+	a.link.send(&wire.Hello{Version: wire.Version, CPUs: cpuset.Processes(cpuset.Usable())})
 	defer a.unstage()
 	if err := a.open(stream); err != nil {
 		return a.trouble("start", err)
@@ -88,7 +87,7 @@ func (a *agent) open(stream *wire.Stream) error {
 		return err
 	}
 	cpus := cpuset.Usable()
-	a.cpus.usable = usable(cpus)
+	a.cpus.usable = cpuset.Processes(cpus)
 	if err := a.divideCPUs(); err != nil {
 		return err
 	}
@@ -220,10 +219,6 @@ func (a *agent) unstage() {
 		os.RemoveAll(a.stage)
 	}
 }
-
-// usable is how many processes of one goroutine make use of so many CPUs. Go rounds a
-// quota up, too, but never to less than 2.
-func usable(cpus float64) int { return min(runtime.GOMAXPROCS(0), cpuset.Whole(cpus)) }
 
 // makeSegment makes the shared segment of this host's processes: their rings
 // and the wait tables of their ranks. Also a lone process and those that speak

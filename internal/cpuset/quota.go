@@ -21,6 +21,10 @@ func Usable() float64 { return usable(os.DirFS("/"), runtime.NumCPU()) }
 // a part counts as one.
 func Whole(n float64) int { return max(int(math.Ceil(n)), 1) }
 
+// Processes is how many processes of one goroutine make use of n CPUs' time. Go rounds
+// a quota up, too, but never to less than 2.
+func Processes(n float64) int { return min(runtime.GOMAXPROCS(0), Whole(n)) }
+
 // usable reads /proc/self/cgroup and the quota of every group from there to the
 // root: cpu.max ("max 100000" or "200000 100000", microseconds per period) in
 // version 2, cpu.cfs_quota_us and cpu.cfs_period_us in version 1.

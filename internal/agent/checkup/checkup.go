@@ -34,7 +34,7 @@ type Checkup struct {
 // Survey opens a port like a job's and tells what this host is like; home is the
 // directory to look at where m names none.
 func Survey(m *wire.Survey, home string) (*Checkup, *wire.Facts) {
-	facts := &wire.Facts{Time: time.Now().UnixNano(), OS: runtime.GOOS, Arch: runtime.GOARCH, Usable: min(runtime.GOMAXPROCS(0), cpuset.Whole(cpuset.Usable())), Dir: m.Dir}
+	facts := &wire.Facts{Time: time.Now().UnixNano(), OS: runtime.GOOS, Arch: runtime.GOARCH, Usable: cpuset.Processes(cpuset.Usable()), Dir: m.Dir}
 	facts.Name, _ = os.Hostname()
 	if allowed, err := cpuset.Allowed(); err == nil {
 		facts.CPUs = allowed.String()
