@@ -101,13 +101,18 @@ func long(p *board.Party, root int, x []byte, f algo.Fold, ordered bool) error {
 // slices.
 func slicePiece(p *board.Party) int { return min(p.Stage, inCache/p.Members) }
 
+// grain is a cache line, or an element where that is no part of one.
+func grain(elem int) int {
+	if elem = max(elem, 1); 64%elem == 0 {
+		return 64
+	}
+	return elem
+}
+
 // cut is part k of m of n bytes of whole elements, at borders of cache lines where
 // that can be: two ranks then write no common one.
 func cut(n, elem, k, m int) (lo, hi int) {
-	unit := max(elem, 1)
-	if 64%unit == 0 {
-		unit = 64
-	}
+	unit := grain(elem)
 	units := (n + unit - 1) / unit
 	return min(units*k/m*unit, n), min(units*(k+1)/m*unit, n)
 }
@@ -116,10 +121,7 @@ func cut(n, elem, k, m int) (lo, hi int) {
 // the result in root's x, or in everybody's for root -1. While the slices of one
 // piece are folded, the next is written: one meeting a piece, and one more.
 func slices(p *board.Party, x []byte, f algo.Fold, ordered bool, root int) error {
-	unit := f.Elem
-	if 64%unit == 0 {
-		unit = 64
-	}
+	unit := grain(f.Elem)
 	size := slicePiece(p) / unit * unit
 	size = max(size, p.Stage/p.Members/unit*unit, unit)
 	all := root < 0
