@@ -9,4 +9,6 @@
 //     gets as many whole cores (or sockets) as the others, or one more.
 //  4. [Set.Bind] makes the calling thread, and what it starts from then on, use
 //     these CPUs only; [Of] is what the kernel says of a process afterwards.
+//
+// [Move] only puts the calling thread on another of its CPUs, for ranks that wait.
 package cpuset
