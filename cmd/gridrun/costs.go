@@ -19,8 +19,8 @@ func exists(path string) bool {
 }
 
 // choices are the variables by which all ranks choose algorithms alike: what this
-// machine and the hosts of the job were measured to need, and what --algorithm wants. A file of figures that
-// cannot be used is passed over with a line, which notice gets.
+// machine and the hosts of the job were measured to need, and what --algorithm wants.
+// A file of figures that cannot be used is passed over with a line, which notice gets.
 func (f *runFlags) choices(hosts []string, notice func(string)) (env []string, err error) {
 	if f.Algorithm != "" {
 		if _, err := cost.ParseWishes(f.Algorithm); err != nil {

@@ -15,8 +15,8 @@
 //     and waits until the seat says out. Either the owner's look comes after the
 //     fence, and sees that the pointer is gone; or what it has said comes before,
 //     and is seen.
-//  4. The lock is then a plain one ([spin.Lock]) again, until somebody takes it in a row, twice as
-//     long as before.
+//  4. The lock is then a plain one ([spin.Lock]) again, until somebody takes it in a
+//     row, twice as long as before.
 //
 // Seats are not used again: an owner that was interrupted between the two halves of
 // step 2, for however long, withdraws from a seat that nobody looks at any more.

@@ -21,10 +21,9 @@
 //     goroutine that does; a short one that none waits for stays with the receiver
 //     (here.go, standing.go). A short message to another process, with credit left,
 //     nothing queued before it and nobody dead, is written where the receiver looks,
-//     or given to the kernel, and
-//     that is all (short.go). Otherwise Send makes a Request. With credit left a
-//     short message goes as one Eager frame; any other announces itself with RTS
-//     and keeps its data.
+//     or given to the kernel, and that is all (short.go). Otherwise Send makes a
+//     Request. With credit left a short message goes as one Eager frame; any other
+//     announces itself with RTS and keeps its data.
 //  2. The frame arrives in the destination's process. Under the rank's lock the
 //     envelope is matched (package match), or kept as unexpected.
 //  3. Eager data is copied into the receive's buffer; of long messages over TCP the
@@ -43,8 +42,8 @@
 //
 // A Proc starts one goroutine, the background poller, when it has a network
 // that must be polled, and one that passes on the ring of a second such network;
-// without a network to poll it starts the lookout (lookout.go). Close joins them. Networks have their own. Everything else
-// runs in the callers.
+// without a network to poll it starts the lookout (lookout.go). Close joins them.
+// Networks have their own. Everything else runs in the callers.
 //
 // # Locks
 //

@@ -22,6 +22,7 @@ import (
 //  3. Sleep: publish the wait in the wait table; the token's holder sleeps in
 //     the network's doorbell and goes on fetching for all, others on a channel.
 //
+// Where no network must be polled a waiter sleeps at once (doze; standing.go).
 // ctx is looked at when a phase ends, not in between.
 
 // A condition is what a goroutine waits for.
@@ -306,7 +307,8 @@ func (rk *Rank) doze(ctx context.Context, c condition) error {
 	return err
 }
 
-// A waiter is what is woken: a goroutine asleep on a channel or in the doorbell.
+// A waiter is what is woken: a goroutine asleep on a channel, in the doorbell, or,
+// where no network must be polled, on a bell or parked.
 // A rank keeps those that rest, with their hold on the ctx they last served, so
 // that a sleep allocates nothing. A wake-up may come late and find it waiting
 // for something else: sleepers look again.
