@@ -19,91 +19,62 @@ type Loc[T Real] struct {
 	Index int64
 }
 
-// long tells whether vectors are worth their call.
-func long[T any](x []T) bool {
+// rest leaves what is not folded in vectors: all of it where they are not worth their
+// call.
+func rest[T any](of func() lane, o op, dst, src []T) (_, _ []T) {
 	var zero T
-	return len(x) >= least/int(unsafe.Sizeof(zero))
+	if len(src) < least/int(unsafe.Sizeof(zero)) {
+		return dst, src
+	}
+	n := vector(of(), o, dst, src)
+	return dst[n:], src[n:]
 }
 
 // In all of these dst is as long as src, and either the same memory or none of it.
 
 // Sum is dst += src.
 func Sum[T Number](dst, src []T) {
-	if long(src) {
-		n := vector(laneOf[T](), opSum, dst, src)
-		dst, src = dst[n:], src[n:]
-	}
-	sum(dst, src)
+	sum(rest(laneOf[T], opSum, dst, src))
 }
 
 // Prod is dst *= src.
 func Prod[T Number](dst, src []T) {
-	if long(src) {
-		n := vector(laneOf[T](), opProd, dst, src)
-		dst, src = dst[n:], src[n:]
-	}
-	prod(dst, src)
+	prod(rest(laneOf[T], opProd, dst, src))
 }
 
 // Min is dst = min(dst, src), as Go has min: NaN beats numbers, -0 beats +0.
 func Min[T Real](dst, src []T) {
-	if long(src) {
-		n := vector(laneOf[T](), opMin, dst, src)
-		dst, src = dst[n:], src[n:]
-	}
-	smallest(dst, src)
+	smallest(rest(laneOf[T], opMin, dst, src))
 }
 
 // Max is dst = max(dst, src): NaN beats numbers, +0 beats -0.
 func Max[T Real](dst, src []T) {
-	if long(src) {
-		n := vector(laneOf[T](), opMax, dst, src)
-		dst, src = dst[n:], src[n:]
-	}
-	greatest(dst, src)
+	greatest(rest(laneOf[T], opMax, dst, src))
 }
 
 // And, Or and Xor work on the bits of what is nothing but bits.
 func And(dst, src []byte) {
-	if long(src) {
-		n := vector(laneU8, opAnd, dst, src)
-		dst, src = dst[n:], src[n:]
-	}
-	andBytes(dst, src)
+	andBytes(rest(laneOf[byte], opAnd, dst, src))
 }
 
 func Or(dst, src []byte) {
-	if long(src) {
-		n := vector(laneU8, opOr, dst, src)
-		dst, src = dst[n:], src[n:]
-	}
-	orBytes(dst, src)
+	orBytes(rest(laneOf[byte], opOr, dst, src))
 }
 
 func Xor(dst, src []byte) {
-	if long(src) {
-		n := vector(laneU8, opXor, dst, src)
-		dst, src = dst[n:], src[n:]
-	}
-	xorBytes(dst, src)
+	xorBytes(rest(laneOf[byte], opXor, dst, src))
 }
 
 // MinLoc takes pairs of src that have a lesser value, or the same at a lower
 // index. NaN is less than any number.
 func MinLoc[T Real](dst, src []Loc[T]) {
-	if long(src) {
-		n := vector(locLane[T](), opMin, dst, src)
-		dst, src = dst[n:], src[n:]
-	}
+	dst, src = rest(locLane[T], opMin, dst, src)
 	pick(dst, src, func(a, b T) bool { return a < b })
 }
 
 // MaxLoc takes pairs of src that have a greater value, or the same at a lower
 // index. NaN is greater than any number.
 func MaxLoc[T Real](dst, src []Loc[T]) {
-	if long(src) {
-		n := vector(locLane[T](), opMax, dst, src)
-		dst, src = dst[n:], src[n:]
-	}
+	dst, src = rest(locLane[T], opMax, dst, src)
 	pick(dst, src, func(a, b T) bool { return a > b })
 }
