@@ -34,7 +34,6 @@ type test struct {
 	parts    bool // buffers hold a part for every rank
 	sized    bool // has a size
 	ours     bool // not part of what is compared with the peers
-	memory   bool // measures the buffers themselves
 	held     bool // calls add up what they time themselves, in took
 	grid     bool // a cube of bytes on a grid of the ranks
 	call     func(ctx context.Context, m *rank) error
@@ -192,18 +191,23 @@ func (t test) prepare(ctx context.Context, w *rt.World, bytes int) (*rank, error
 		outF: make([]float64, most/8), inF: make([]float64, most/8),
 		ack: make([]byte, 1), reqs: make([]*rt.Request, 0, 2*window),
 	}
-	if t.memory { // pages never written to would all be the same one
-		for i := range m.out {
-			m.out[i] = 1
-		}
-		for i := range m.outF {
-			m.outF[i] = 1
-		}
-	}
+	m.touch()
 	if t.grid {
 		return m, m.place(ctx)
 	}
 	return m, nil
+}
+
+// touch writes to all buffers: pages that nobody has written to are all the same one,
+// which would stay in the nearest cache however long the message is.
+func (m *rank) touch() {
+	for _, x := range [][]byte{m.out, m.in} {
+		for i := range x {
+			x[i] = 1
+		}
+	}
+	clear(m.outF) // zeros, whose sums do not grow
+	clear(m.inF)
 }
 
 func (m *rank) close() {
@@ -219,7 +223,7 @@ func (m *rank) place(ctx context.Context) (err error) {
 	edge := max(int(math.Round(math.Cbrt(float64(m.bytes)/8))), 1) + 2
 	m.shape = []int{edge, edge, edge}
 	m.cube = make([]float64, edge*edge*edge)
-	for i := range m.cube { // pages never written to would all be the same one
+	for i := range m.cube { // as touch does
 		m.cube[i] = 1
 	}
 	return err

@@ -53,11 +53,11 @@ var tests = []test{
 
 	// What gridrun bench calibrate measures besides; the peers have none of it.
 	{name: "exchange", unit: microseconds, messages: 1, sized: true, ours: true, call: exchange},
-	{name: "copy", unit: gigabytes, messages: 1, sized: true, ours: true, memory: true, call: func(ctx context.Context, m *rank) error {
+	{name: "copy", unit: gigabytes, messages: 1, sized: true, ours: true, call: func(ctx context.Context, m *rank) error {
 		copy(m.in, m.out)
 		return nil
 	}},
-	{name: "fold", unit: gigabytes, messages: 1, sized: true, ours: true, memory: true, call: func(ctx context.Context, m *rank) error {
+	{name: "fold", unit: gigabytes, messages: 1, sized: true, ours: true, call: func(ctx context.Context, m *rank) error {
 		collectives.Sum(m.inF, m.outF)
 		return nil
 	}},
