@@ -108,7 +108,7 @@ func (rk *Rank) answer(r *Request, h *wire.Header) {
 	if pull := rk.proc.pulls[rk.proc.Topology.RankProc[h.Src]]; err == nil && h.Off != 0 && pull != nil {
 		// In no table, r is this goroutine's alone: nobody else ends it.
 		rk.mu.Unlock()
-		if rk.proc.prefersPull(pull, h.Len) && pull.Pull(r.buf[:h.Len], h.Off) {
+		if rk.proc.prefersPull(pull) && pull.Pull(r.buf[:h.Len], h.Off) {
 			rk.control(&reply)
 			r.finish(nil)
 			return
@@ -132,17 +132,14 @@ func (rk *Rank) answer(r *Request, h *wire.Header) {
 	rk.control(&reply)
 }
 
-// pullFrom is the length from which a message is copied once by its receiver
-// (12 GB/s) rather than in pieces by both ends (15 GB/s while the pieces stay in
-// the caches).
-const pullFrom = 4 << 20
-
-// prefersPull: two ends that share a processor would wait for each other at
-// every piece, and a receiver that computes has one thread to spare, not two. A
-// sender that computes would have to be woken up; one that waits for the answer may
-// have announced the message just before it began to.
-func (p *Proc) prefersPull(pull transport.Puller, length uint64) bool {
-	if length >= p.pullFrom || p.tending.Load() || p.shared.Load() > 0 {
+// prefersPull tells whether the receiver of a matched message copies it alone rather
+// than in pieces with the sender, which is faster, however long the message is, while
+// both have a processor: two ends that share one would wait for each other at every
+// piece, and a receiver that computes has one thread to spare, not two. A sender that
+// computes would have to be woken up; one that waits for the answer may have announced
+// the message just before it began to.
+func (p *Proc) prefersPull(pull transport.Puller) bool {
+	if p.crowded || p.tending.Load() || p.shared.Load() > 0 {
 		return true
 	}
 	for range attentionLooks {

@@ -76,7 +76,6 @@ type Proc struct {
 	shared   atomic.Int32       // waits that are to yield early; set under the token
 	hasty    bool               // the last wait did; under the token
 	parted   uint64             // the turn in which it went to another processor, or 0; under the token
-	pullFrom uint64             // bytes of a message that is worth a pull
 	yieldFor time.Duration      // and yields before it sleeps
 	tick     time.Duration      // of an attentive background poller
 	crowded  bool               // the host has more processes than processors
@@ -205,9 +204,9 @@ func (p *Proc) pace() {
 	}
 	p.looks, p.yieldFor, p.tick, p.crowded = pollLooks, yieldFor, tick, here > p.CPUs
 	p.frugal = p.Quota > 0 && float64(here) > p.Quota
-	p.pullFrom, p.brief = pullFrom, crowdedLooks
+	p.brief = crowdedLooks
 	if p.crowded {
-		p.looks, p.yieldFor, p.pullFrom = crowdedLooks, crowdedYieldFor, 0
+		p.looks, p.yieldFor = crowdedLooks, crowdedYieldFor
 		p.tick = tick * time.Duration(here) / time.Duration(p.CPUs)
 		for _, n := range p.nets {
 			if s, ok := n.(transport.Spreader); ok && !p.siblings {

@@ -17,7 +17,7 @@ func TestLongMessages(t *testing.T) {
 			t.Run(fmt.Sprintf("pull=%t early=%t", pull, early), func(t *testing.T) {
 				c := sharedPair(t)
 				for _, end := range c {
-					end.Proc().pullFrom = 0
+					end.Proc().crowded = true
 				}
 				if !pull {
 					clear(c[0].Proc().pulls)
