@@ -10,6 +10,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"gridrun/internal/engine"
 	"gridrun/internal/transport/reach"
@@ -133,7 +134,9 @@ func runOver(t *testing.T, l Layout, n int, body Body, keep bool) error {
 		}
 		if len(remote) > 0 {
 			d := reach.NewDialer("test", key, q, topo.Hosts[topo.ProcHost[q]])
+			// A machine that stands still for some seconds is no failed link.
 			n, err := tcp.Open(tcp.Config{Proc: q, Procs: len(ranks), Job: "test", Key: key,
+				Connect: patient, Handshake: patient, Close: patient,
 				Dial: func(ctx context.Context, to int) (net.Conn, error) {
 					h := topo.ProcHost[to]
 					return d.Dial(ctx, reach.Target{Proc: to, Host: h, Name: topo.Hosts[h]}, owners[h].Addrs())
@@ -219,6 +222,9 @@ func attach(t *testing.T, s *shm.Segment) *shm.Segment {
 	t.Cleanup(func() { seg.Close() })
 	return seg
 }
+
+// patient is more than any part of a test takes.
+const patient = time.Minute
 
 // An owner has a host's port, and hands connections on as an agent does.
 type owner struct {

@@ -45,12 +45,11 @@ func leakFree(t *testing.T, f func() error) error {
 	before := runtime.NumGoroutine()
 	err := f()
 	deadline := time.Now().Add(time.Minute)
-	for runtime.NumGoroutine() > before {
+	for ; runtime.NumGoroutine() > before; time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
 			buf := make([]byte, 1<<16)
 			t.Fatalf("goroutines stayed behind: %d, before %d\n%s", runtime.NumGoroutine(), before, buf[:runtime.Stack(buf, true)])
 		}
-		runtime.Gosched()
 	}
 	return err
 }

@@ -86,7 +86,7 @@ func TestSurvivors(t *testing.T) {
 				groups := map[int][]int{}
 				err := leakFree(t, func() error {
 					return rt.SurviveOver(t, l, n, func(ctx context.Context, w *rt.World) error {
-						ctx, cancel := context.WithTimeout(ctx, 60*time.Second)
+						ctx, cancel := context.WithTimeout(ctx, patience)
 						defer cancel()
 						at, dies := deaths[w.Rank()]
 						g, err := steps(ctx, w, 8, func(step int) bool { return dies && step == at })
@@ -127,7 +127,7 @@ func TestOperationsWithTheDead(t *testing.T) {
 		t.Run(l.Name, func(t *testing.T) {
 			err := leakFree(t, func() error {
 				return rt.SurviveOver(t, l, 4, func(ctx context.Context, w *rt.World) error {
-					ctx, cancel := context.WithTimeout(ctx, 60*time.Second)
+					ctx, cancel := context.WithTimeout(ctx, patience)
 					defer cancel()
 					long := make([]float64, 100_000)
 					switch w.Rank() {
@@ -199,7 +199,7 @@ func TestRevokeIsPassedOn(t *testing.T) {
 	const n = 9
 	err := leakFree(t, func() error {
 		return rt.RunWith(context.Background(), n, func(ctx context.Context, w *rt.World) error {
-			ctx, cancel := context.WithTimeout(ctx, 60*time.Second)
+			ctx, cancel := context.WithTimeout(ctx, patience)
 			defer cancel()
 			if w.Rank() == 4 {
 				rt.Revoke(w, errors.New("enough"))

@@ -254,6 +254,9 @@ const maxEarly = 1 << 16
 
 // agreed takes an Agree frame.
 func (rk *Rank) agreed(h *wire.Header, body []byte) {
+	if rk.proc.disowned(h.Src) && !agree.IsCommit(body) {
+		return
+	}
 	var out outgoing
 	rk.mu.Lock()
 	if f := rk.forgotten[h.Group]; f != nil && h.Seq <= f.upTo {
@@ -271,6 +274,19 @@ func (rk *Rank) agreed(h *wire.Header, body []byte) {
 	}
 	rk.mu.Unlock()
 	out.carryOut()
+}
+
+// disowned says that a rank counts as dead by the supervisor's word, though its
+// process may live for a moment and see its links end: whom it calls dead is alive.
+func (p *Proc) disowned(w int32) bool {
+	if w < 0 || int(w) >= len(p.gone) {
+		return true
+	}
+	e := p.gone[w].Load()
+	if e == nil {
+		e = p.notes[p.Topology.RankProc[w]].Load()
+	}
+	return e != nil && !e.finished
 }
 
 // tellAgreements lets those under way know that world rank w has ended. Called
@@ -307,6 +323,9 @@ func (o *outgoing) receive(a *agreement, from int32, body []byte) {
 func (o *outgoing) add(a *agreement, sends []agree.Send) {
 	rk := a.comm.rank
 	o.posts = rk.proc
+	if rk.proc.disowned(int32(rk.world)) {
+		sends = nil // this rank has failed, and the others close their links to it: they are not dead
+	}
 	for i := range sends {
 		to := a.comm.members[sends[i].To]
 		if rk.proc.gone[to].Load() != nil {

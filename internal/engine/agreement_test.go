@@ -121,3 +121,59 @@ func TestForgottenAgreement(t *testing.T) {
 		t.Fatalf("%d agreements are kept", n)
 	}
 }
+
+// A rank that has failed, or that the supervisor calls dead, may live on for a
+// moment and see the others close their links to it. It must not have them called
+// dead for that: the others would go on without one that lives.
+func TestTheDeadAccuseNobody(t *testing.T) {
+	over, cancel := context.WithCancel(context.Background())
+	cancel()
+	begin := func(t *testing.T, c *Comm, heard func() []transport.Frame) {
+		t.Helper()
+		if _, err := c.Agree(over, true); !errors.Is(err, context.Canceled) {
+			t.Fatal(err)
+		}
+		if got := heard(); len(got) != 1 || got[0].Dst != 0 {
+			t.Fatalf("a vote to rank 0 is expected: %+v", got)
+		}
+	}
+	reset := errors.New("connection reset")
+	t.Run("alive", func(t *testing.T) { // the contrast: here the others must hear
+		c, _, heard := alone(t)
+		begin(t, c, heard)
+		c.Proc().Down(0, reset)
+		if got := heard(); len(got) == 0 {
+			t.Fatal("nobody hears of a death")
+		}
+	})
+	t.Run("failed", func(t *testing.T) {
+		c, say, heard := alone(t)
+		begin(t, c, heard)
+		c.rank.Fail(errors.New("its body has failed"))
+		heard()
+		for _, q := range []int{0, 2, 3} {
+			c.Proc().Down(q, reset)
+		}
+		say(2, 1, agree.Message{Kind: agree.Prepare})
+		if got := heard(); len(got) != 0 {
+			t.Fatalf("a rank that has failed says %+v", got)
+		}
+	})
+	t.Run("disowned", func(t *testing.T) {
+		c, say, heard := alone(t)
+		begin(t, c, heard)
+		c.Proc().Gone([]int{3}, false, errors.New("its host is lost"))
+		first := agree.NewSet(4)
+		first.Add(0)
+		say(3, 1, agree.Message{Kind: agree.Vote, Accepted: -1, Dead: first})
+		if got := heard(); len(got) != 0 {
+			t.Fatalf("whom a dead rank accuses is taken for dead: %+v", got)
+		}
+		// The outcome that it knows counts.
+		value := agree.Value{Dead: agree.NewSet(4), Flag: true}
+		say(3, 1, agree.Message{Kind: agree.Commit, Value: value, Dead: first})
+		if v, decided := c.rank.agreement(agreementKey{WorldID, 1}).machine.Decision(); !decided || !v.Flag {
+			t.Fatal(v, decided)
+		}
+	})
+}

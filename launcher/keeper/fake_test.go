@@ -21,6 +21,7 @@ import (
 type world struct {
 	dead   atomic.Bool // hosts cannot be connected to
 	mute   atomic.Bool // agents answer nothing
+	hold   func()      // called when a host is being connected
 	dials  atomic.Int32
 	agents atomic.Int32 // that live
 	mu     sync.Mutex
@@ -37,6 +38,9 @@ type fakeConn struct {
 
 func (w *world) Hold(_ context.Context, h place.Host) (Connection, error) {
 	w.dials.Add(1)
+	if w.hold != nil {
+		w.hold()
+	}
 	if w.dead.Load() {
 		return nil, errors.New(h.Name + ": connecting: nobody answers")
 	}
@@ -146,7 +150,8 @@ func socketPair() (a, b *net.UnixConn) {
 	return d.(*net.UnixConn), c.(*net.UnixConn)
 }
 
-var quick = Times{Beat: 300 * time.Millisecond, Answer: time.Second, Refill: 30 * time.Millisecond}
+// No test but that of silence is decided by how fast an agent answers.
+var quick = Times{Beat: time.Hour, Answer: time.Minute, Start: time.Minute, Refill: 30 * time.Millisecond}
 
 // A rig is a keeper with its world.
 type rig struct {
@@ -164,8 +169,14 @@ func newRig(t *testing.T, idle time.Duration) *rig {
 
 func newRigOf(t *testing.T, idle time.Duration, times Times) *rig {
 	t.Helper()
+	return newRigIn(t, new(world), idle, times)
+}
+
+func newRigIn(t *testing.T, w *world, idle time.Duration, times Times) *rig {
+	t.Helper()
 	before := runtime.NumGoroutine()
-	r := &rig{world: &world{conns: map[*fakeConn]bool{}}, path: filepath.Join(t.TempDir(), "up"+Suffix), ended: make(chan struct{})}
+	w.conns = map[*fakeConn]bool{}
+	r := &rig{world: w, path: filepath.Join(t.TempDir(), "up"+Suffix), ended: make(chan struct{})}
 	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: r.path, Net: "unix"})
 	if err != nil {
 		t.Fatal(err)

@@ -12,7 +12,6 @@ import (
 const (
 	helloLimit   = 20 * time.Second // for the first word of an agent
 	discardLimit = 3 * time.Second  // for the end of a killed agent
-	waitLimit    = 10 * time.Second // for a spare that is being started
 	upLimit      = 2 * time.Minute  // for a host that is being connected
 )
 
@@ -200,7 +199,7 @@ func (h *kept) withdraw(s *spare) {
 // take gives the host's spare to a job, with the connection it stands on, which
 // the taker leaves. A host that is not up is tried anew, for the next one.
 func (h *kept) take(ctx context.Context) (*spare, *link, error) {
-	ctx, cancel := context.WithTimeout(ctx, waitLimit)
+	ctx, cancel := context.WithTimeout(ctx, h.times.Start)
 	defer cancel()
 	for {
 		h.mu.Lock()

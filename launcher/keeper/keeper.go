@@ -31,13 +31,14 @@ type Times struct {
 	Beat   time.Duration // between two questions whether a spare lives; 10 s
 	Answer time.Duration // for the answer of one that a job wants; 2 s
 	Refill time.Duration // from taking a spare to starting the next; 1 s
+	Start  time.Duration // for a spare that a job waits for; 10 s
 }
 
 func (t Times) withDefaults() Times {
 	for _, f := range []struct {
 		at    *time.Duration
 		value time.Duration
-	}{{&t.Beat, 10 * time.Second}, {&t.Answer, 2 * time.Second}, {&t.Refill, time.Second}} {
+	}{{&t.Beat, 10 * time.Second}, {&t.Answer, 2 * time.Second}, {&t.Refill, time.Second}, {&t.Start, 10 * time.Second}} {
 		if *f.at == 0 {
 			*f.at = f.value
 		}
@@ -144,12 +145,12 @@ func ours(c *net.UnixConn) bool {
 	return ok && uid == os.Getuid()
 }
 
-// watchIdle ends the keeper when no job has used it for long.
+// watchIdle ends the keeper when no job has used it for long, nor `up`.
 func (k *Keeper) watchIdle() {
 	for {
 		k.mu.Lock()
 		left := k.Idle - time.Since(k.used)
-		if k.jobs > 0 {
+		if k.jobs+len(k.tellers) > 0 {
 			left = k.Idle
 		}
 		k.mu.Unlock()
@@ -232,6 +233,7 @@ func (k *Keeper) up(c *net.UnixConn, r request) {
 	defer func() {
 		k.mu.Lock()
 		delete(k.tellers, &tell)
+		k.used = time.Now()
 		k.mu.Unlock()
 	}()
 	var all sync.WaitGroup
@@ -251,7 +253,6 @@ func (k *Keeper) up(c *net.UnixConn, r request) {
 	}
 	all.Wait()
 	k.mu.Lock()
-	k.used = time.Now()
 	nothing := len(k.hosts) == 0
 	k.mu.Unlock()
 	say(reply{})

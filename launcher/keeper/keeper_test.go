@@ -155,9 +155,7 @@ func TestRefill(t *testing.T) {
 	}
 	end(b)
 	eventually(t, "all are ready again", func() bool { a, b, c, jobs := ready(); return a && b && c && jobs == 0 })
-	if n := r.agents.Load(); n != 3 {
-		t.Errorf("%d agents on 3 hosts", n)
-	}
+	eventually(t, "one agent waits on each host", func() bool { return r.agents.Load() == 3 })
 	// Who asks while all agents are at work does not wait for their end.
 	_, a, _ = work(t, c, "a", "long")
 	_, b, _ = work(t, c, "a", "long")
@@ -177,9 +175,22 @@ func TestDownNow(t *testing.T) {
 	a.Wait()
 }
 
+// A keeper that nobody uses ends, but not while a host that takes longer than
+// that is being connected.
 func TestIdle(t *testing.T) {
-	r := newRig(t, 100*time.Millisecond)
-	r.up(t, "a")
+	const idle = time.Second
+	began, hosts := time.Now(), new(world)
+	hosts.hold = func() { time.Sleep(idle + idle/2) }
+	r := newRigIn(t, hosts, idle, quick)
+	var seen HostStatus
+	c, err := find(t.Context(), r.path)
+	if c != nil && err == nil {
+		err = c.Up(t.Context(), Way{}, []Host{{Name: "a"}}, func(h HostStatus) { seen = h }, func(string) {})
+	}
+	// A machine may take longer to ask than the keeper waits.
+	if (err != nil || !seen.Up) && time.Since(began) < idle+idle/2 {
+		t.Errorf("%+v, %v", seen, err)
+	}
 	await(t, r.ended, "a keeper that nobody uses ends")
 	if c, err := find(t.Context(), r.path); c != nil || err != nil {
 		t.Errorf("%v, %v", c, err)
@@ -224,7 +235,9 @@ func TestHostGoesAndComes(t *testing.T) {
 
 // An agent that says nothing more is not given to a job.
 func TestSilentAgent(t *testing.T) {
-	r := newRig(t, time.Hour)
+	times := quick
+	times.Answer = 100 * time.Millisecond
+	r := newRigOf(t, time.Hour, times)
 	r.up(t, "a")
 	c := r.client(t)
 	r.mute.Store(true)
@@ -242,6 +255,30 @@ func TestSilentAgent(t *testing.T) {
 		io.Copy(io.Discard, a)
 		a.Wait()
 		return true
+	})
+}
+
+// A host whose waiting agent falls silent is not up, until it is asked for again.
+func TestSilentHost(t *testing.T) {
+	times := quick
+	times.Beat = 100 * time.Millisecond
+	r := newRigOf(t, time.Hour, times)
+	r.up(t, "a")
+	c := r.client(t)
+	r.mute.Store(true)
+	eventually(t, "silence is noticed", func() bool {
+		s, err := c.Refresh(t.Context())
+		return err == nil && !s.Hosts[0].Up && strings.Contains(s.Hosts[0].Why, "no sign of life")
+	})
+	r.mute.Store(false)
+	eventually(t, "there is an agent again", func() bool {
+		a, err := c.Start(t.Context(), Way{}, Host{Name: "a"}, nil)
+		if err == nil {
+			a.Kill()
+			io.Copy(io.Discard, a)
+			a.Wait()
+		}
+		return err == nil
 	})
 }
 

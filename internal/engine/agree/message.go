@@ -127,4 +127,7 @@ func Decode(b []byte, size int) (m Message, err error) {
 	return m, err
 }
 
+// IsCommit says that bytes, if they are a message, are one that tells an outcome.
+func IsCommit(b []byte) bool { return len(b) > 0 && Kind(b[0]) == Commit }
+
 func (v Value) clone() Value { return Value{slices.Clone(v.Dead), v.Flag} }
