@@ -61,7 +61,8 @@ type round struct {
 	_       [line - 16]byte
 
 	released uint32 // the turn that is complete
-	_        [12]byte
+	stalled  uint32 // arrived, when somebody has waited for more in vain
+	_        [8]byte
 	result   [Inline]byte
 }
 

@@ -75,7 +75,7 @@ func (p *Party) all(turn uint64) error {
 	if p.Few() {
 		w = Words{first: unsafe.Pointer(&p.post(0, turn).turn), stride: rounds * line, N: p.Members, want: uint32(turn)}
 	} else {
-		w = word(&p.round(turn).arrived, p.quorum(turn))
+		w = p.round(turn).arrivals(&p.round(turn).arrived, p.quorum(turn))
 	}
 	if err := p.until(w); err != nil {
 		return err
@@ -199,7 +199,7 @@ func (p *Party) Meet(data []byte) error {
 // Met waits until everybody has arrived, and has been released if there are many.
 func (p *Party) Met() error {
 	if !p.Few() {
-		if err := p.until(word(&p.round(p.turn).released, uint32(p.turn))); err != nil {
+		if err := p.until(p.round(p.turn).arrivals(&p.round(p.turn).released, uint32(p.turn))); err != nil {
 			return err
 		}
 		p.known = p.turn

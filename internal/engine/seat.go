@@ -5,15 +5,10 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"runtime"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"gridrun/internal/board"
-	"gridrun/internal/spin"
-	"gridrun/internal/transport"
-	"gridrun/internal/waittable"
 )
 
 // Groups whose ranks are all on one host have a board: shared memory by which
@@ -41,32 +36,15 @@ type seat struct {
 	call  Call // the one in progress, under turn
 
 	patience spins
+	lingers  bool // see linger
 	siblings bool // other goroutines of this process may be waited for
 	polled   bool // other processes may
 	words    board.Words
 	from     atomic.Int32 // words before it have been reached
+	waits    int          // that have outlived the first looks
 	gone     int32        // ranks that had ended when the wait began
 	armed    *waiter
 }
-
-// spins is how a seat looks before it sleeps.
-type spins struct {
-	looks  int           // without giving way
-	yields int           // at least; see yieldFor
-	time   time.Duration // at least
-}
-
-const (
-	// boardLooks are looks at shared memory, a few ns each, where every member has
-	// a processor; the way from one to the other and back is about 100 of them.
-	boardLooks = 300
-	// siblingLooks are those between two at which goroutines of the same processor
-	// are let in.
-	siblingLooks = 16
-	// boardYields are the times that a waiter gives way where there are more
-	// members than processors. Each may take as long as all others need to run once.
-	boardYields = 20
-)
 
 // ownBoards are the boards of groups within this process, by group.
 type ownBoards struct {
@@ -143,6 +121,7 @@ func (c *Comm) sitDown(k *Call) error {
 	}
 	if c.size > p.CPUs {
 		s.patience.looks, s.patience.yields = 1, boardYields
+		s.lingers = !s.siblings
 	}
 	c.rank.mu.Lock()
 	s.group = c.rank.group(c.id)
@@ -238,197 +217,11 @@ func (k *Call) told(err error) error {
 	return k.differs(m.Member, Op(m.Head.Op()), m.Head.Root(), Signature(m.Head.Elem()))
 }
 
-// Await implements board.Host.
-func (s *seat) Await(w board.Words) error {
-	s.words = w
-	s.from.Store(0)
-	for i := range s.patience.looks {
-		if s.reached() {
-			return nil
-		}
-		if s.siblings && i%siblingLooks == siblingLooks-1 {
-			spin.Pass() // who is waited for may be next on this very processor
-			continue
-		}
-		spin.Pause()
-	}
-	rk := s.comm.rank
-	rk.proc.spread()
-	var begin time.Time
-	var since int64 // for the record; what comes after the yields await itself notes
-	if rk.rec != nil {
-		since = rk.rec.Now()
-	}
-	for i := 0; ; i++ {
-		if s.siblings {
-			runtime.Gosched()
-		}
-		if s.polled {
-			spin.Yield()
-		}
-		if s.reached() {
-			if rk.rec != nil {
-				rk.waited(s, since)
-			}
-			return nil
-		}
-		if s.group.dead.Load() {
-			break
-		}
-		if i < s.patience.yields {
-			continue
-		}
-		if begin.IsZero() {
-			begin = time.Now()
-		}
-		if time.Since(begin) >= s.patience.time {
-			break
-		}
-	}
-	for {
-		s.gone = rk.proc.goneN.Load()
-		err := s.verdict()
-		if s.reached() {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		err = rk.await(s.call.ctx, s)
-		s.disarm()
-		if s.reached() {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-	}
-}
-
-// verdict says why a wait cannot end well.
-func (s *seat) verdict() error {
-	rk := s.comm.rank
-	if s.group.dead.Load() {
-		rk.mu.Lock()
-		defer rk.mu.Unlock()
-		return s.group.revoked
-	}
-	if s.gone > 0 {
-		for i, w := range s.comm.members {
-			// Who has finished in good order has done its part, if it was here.
-			if e := rk.proc.gone[w].Load(); e != nil && !(e.finished && s.party.Arrived(i)) {
-				return rk.proc.lostError(int(w))
-			}
-		}
-	}
-	return s.call.told(s.party.Differs())
-}
-
-// reached advances over the words that have been reached.
-func (s *seat) reached() bool {
-	n := s.words.Reached(int(s.from.Load()))
-	s.from.Store(int32(n))
-	return n == s.words.N
-}
-
-// ready implements condition; siblings look, too.
-func (s *seat) ready() bool {
-	return s.group.dead.Load() || s.comm.rank.proc.goneN.Load() != s.gone || s.words.Reached(int(s.from.Load())) == s.words.N
-}
-
-// arm implements condition.
-func (s *seat) arm(w *waiter) {
-	if s.armed == nil {
-		s.comm.rank.proc.sleeping.add(s)
-		s.party.Asleep(s.party.Me, true)
-	}
-	s.comm.rank.proc.sleeping.set(s, w)
-}
-
-func (s *seat) disarm() {
-	if s.armed != nil {
-		s.comm.rank.proc.sleeping.remove(s)
-		s.party.Asleep(s.party.Me, false)
-	}
-}
-
-// wait implements condition.
-func (s *seat) wait() waittable.Wait { return s.call.wait(-1) }
-
-// Wake implements board.Host.
-func (s *seat) Wake(member int) {
-	p := s.comm.rank.proc
-	if q := p.Topology.RankProc[s.comm.members[member]]; q != p.Proc {
-		p.poller.Nudge(q)
-	} else {
-		p.sleeping.rouse(true)
-	}
-}
-
 // close leaves the board; the last member gives it back.
 func (s *seat) close() {
 	if s.party.Close() {
 		s.free()
 	}
-}
-
-// A dormitory has the seats of a process whose goroutines sleep.
-type dormitory struct {
-	n     atomic.Int32
-	mu    sync.Mutex
-	seats map[*seat]struct{}
-}
-
-func (d *dormitory) add(s *seat) {
-	d.n.Add(1)
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.seats == nil {
-		d.seats = make(map[*seat]struct{})
-	}
-	d.seats[s] = struct{}{}
-}
-
-func (d *dormitory) set(s *seat, w *waiter) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	s.armed = w
-}
-
-func (d *dormitory) remove(s *seat) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	s.armed = nil
-	delete(d.seats, s)
-	d.n.Add(-1)
-}
-
-// rouse wakes those that can go on. all: also who sleeps in the network's
-// doorbell, which a network that is polled has woken by itself.
-func (d *dormitory) rouse(all bool) {
-	if d.n.Load() == 0 {
-		return
-	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	for s := range d.seats {
-		if w := s.armed; w != nil && (all || !w.ringer.Load()) && s.ready() {
-			w.wake()
-		}
-	}
-}
-
-// A rouser is a network that has its process's sleepers look when it has been
-// polled: a nudge is all they get from other processes.
-type rouser struct {
-	transport.Poller
-	sleeping *dormitory
-}
-
-func (r rouser) Poll() int {
-	n := r.Poller.Poll()
-	r.sleeping.rouse(false)
-	return n
 }
 
 // BeginShared begins a call whose ranks may share a board: Party says so. root is
@@ -451,3 +244,6 @@ func (c *Comm) BeginShared(ctx context.Context, op Op, elem Signature, root int)
 	}
 	return k, nil
 }
+
+// Seated tells whether the group has a board, which an earlier call has found out.
+func (c *Comm) Seated() bool { return c.seat != nil }
