@@ -69,7 +69,17 @@ func (rk *Rank) envelope(h *wire.Header, body []byte, room *message) (kept bool)
 		}
 		return false
 	}
-	rv := rk.take(h)
+	rv := (*match.Recv)(nil)
+	if s := rk.queues.TakeSlip(h.Group, h.Src, h.Tag); s == nil {
+		rv = rk.take(h)
+	} else if h.Kind == wire.Eager && rk.fill(s, h, body) {
+		owed := rk.accepted(h)
+		rk.mu.Unlock()
+		rk.repay(h.Src, owed)
+		return false
+	} else {
+		rv = rk.unfold(s)
+	}
 	if rv == nil {
 		if g := rk.groups[h.Group&^collective]; g != nil && g.revoked != nil {
 			rk.tooLate(h, g.revoked)
@@ -84,10 +94,7 @@ func (rk *Rank) envelope(h *wire.Header, body []byte, room *message) (kept bool)
 	}
 	r := rv.Value.(*Request)
 	if h.Kind == wire.Eager {
-		if h.Len >= widening {
-			rk.peer(h.Src).widen(h.Len, &rk.extra)
-		}
-		owed := rk.consumed(h)
+		owed := rk.accepted(h)
 		rk.mu.Unlock()
 		rk.repay(h.Src, owed)
 		r.take(h, body)
@@ -200,6 +207,14 @@ func (rk *Rank) keep(h *wire.Header, body []byte, m *message) (*Comm, error) {
 // anyway. Called with rk.mu held.
 func (rk *Rank) consumed(h *wire.Header) uint32 {
 	return rk.peer(h.Src).due(h.Len)
+}
+
+// accepted is consumed for a message that a receive has waited for.
+func (rk *Rank) accepted(h *wire.Header) uint32 {
+	if h.Len >= widening {
+		rk.peer(h.Src).widen(h.Len, &rk.extra)
+	}
+	return rk.consumed(h)
 }
 
 func (rk *Rank) repay(peer int32, owed uint32) {

@@ -39,8 +39,9 @@ type Comm struct {
 	agreements  atomic.Uint32 // likewise
 	attachments attachments
 	outcomes    outcomes
-	seat        *seat // at the board that the members share, or nil
-	asked       bool  // whether there is one is known
+	slipped     outcome // of the handles whose receives are slips
+	seat        *seat   // at the board that the members share, or nil
+	asked       bool    // whether there is one is known
 	levels      *Levels
 	level       bool // it is one of another group's levels: its calls are parts of that one's
 	layered     bool // levels are known
@@ -52,7 +53,9 @@ func (rk *Rank) World() *Comm {
 	state := rk.group(WorldID)
 	state.members = rk.proc.world
 	rk.mu.Unlock()
-	return &Comm{rank: rk, id: WorldID, state: state, members: rk.proc.world, me: rk.world, size: len(rk.proc.world)}
+	c := &Comm{rank: rk, id: WorldID, state: state, members: rk.proc.world, me: rk.world, size: len(rk.proc.world)}
+	c.slipped.slip = c
+	return c
 }
 
 func (rk *Rank) comm(id uint64, members []int32) *Comm {
@@ -60,7 +63,7 @@ func (rk *Rank) comm(id uint64, members []int32) *Comm {
 	for i, w := range members {
 		c.index[w] = i
 	}
-	c.me = c.index[int32(rk.world)]
+	c.me, c.slipped.slip = c.index[int32(rk.world)], c
 	rk.mu.Lock()
 	c.state = rk.group(id)
 	c.state.members = members

@@ -21,7 +21,8 @@
 //     goroutine that does; a short one that none waits for stays with the receiver
 //     (here.go, standing.go). A short message to another process, with credit left,
 //     nothing queued before it and nobody dead, is written where the receiver looks,
-//     or given to the kernel, and that is all (short.go). Otherwise Send makes a
+//     or given to the kernel, and that is all (short.go); a short receive is a few words
+//     in a row until a message comes for it (slip.go). Otherwise Send makes a
 //     Request. With credit left a short message goes as one Eager frame; any other
 //     announces itself with RTS and keeps its data.
 //  2. The frame arrives in the destination's process. Under the rank's lock the

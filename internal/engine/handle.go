@@ -15,13 +15,15 @@ import (
 // no garbage.
 type Handle struct {
 	// at is the Request's own outcome while the transfer is under way, inUse while
-	// a goroutine waits for it or tests it, and then the outcome.
+	// a goroutine waits for it or tests it, and then the outcome. Before all that it
+	// may be the slipped of a group (slip.go).
 	at atomic.Pointer[outcome]
 }
 
 // An outcome is how a transfer ended.
 type outcome struct {
 	r      *Request // not known to be over yet
+	slip   *Comm    // likewise, without a request
 	status Status
 	err    error
 }
@@ -71,12 +73,17 @@ func (r *Request) handle() *Handle {
 
 // handle returns a new Handle of r. Called with rk.mu held.
 func (rk *Rank) handle(r *Request) *Handle {
+	h := rk.blank()
+	spin.StorePointer(&h.at, &r.own)
+	return h
+}
+
+func (rk *Rank) blank() *Handle {
 	if len(rk.slab) == 0 {
 		rk.slab = make([]Handle, slab)
 	}
 	h := &rk.slab[0]
 	rk.slab = rk.slab[1:]
-	spin.StorePointer(&h.at, &r.own)
 	return h
 }
 
@@ -96,6 +103,9 @@ func (h *Handle) settle(r *Request, st Status, err error) {
 // take has the caller use the request until it stores what is to follow; nil when
 // the transfer is over, as o says, or, o == inUse, another goroutine uses it.
 func (h *Handle) take() (r *Request, o *outcome) {
+	if o = h.at.Load(); o.slip != nil {
+		o.slip.rank.unfoldAll()
+	}
 	if o = h.at.Load(); o.r != nil && h.at.CompareAndSwap(o, inUse) {
 		return o.r, o
 	} else if o.r != nil {
@@ -118,6 +128,9 @@ func (c *Comm) ISend(ctx context.Context, op Op, dst int, tag Tag, x Payload) (*
 
 // IRecv starts receiving into x.Bytes from rank src, or AnyRank.
 func (c *Comm) IRecv(ctx context.Context, op Op, src int, tag Tag, x Payload) (*Handle, error) {
+	if h := c.slip(ctx, op, src, tag, x); h != nil {
+		return h, nil
+	}
 	if c.checkPeer(op, src, tag, true) != nil || c.checkTag(op, tag, true) != nil || ctx.Err() != nil {
 		_, err := c.Recv(ctx, op, src, tag, x, false)
 		return nil, err
@@ -137,6 +150,10 @@ func (c *Comm) IRecv(ctx context.Context, op Op, src int, tag Tag, x Payload) (*
 // Wait returns when the transfer is over. A ctx that ends first takes a
 // transfer back that is not yet matched.
 func (h *Handle) Wait(ctx context.Context) (Status, error) {
+	if o := h.at.Load(); o.slip != nil {
+		hs := [1]*Handle{h}
+		o.slip.rank.proc.expect(hs[:])
+	}
 	for {
 		r, o := h.take()
 		switch {
@@ -155,6 +172,11 @@ func (h *Handle) Wait(ctx context.Context) (Status, error) {
 
 // Test says whether the transfer is over, without waiting.
 func (h *Handle) Test() (st Status, done bool, err error) {
+	if o := h.at.Load(); o.slip != nil {
+		if o.slip.rank.proc.pollOnce(); h.at.Load() == o {
+			return Status{}, false, nil
+		}
+	}
 	r, o := h.take()
 	switch {
 	case r == nil && o == inUse:
@@ -174,8 +196,19 @@ func (h *Handle) Test() (st Status, done bool, err error) {
 func WaitAll(ctx context.Context, hs ...*Handle) error {
 	var first error
 	var done spares
-	for _, h := range hs {
+	for i, h := range hs {
 		if h == nil || h == sent {
+			continue
+		}
+		o := h.at.Load()
+		if o.slip != nil {
+			o.slip.rank.proc.expect(hs[i:])
+			o = h.at.Load()
+		}
+		if o.r == nil && o.slip == nil && o != inUse {
+			if o.err != nil && first == nil {
+				first = o.err
+			}
 			continue
 		}
 		r, _ := h.take()

@@ -62,6 +62,7 @@ type Proc struct {
 	two       *two          // poller, when two networks are polled
 	token     sync.Mutex    // held by the goroutine that polls
 	turns     uint64        // times that it was taken to wait; under the token
+	expected  slips         // what its holder waits for in expect
 	attentive atomic.Bool   // the background poller is; it alone sets it
 	dozing    atomic.Bool   // the token's holder sleeps in the doorbell
 	tending   atomic.Bool   // the background poller holds the token

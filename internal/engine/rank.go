@@ -99,6 +99,7 @@ func newRank(p *Proc, world int) *Rank {
 		rk.rec = p.Record(world)
 		rk.tracing = rk.rec != nil && rk.rec.Tracing()
 	}
+	rk.queues.Unfold = rk.unfold
 	rk.given.table, rk.given.rec = rk.table, rk.rec
 	s := &rk.standing
 	s.rank, s.kind, s.op, s.recv.Value = rk, receiving, OpRecv, &s.Request

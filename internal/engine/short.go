@@ -103,7 +103,14 @@ func (p *Proc) ArrivedAll(from int, hs []wire.Header, bodies [][]byte) {
 		}
 		rv := (*match.Recv)(nil)
 		if int(pe.owed)+int(h.Len)+envelope < pe.granted/2 { // nothing to repay
-			rv = rk.take(h)
+			if s := rk.queues.TakeSlip(h.Group, h.Src, h.Tag); s == nil {
+				rv = rk.take(h)
+			} else if rk.fill(s, h, bodies[i]) {
+				pe.owed += uint32(h.Len) + envelope
+				continue
+			} else {
+				rv = rk.unfold(s)
+			}
 		}
 		if rv == nil {
 			rk.mu.Unlock()

@@ -121,7 +121,7 @@ func (rk *Rank) await(ctx context.Context, c condition) error {
 }
 
 // look is the polling phase of who holds the token; true when c became ready.
-func (p *Proc) look(c condition) bool {
+func (p *Proc) look(c interface{ ready() bool }) bool {
 	looks := p.looks
 	n := p.shared.Load()
 	if p.hasty = n > 0; p.hasty {

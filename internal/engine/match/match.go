@@ -12,7 +12,8 @@
 // source and a list of unexpected messages from it, both in order of arrival;
 // and for each group a list of receives for any source and of all unexpected
 // messages. A number that grows with every post decides between the two lists
-// of receives.
+// of receives. Receives that are as plain as most, in windows of short messages, are
+// in a row beside the list (slip.go).
 package match
 
 // Any as a receive's source or tag fits every source or tag.
@@ -88,7 +89,8 @@ type flow struct {
 	id         uint64 // of the group
 	src        int32
 	group      *group
-	posted     recvList
+	posted     recvList // empty while there are slips
+	row        row
 	head, tail *Msg
 }
 
@@ -109,6 +111,10 @@ type Queues struct {
 	// near are flows looked up lately, by source: messages come in rows.
 	near [8]*flow
 	seq  uint64
+	// rows are the flows that may have slips.
+	rows []*flow
+	// Unfold makes a Recv of a slip, whose place is used again when it returns.
+	Unfold func(*Slip) *Recv
 	// Unexpected is the number of messages that wait for a receive.
 	Unexpected int
 }
@@ -165,19 +171,27 @@ func (q *Queues) Post(r *Recv) *Msg {
 			q.Remove(m)
 			return m
 		}
+		q.UnfoldAll()
 		l = &q.group(r.Group).anySource
 	} else {
 		f := q.flow(r.Group, r.Src)
+		if !f.row.empty() {
+			q.unfold(f)
+		}
 		if m := f.oldest(r.Tag); m != nil {
 			q.Remove(m)
 			return m
 		}
 		l = &f.posted
 	}
+	q.push(l, r)
+	return nil
+}
+
+func (q *Queues) push(l *recvList, r *Recv) {
 	q.seq++
 	r.seq = q.seq
 	l.push(r)
-	return nil
 }
 
 // Peek returns the message that a receive of (group, src, tag) would take.
@@ -224,6 +238,9 @@ func (q *Queues) Take(groupID uint64, src, tag int32) *Recv {
 // First returns the receive that Take would.
 func (q *Queues) First(groupID uint64, src, tag int32) *Recv {
 	f := q.flow(groupID, src)
+	if !f.row.empty() {
+		q.unfold(f)
+	}
 	r := f.posted.first(tag)
 	if a := f.group.anySource.first(tag); a != nil && (r == nil || a.seq < r.seq) {
 		r = a
@@ -299,6 +316,7 @@ func (q *Queues) Cancel(r *Recv) bool {
 // Recvs returns the posted receives for which keep says true, in no certain
 // order; they stay posted.
 func (q *Queues) Recvs(keep func(*Recv) bool) []*Recv {
+	q.UnfoldAll()
 	var out []*Recv
 	collect := func(l *recvList) {
 		for r := l.head; r != nil; r = r.next {
@@ -339,6 +357,7 @@ func (q *Queues) Drop(groupID uint64) {
 	for g.head != nil {
 		q.Remove(g.head)
 	}
+	q.UnfoldAll() // rows know flows
 	q.near = [len(q.near)]*flow{}
 	for src := range g.flows {
 		delete(q.flows, key{groupID, src})

@@ -51,6 +51,7 @@ func (n *naive) cancel(r *Recv) bool {
 // run interprets script, three bytes a step, on both and compares every answer.
 func run(t *testing.T, script []byte) {
 	q, n := New(), &naive{}
+	q.Unfold = func(s *Slip) *Recv { return s.Owner.(*Recv) }
 	// The twin has nodes of its own: nodes are linked into one structure only.
 	recvs, msgs := map[any]*Recv{}, map[any]*Msg{}
 	var posted []*Recv
@@ -72,6 +73,16 @@ func run(t *testing.T, script []byte) {
 			r2 := *r
 			recvs[id] = &r2
 			peek := q.Peek(group, src, tag)
+			if src != Any && tag != Any && b&0x40 != 0 {
+				if s := q.Slip(group, src, tag); s != nil {
+					s.Owner = r
+					if m := n.post(&r2); m != nil {
+						t.Fatalf("step %d: %+v waits, but %v has come", id, r, m)
+					}
+					posted = append(posted, r)
+					break
+				}
+			}
 			got, want := q.Post(r), n.post(&r2)
 			if got != peek {
 				t.Fatalf("step %d: Peek %v, Post took %v", id, peek, got)
@@ -86,13 +97,20 @@ func run(t *testing.T, script []byte) {
 			m := &Msg{Group: group, Src: src, Tag: tag, Value: id}
 			m2 := *m
 			msgs[id] = &m2
-			got, want := q.Arrive(m), n.arrive(&m2)
+			var got *Recv
+			if s := q.TakeSlip(group, src, tag); s != nil {
+				got = s.Owner.(*Recv)
+			} else {
+				got = q.Arrive(m)
+			}
+			want := n.arrive(&m2)
 			if (got == nil) != (want == nil) || got != nil && got.Value != want.Value {
 				t.Fatalf("step %d: Arrive(%+v) = %v, want %v", id, m, got, want)
 			}
 		case 6: // cancel
 			if len(posted) > 0 {
 				r := posted[int(b)%len(posted)]
+				q.UnfoldAll()
 				if got, want := q.Cancel(r), n.cancel(recvs[r.Value]); got != want {
 					t.Fatalf("step %d: Cancel = %v, want %v", id, got, want)
 				}
@@ -114,6 +132,9 @@ func run(t *testing.T, script []byte) {
 		}
 		if q.Unexpected != len(n.msgs) {
 			t.Fatalf("step %d: %d unexpected, want %d", id, q.Unexpected, len(n.msgs))
+		}
+		if id%8 != 0 { // it unfolds
+			continue
 		}
 		if got := len(q.Recvs(func(*Recv) bool { return true })); got != len(n.recvs) {
 			t.Fatalf("step %d: %d posted, want %d", id, got, len(n.recvs))
@@ -152,6 +173,79 @@ func TestNodesAreReusable(t *testing.T) {
 		if q.Arrive(m) != nil || q.Post(r) != m {
 			t.Fatal("unexpected message was not taken")
 		}
+	}
+}
+
+// A row is a ring that grows to its bound; what is beyond waits as usual, behind it.
+func TestRow(t *testing.T) {
+	q := New()
+	unfolded := 0
+	q.Unfold = func(s *Slip) *Recv { unfolded++; return &Recv{Value: s.Owner} }
+	next, taken := 0, 0
+	post := func() bool {
+		s := q.Slip(1, 2, 3)
+		if s == nil {
+			return false
+		}
+		s.Owner = next
+		next++
+		return true
+	}
+	take := func() {
+		t.Helper()
+		s := q.TakeSlip(1, 2, 3)
+		if s == nil || s.Owner != taken {
+			t.Fatalf("%v came to a message that %d was for", s, taken)
+		}
+		taken++
+	}
+	for _, n := range []int{1, 3, 5, 100, mostRow} {
+		for range n {
+			if !post() {
+				t.Fatalf("no room for one of %d", n)
+			}
+		}
+		for range n / 2 {
+			take()
+		}
+		for range n / 2 {
+			if !post() {
+				t.Fatalf("no room for one of %d", n)
+			}
+		}
+		for taken < next {
+			take()
+		}
+	}
+	for range mostRow {
+		post()
+	}
+	if post() {
+		t.Fatalf("more than %d in a row", mostRow)
+	}
+	if q.TakeSlip(1, 2, 4) != nil || q.TakeSlip(1, 3, 3) != nil || q.TakeSlip(4, 2, 3) != nil || unfolded != 0 {
+		t.Fatal("a message went to a receive with another tag, source or group")
+	}
+	for i := range mostRow {
+		if r := q.Take(1, 2, 3); r == nil || r.Value != taken+i {
+			t.Fatalf("%v came to a message that %d was for", r, taken+i)
+		}
+	}
+	if unfolded != mostRow || q.Take(1, 2, 3) != nil {
+		t.Fatalf("%d of %d unfolded, or more", unfolded, mostRow)
+	}
+	for i := range q.flows[key{1, 2}].row.slips {
+		if s := q.flows[key{1, 2}].row.slips[i]; s.Owner != nil {
+			t.Fatalf("%v is kept alive", s)
+		}
+	}
+}
+
+func BenchmarkSlip(b *testing.B) {
+	q := New()
+	for b.Loop() {
+		q.Slip(1, 2, 3)
+		q.TakeSlip(1, 2, 3)
 	}
 }
 
