@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"gridrun/launcher/output"
@@ -25,6 +26,7 @@ type route struct {
 // outlets are where output of a job goes.
 type outlets struct {
 	files *output.Files     // of --output-dir; nil: none
+	dir   *os.File          // that, locked
 	folds [2]*output.Folder // of standard output and error; nil: not folded
 }
 
@@ -53,11 +55,16 @@ func (r *run) openOutlets() (err error) {
 
 // createFiles makes the directory and an empty file for each process and stream.
 func (r *run) createFiles() (*output.Files, error) {
-	dir := r.job.spec.OutputDir
+	base := r.job.spec.OutputDir
+	dir := base
 	if k := r.job.attempt; k > 0 { // what was printed before stays
 		dir = filepath.Join(dir, fmt.Sprintf("restart.%d", k))
 	}
 	if err := os.MkdirAll(dir, 0o777); err != nil {
+		return nil, err
+	}
+	lock, err := lockDir(base)
+	if err != nil {
 		return nil, err
 	}
 	var paths []string
@@ -65,7 +72,28 @@ func (r *run) createFiles() (*output.Files, error) {
 		name := filepath.Join(dir, "rank."+r.job.fileRanks(p))
 		paths = append(paths, name+".out", name+".err")
 	}
-	return output.CreateFiles(paths, func(err error) { r.outputFailed("cannot write: ", err) })
+	files, err := output.CreateFiles(paths, func(err error) { r.outputFailed("cannot write: ", err) })
+	if err != nil {
+		lock.Close()
+		return nil, err
+	}
+	r.outlets.dir = lock
+	return files, nil
+}
+
+// lockDir has one job at a time write to a directory: two would overwrite each
+// other's files. The lock goes with the descriptor, so with gridrun whatever ends it.
+func lockDir(dir string) (*os.File, error) {
+	d, err := os.Open(dir)
+	if err != nil {
+		return nil, err
+	}
+	// Not every file system knows such locks.
+	if err := syscall.Flock(int(d.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err == syscall.EWOULDBLOCK {
+		d.Close()
+		return nil, fmt.Errorf("%s: another job that runs writes there; give each its own directory", dir)
+	}
+	return d, nil
 }
 
 // fileRanks names the ranks of a process with as many digits as the job's last

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -165,6 +166,7 @@ func (r *run) refuse(err error) int {
 	if files := r.outlets.files; files != nil {
 		files.Close()
 		<-files.Done()
+		r.outlets.dir.Close()
 	}
 	r.stdout.Close()
 	r.stderr.Close()
@@ -219,7 +221,7 @@ func (r *run) finish(cancel context.CancelFunc) int {
 	r.readers.Wait()
 	result := r.machine.Result()
 	r.showBindings() // of the hosts that answered, when not all did
-	table, lines := r.observer.Finish()
+	table, lines, unwritten := r.observer.Finish()
 	r.screen.Clear()
 	for _, fold := range r.outlets.folds {
 		if fold != nil {
@@ -229,7 +231,9 @@ func (r *run) finish(cancel context.CancelFunc) int {
 	r.stdout.Close()
 	if files := r.outlets.files; files != nil {
 		files.Close()
-		if !r.written(files.Done()) {
+		written := r.written(files.Done())
+		r.outlets.dir.Close()
+		if !written {
 			return result.Code
 		}
 	}
@@ -247,6 +251,14 @@ func (r *run) finish(cancel context.CancelFunc) int {
 		result = job.Result{Code: CodeRefused, Summary: lost.Why}
 		if lost.Why == "" {
 			result.Code = 128 + int(syscall.SIGPIPE)
+		}
+	}
+	if unwritten != nil { // what was asked for is not there: no success
+		text := strings.ReplaceAll(unwritten.Error(), "\n", "; ")
+		if result.Code == 0 {
+			result = job.Result{Code: CodeRefused, Summary: text}
+		} else {
+			r.say(text)
 		}
 	}
 	if line := r.farewell(result); line != "" {

@@ -12,9 +12,9 @@ import (
 
 // Finish writes what is wanted and returns what to show the user: a table, and
 // lines. It is called when no host says anything any more.
-func (o *Observer) Finish() (table string, lines []string) {
+func (o *Observer) Finish() (table string, lines []string, err error) {
 	if o == nil {
-		return "", nil
+		return "", nil, nil
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -28,29 +28,35 @@ func (o *Observer) Finish() (table string, lines []string) {
 		o.trouble("nothing recorded has come from " + rankset.Label(missing))
 	}
 	if o.timeline != nil {
-		o.finishTimeline()
+		err = unwritten("--trace", o.finishTimeline())
 	}
 	if o.profile != nil {
-		if err := errors.Join(o.profile.Write(o.out), o.out.Close()); err != nil {
-			o.trouble(fmt.Sprintf("--profile: %v", err))
-		}
+		err = errors.Join(err, unwritten("--profile", o.profile.Write(o.out), o.out.Close()))
 	}
 	if o.counts != nil {
-		b, err := o.stats.JSON()
-		if err == nil {
-			_, err = o.counts.Write(append(b, '\n'))
+		b, failed := o.stats.JSON()
+		if failed == nil {
+			_, failed = o.counts.Write(append(b, '\n'))
 		}
-		if err = errors.Join(err, o.counts.Close()); err != nil {
-			o.trouble(fmt.Sprintf("--stats-file: %v", err))
-		}
+		err = errors.Join(err, unwritten("--stats-file", failed, o.counts.Close()))
 	}
 	if o.want.Stats {
 		table = o.stats.Text()
 	}
-	return table, o.troubles
+	return table, o.troubles, err
 }
 
-func (o *Observer) finishTimeline() {
+// unwritten is the first error of those with which a file could not be written.
+func unwritten(flag string, errs ...error) error {
+	for _, err := range errs {
+		if err != nil {
+			return fmt.Errorf("%s: %w", flag, err)
+		}
+	}
+	return nil
+}
+
+func (o *Observer) finishTimeline() error {
 	var counts []uint64
 	for n := range o.dropped {
 		counts = append(counts, n)
@@ -77,7 +83,5 @@ func (o *Observer) finishTimeline() {
 	if len(clocks) > 0 {
 		about["clocks"] = strings.Join(clocks, ", ")
 	}
-	if err := o.timeline.Close(about); err != nil {
-		o.trouble(fmt.Sprintf("--trace: %v", err))
-	}
+	return o.timeline.Close(about)
 }

@@ -119,7 +119,10 @@ func TestHostileRecords(t *testing.T) {
 	} {
 		o.Piece(0, m)
 	}
-	_, lines := o.Finish()
+	_, lines, err := o.Finish()
+	if err != nil {
+		t.Error(err)
+	}
 	said := strings.Join(lines, "\n")
 	for _, want := range []string{"what rank 0 has recorded cannot be read", "the profile of rank 0: not a profile"} {
 		if !strings.Contains(said, want) {
@@ -131,7 +134,10 @@ func TestHostileRecords(t *testing.T) {
 // TestMissingRecords: a host that is lost takes its ranks' records along.
 func TestMissingRecords(t *testing.T) {
 	o := observing(t, Want{Stats: true})
-	table, lines := o.Finish()
+	table, lines, err := o.Finish()
+	if err != nil {
+		t.Error(err)
+	}
 	if table != "" || strings.Join(lines, "") != "nothing recorded has come from ranks 0-1" {
 		t.Errorf("%q %q", table, lines)
 	}
