@@ -63,7 +63,7 @@ func (rk *Rank) envelope(h *wire.Header, body []byte, room *message) (kept bool)
 	rk.mu.Lock()
 	if h.Kind == wire.RTS && h.Recv != 0 {
 		if r := rk.taken(h); r != nil {
-			rk.answer(r, h)
+			rk.answer(r, h, true)
 		} else {
 			rk.mu.Unlock()
 		}
@@ -100,13 +100,14 @@ func (rk *Rank) envelope(h *wire.Header, body []byte, room *message) (kept bool)
 		r.take(h, body)
 		return false
 	}
-	rk.answer(r, h)
+	rk.answer(r, h, true)
 	return false
 }
 
 // answer goes on with a receive that an RTS has matched: it copies the data
-// itself where it can, else asks for it. It unlocks rk.mu.
-func (rk *Rank) answer(r *Request, h *wire.Header) {
+// itself where it can, else asks for it. waited says that the receive was there first.
+// It unlocks rk.mu.
+func (rk *Rank) answer(r *Request, h *wire.Header, waited bool) {
 	err := r.accept(h)
 	if lost := rk.missing(h); lost != nil {
 		err = lost
@@ -132,6 +133,9 @@ func (rk *Rank) answer(r *Request, h *wire.Header) {
 		reply.Recv = r.id
 		rk.recvs[r.id] = r
 	}
+	pe := rk.peer(h.Src)
+	pe.announced(h.Len, waited, &rk.extra)
+	reply.Credit, pe.owed = pe.owed, 0
 	rk.mu.Unlock()
 	if err != nil {
 		defer r.finish(err)

@@ -166,6 +166,44 @@ func TestLongEagerCutShort(t *testing.T) {
 	}
 }
 
+// A message that is announced for want of credit has its window widened with the answer:
+// always when its receive is there first, else until there is room for two like it.
+func TestAnnouncedWidensWindow(t *testing.T) {
+	const cost = longBody + envelope
+	for _, c := range []struct {
+		name   string
+		length int
+		first  bool // the receive
+		from   int  // the window at first
+		want   []uint32
+	}{
+		{"the receive waits", longBody, true, 1000, []uint32{cost, cost, cost, cost}},
+		{"the receive comes later", longBody, false, 1000, []uint32{cost, cost, 0, 0}},
+		{"it has room for two", longBody, false, 2 * cost, []uint32{0, 0}},
+		{"one byte less", longBody, false, 2*cost - 1, []uint32{cost, 0}},
+		{"too long to come at once", 64<<10 + 1, true, 1000, []uint32{0, 0}},
+	} {
+		l := newLone(t)
+		pe := l.Rank(0).peer(1)
+		pe.granted = c.from
+		for i, want := range c.want {
+			l.posted = nil
+			h := &wire.Header{Kind: wire.RTS, Src: 1, Group: WorldID, Tag: 3, Len: uint64(c.length), Send: uint64(i + 1)}
+			buf := make([]byte, c.length)
+			if c.first {
+				l.recv(1, 3, buf)
+				l.Arrived(1, h, nil)
+			} else {
+				l.Arrived(1, h, nil)
+				l.recv(1, 3, buf)
+			}
+			if len(l.posted) != 1 || l.posted[0].Kind != wire.CTS || l.posted[0].Credit != want || pe.owed != 0 {
+				t.Errorf("%s, message %d: %+v, want one CTS with %d bytes of credit; %d more are owed", c.name, i, l.posted, want, pe.owed)
+			}
+		}
+	}
+}
+
 // A window grows while receives wait for what comes, and not beyond its bounds.
 func TestWindowGrows(t *testing.T) {
 	pe, extra, sent := newPeer(reach{64 << 10, farWindow, mostWindow, mostExtra}), 0, 0

@@ -54,7 +54,7 @@ func (r *Request) offer() {
 		rk.repay(m.Src, owed)
 		r.take(&msg.header, msg.body)
 	} else {
-		rk.answer(r, &msg.header)
+		rk.answer(r, &msg.header, false)
 	}
 	messages.Put(msg)
 }

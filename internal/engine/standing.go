@@ -96,7 +96,7 @@ func (s *standing) post(ctx context.Context, c *Comm, src int, tag Tag, kind Kin
 	}
 	msg := m.Value.(*message)
 	if msg.header.Kind != wire.Eager {
-		rk.answer(r, &msg.header)
+		rk.answer(r, &msg.header, false)
 		messages.Put(msg)
 		return r.ready()
 	}

@@ -22,7 +22,9 @@ const (
 	// A receiver doubles the window, by giving back twice what it has got, as long as
 	// receives wait for what comes: to mostWindow (mostNear) for one sender, and by
 	// mostExtra (mostNearExtra) for all of them. Messages of less than widening bytes
-	// do not need it.
+	// do not need it. One that had to be announced for want of credit makes room for
+	// two like it even if its receive comes later (announced): its data will have come
+	// by then, whatever its sender or receiver does meanwhile.
 	mostWindow    = 8 << 20
 	mostExtra     = 32 << 20
 	mostNear      = 1 << 20
@@ -104,5 +106,14 @@ func (pe *peer) widen(length uint64, extra *int) {
 		pe.granted += more
 		pe.owed += uint32(more)
 		*extra += more
+	}
+}
+
+// announced makes the window wider for messages like one that had to be announced,
+// though it is short enough to come at once: as widen does if its receive was there
+// first, else up to two of them.
+func (pe *peer) announced(length uint64, waited bool, extra *int) {
+	if length <= uint64(pe.eager) && (waited || pe.granted < 2*(int(length)+envelope)) {
+		pe.widen(length, extra)
 	}
 }

@@ -41,8 +41,9 @@ type lanes struct {
 }
 
 const (
-	// laneFrom is the shortest Data frame that is spread over lanes.
-	laneFrom = 1 << 20
+	// laneFrom is the shortest Data frame that is spread over lanes: longer than a
+	// message that goes without asking.
+	laneFrom = longEager + 1
 	// laneAhead pieces are queued on a lane.
 	laneAhead = 2
 	// mostLanes bounds the lanes that a peer may open.

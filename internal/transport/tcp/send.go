@@ -11,9 +11,10 @@ const (
 	// maxBatch frames, or as many as make batchBytes, go in one writev.
 	maxBatch   = 32
 	batchBytes = 1 << 20
-	// longEager is the longest message that is sent without asking for a place: 64 KiB
-	// take 10 us, and asking as long again.
-	longEager = 64 << 10
+	// longEager is the longest message that is sent without asking for a place. 64 KiB
+	// take 10 us, and asking as long again; 1 MiB still fits into the kernel's buffers,
+	// so that no peer waits until a computing rank answers.
+	longEager = wire.MaxBody
 	// smallBody is the largest body that is copied behind its header.
 	smallBody = 512
 	// directBytes is the largest body that Post writes itself to a stream; larger ones
