@@ -49,26 +49,20 @@ func irecv[T any](ctx context.Context, op engine.Op, g Group, src int, tag Tag, 
 // carries those); the element type travels along and a mismatch is an error at
 // the receiver.
 func Send[T any](ctx context.Context, g Group, dst int, tag Tag, x []T) error {
-	r, err := isend(ctx, engine.OpSend, g, dst, tag, x)
-	if r == nil {
-		return err
-	}
-	_, err = r.Finish(ctx)
-	return err
+	return send(ctx, engine.OpSend, g, dst, tag, x)
 }
 
 // SSend returns when the receiver has matched the message.
 func SSend[T any](ctx context.Context, g Group, dst int, tag Tag, x []T) error {
+	return send(ctx, engine.OpSSend, g, dst, tag, x)
+}
+
+func send[T any](ctx context.Context, op engine.Op, g Group, dst int, tag Tag, x []T) error {
 	p, err := payload(x)
 	if err != nil {
-		return typeError(engine.OpSSend, g, tag, err)
+		return typeError(op, g, tag, err)
 	}
-	r, err := g.group().c.Send(ctx, engine.OpSSend, dst, tag, p)
-	if err != nil {
-		return err
-	}
-	_, err = r.Finish(ctx)
-	return err
+	return g.group().c.SendWait(ctx, op, dst, tag, p)
 }
 
 // Recv fills x with the next matching message; a longer message is ErrTruncated

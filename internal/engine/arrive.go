@@ -112,6 +112,17 @@ func (rk *Rank) answer(r *Request, h *wire.Header, waited bool) {
 	if lost := rk.missing(h); lost != nil {
 		err = lost
 	}
+	if from := rk.proc.ranks[h.Src]; from != nil && err == nil {
+		// As below, r is this goroutine's alone, and so is what it takes.
+		rk.mu.Unlock()
+		if s := from.claim(h); s != nil {
+			move(r.buf, s.buf)
+			r.finish(nil)
+			s.finish(nil)
+			return
+		}
+		rk.mu.Lock()
+	}
 	reply := wire.Header{Kind: wire.CTS, Dst: h.Src, Group: h.Group, Send: h.Send}
 	if pull := rk.proc.pulls[rk.proc.Topology.RankProc[h.Src]]; err == nil && h.Off != 0 && pull != nil {
 		// In no table, r is this goroutine's alone: nobody else ends it.

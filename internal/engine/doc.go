@@ -9,7 +9,8 @@
 //	  token, baton       who fetches frames              poll.go two.go
 //	  Rank               matching, rendezvous, credits   rank.go send.go recv.go arrive.go
 //	                                                     inplace.go put.go window.go
-//	                     between ranks of one process    here.go standing.go lookout.go
+//	                     between ranks of one process    here.go lent.go standing.go
+//	                                                     lookout.go
 //	  Proc               ranks of a process, routes      proc.go lost.go
 //	        |
 //	  transport.Network  mem, shm, tcp
@@ -18,8 +19,8 @@
 //
 //  1. A message to a rank of the same process needs no frame: its sender matches it
 //     under the receiver's lock, copies it into the receive that waits and readies the
-//     goroutine that does; a short one that none waits for stays with the receiver
-//     (here.go, standing.go). A short message to another process, with credit left,
+//     goroutine that does; a short one that none waits for stays with the receiver,
+//     and a sender that waits lends a long one (here.go, lent.go, standing.go). A short message to another process, with credit left,
 //     nothing queued before it and nobody dead, is written where the receiver looks,
 //     or given to the kernel, and that is all (short.go); a short receive is a few words
 //     in a row until a message comes for it (slip.go). Otherwise Send makes a

@@ -1,16 +1,38 @@
 package engine
 
-import "gridrun/internal/wire"
+import (
+	"gridrun/internal/spin"
+	"gridrun/internal/wire"
+)
 
 // Messages between ranks of one process need no frame. The sender does the
 // receiver's part too, under the receiver's lock:
 //
 //	a receive waits for it   one copy, from buffer to buffer, and the waiter runs next
 //	none does, short         kept with the receiver, within the window
-//	else, or SSend           RTS, through the process's link to itself (send.go)
+//	else, or SSend           lent, if the sender waits for it (lent.go); if not, or
+//	                         a second one at a time, RTS through the process's link
+//	                         to itself (send.go)
 //
 // What a sender has unreceived at the receiver stands with the receiver (peer.held):
 // no credit travels.
+
+// lockedCopy is the longest message that is copied under the receiver's lock: what a
+// look after the copy whether the receiver has gone to sleep would cost.
+const lockedCopy = 2 << 10
+
+// movedFrom is the length from which a copy by string moves is faster than one by
+// vectors: those throw everything else out of the first cache.
+const movedFrom = 4 << 10
+
+// move copies src to dst, which is at least as long.
+func move(dst, src []byte) {
+	if len(src) >= movedFrom {
+		spin.CopyOver(dst[:len(src)], src)
+	} else {
+		copy(dst, src)
+	}
+}
 
 // sendHere is SendShort to a rank of this process, for messages of any length that a
 // receive waits for.
@@ -21,17 +43,7 @@ func (c *Comm) sendHere(to *Rank, op Op, tag Tag, elem Signature, x []byte) bool
 	}
 	to.mu.Lock()
 	if rv := to.queues.Take(c.id, int32(rk.world), int32(tag)); rv != nil {
-		to.mu.Unlock()
-		r := rv.Value.(*Request)
-		if elem == r.elem && len(x) <= len(r.buf) { // the usual case of take
-			r.total, r.msg = uint64(len(x)), 0
-			r.status = Status{Source: c.me, Tag: tag, Count: r.count(uint64(len(x)))}
-			copy(r.buf, x)
-			r.finish(nil)
-		} else {
-			h := rk.eager(to, op, c.id, tag, elem, x)
-			r.take(&h, x)
-		}
+		c.hand(rv.Value.(*Request), op, tag, elem, x)
 	} else {
 		h := rk.eager(to, op, c.id, tag, elem, x)
 		if !to.hold(&h, x, true) {
@@ -42,6 +54,32 @@ func (c *Comm) sendHere(to *Rank, op Op, tag Tag, elem Signature, x []byte) bool
 		rk.noteSent(op, to, x)
 	}
 	return true
+}
+
+// hand completes r, a receive of another rank's or of this one's, with x. It unlocks
+// that rank's mu.
+func (c *Comm) hand(r *Request, op Op, tag Tag, elem Signature, x []byte) {
+	to := r.rank
+	if elem != r.elem || len(x) > len(r.buf) { // not the usual case of take
+		to.mu.Unlock()
+		h := c.rank.eager(to, op, c.id, tag, elem, x)
+		r.take(&h, x)
+		return
+	}
+	r.total, r.msg = uint64(len(x)), 0
+	r.status = Status{Source: c.me, Tag: tag, Count: r.count(uint64(len(x)))}
+	if len(x) > lockedCopy {
+		to.mu.Unlock()
+		move(r.buf, x)
+		r.finish(nil)
+		return
+	}
+	copy(r.buf, x)
+	w := r.end(nil)
+	to.mu.Unlock()
+	if w != nil {
+		w.wake()
+	}
 }
 
 // sendHere is that of a call's message.
@@ -107,4 +145,16 @@ func (rk *Rank) hold(h *wire.Header, x []byte, eager bool) bool {
 		group.Revoke(clash)
 	}
 	return true
+}
+
+// claim takes the send that h has announced to a rank of the same process out of rk's
+// table, for the caller to copy its message and to finish it; nil: rk has ended it.
+func (rk *Rank) claim(h *wire.Header) *Request {
+	rk.mu.Lock()
+	s := rk.sends[h.Send]
+	if s != nil {
+		delete(rk.sends, h.Send)
+	}
+	rk.mu.Unlock()
+	return s
 }

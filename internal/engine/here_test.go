@@ -35,6 +35,15 @@ func together(t *testing.T, n int) (*Proc, []*Comm) {
 
 const aByte Signature = 7
 
+// bytesOf is a message of n bytes that tells seed.
+func bytesOf(n int, seed byte) []byte {
+	x := make([]byte, n)
+	for i := range x {
+		x[i] = byte(i)*7 + seed
+	}
+	return x
+}
+
 // until polls for what another goroutine does.
 func until(t *testing.T, what string, cond func() bool) {
 	t.Helper()

@@ -92,7 +92,7 @@ func (rk *Rank) publish(now time.Time, often uint64) (fresh bool) {
 	if s := &rk.standing; s.w != nil && s.recv.Posted() {
 		fresh = s.w.publish(rk, &s.Request, now) || fresh
 	}
-	return fresh || rk.brisk
+	return rk.lent.publish(now, often) || fresh || rk.brisk
 }
 
 // publish enters the waiter's sleep if it has been seen before; true: it has not.

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"gridrun/internal/engine/match"
+	"gridrun/internal/spin"
 	"gridrun/internal/transport"
 	"gridrun/internal/wire"
 )
@@ -45,6 +46,7 @@ func (rk *Rank) lost(w int, e *end) {
 	}
 	told := rk.tellAgreements(w)
 	rk.mu.Unlock()
+	rk.lent.takeBack(rk.proc.lostError(w), func(r *Request) bool { return r.peer == int32(w) })
 	for _, r := range ended {
 		r.finish(r.err)
 	}
@@ -246,7 +248,13 @@ func (rk *Rank) revoked(id uint64, err error) bool {
 	}
 	rk.queues.Drop(id)
 	rk.queues.Drop(id | collective)
+	for _, m := range envelopes {
+		if l := m.Value.(*message).lender; l != nil {
+			spin.Store(&l.taken, 1)
+		}
+	}
 	rk.mu.Unlock()
+	rk.lent.takeBack(err, func(r *Request) bool { return r.comm.id == id })
 	rk.proc.sleeping.rouse(true)
 	rk.revokeParts(id, err)
 	for _, r := range ended {
@@ -258,7 +266,11 @@ func (rk *Rank) revoked(id uint64, err error) bool {
 	// Their senders wait for an answer; who began the revocation may have died
 	// before it told them.
 	for _, m := range envelopes {
-		rk.dropRTS(&m.Value.(*message).header, err)
+		msg := m.Value.(*message)
+		rk.dropRTS(&msg.header, err)
+		if msg.lender != nil {
+			msg.lender.end(err)
+		}
 	}
 	for i := range offered {
 		rk.control(&offered[i])

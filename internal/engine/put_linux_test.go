@@ -27,14 +27,6 @@ func asleep(t *testing.T) (c [2]*Comm, attend func()) {
 	return c, attend
 }
 
-func bytesOf(n int, seed byte) []byte {
-	x := make([]byte, n)
-	for i := range x {
-		x[i] = byte(i)*7 + seed
-	}
-	return x
-}
-
 // exchange has one message go from rank 0 to 1, so that there is a way.
 func exchange(t *testing.T, c [2]*Comm, n int) {
 	t.Helper()

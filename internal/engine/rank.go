@@ -54,6 +54,7 @@ type Rank struct {
 	slab    []Handle // for the next transfers of users
 
 	standing standing
+	lent     lent
 }
 
 // A groupState is what a rank knows of a group beyond its messages.
@@ -71,6 +72,7 @@ type message struct {
 	match.Msg
 	header wire.Header
 	body   []byte // Eager
+	lender *lent  // whose body is the sender's own, or nil
 }
 
 // messages that a receive has taken; their bodies keep their room.
@@ -103,6 +105,9 @@ func newRank(p *Proc, world int) *Rank {
 	rk.given.table, rk.given.rec = rk.table, rk.rec
 	s := &rk.standing
 	s.rank, s.kind, s.op, s.recv.Value = rk, receiving, OpRecv, &s.Request
+	l := &rk.lent
+	l.rank, l.kind, l.size, l.lender = rk, sending, 1, l
+	l.w.proc, l.w.slot = p, -1
 	return rk
 }
 
@@ -155,6 +160,10 @@ func (rk *Rank) close() {
 	if idle != nil {
 		idle.leave()
 		spin.Store(&rk.standing.busy, 0)
+	}
+	if l := &rk.lent; l.to.CompareAndSwap(nil, rk) {
+		l.w.leave()
+		l.to.Store(nil)
 	}
 }
 

@@ -48,6 +48,10 @@ func (r *Request) offer() {
 		return
 	}
 	msg := m.Value.(*message)
+	if l := msg.lender; l != nil {
+		rk.borrow(r, l)
+		return
+	}
 	if msg.header.Kind == wire.Eager {
 		owed := rk.consumed(&msg.header)
 		rk.mu.Unlock()

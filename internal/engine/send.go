@@ -16,7 +16,8 @@ import (
 //	  where the receiver can pull   RTS ->   it copies   <- CTS: done
 //
 //	in one process (here.go)        copied at once if a receive waits for it,
-//	                                else, if it is no short one: RTS
+//	                                else, if it is no short one: lent, or RTS
+//	                                whose receiver copies from the request's memory
 //
 // The envelopes of a pair of ranks (Eager and RTS) pass through one link in the
 // order of posting, so matching sees them in the order of sending.

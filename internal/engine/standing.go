@@ -2,9 +2,7 @@ package engine
 
 import (
 	"context"
-	"runtime"
 	"sync/atomic"
-	"unsafe"
 
 	"gridrun/internal/spin"
 	"gridrun/internal/wire"
@@ -40,7 +38,9 @@ func (c *Comm) Receive(ctx context.Context, src int, tag Tag, kind Kind, x []byt
 	spin.Store(&s.busy, 1)
 	if !s.post(ctx, c, src, tag, kind, x) {
 		if s.brisk { // see Rank.brisk
-			spin.Pass()
+			if spin.Pass(); !s.ready() {
+				s.arm(s.w)
+			}
 		}
 		if !s.ready() {
 			s.wait(ctx)
@@ -77,7 +77,7 @@ func (s *standing) post(ctx context.Context, c *Comm, src int, tag Tag, kind Kin
 		r.peer = c.members[src]
 	}
 	r.recv.Group, r.recv.Src, r.recv.Tag = c.id, r.peer, int32(tag)
-	r.waiter.Store(nil)
+	spin.StorePointer(&r.waiter, nil)
 	r.over = 0
 	s.rests, s.brisk = false, false
 	m := rk.queues.Post(&r.recv)
@@ -95,6 +95,10 @@ func (s *standing) post(ctx context.Context, c *Comm, src int, tag Tag, kind Kin
 		return err != nil
 	}
 	msg := m.Value.(*message)
+	if l := msg.lender; l != nil {
+		rk.borrow(r, l)
+		return true
+	}
 	if msg.header.Kind != wire.Eager {
 		rk.answer(r, &msg.header, false)
 		messages.Put(msg)
@@ -114,7 +118,8 @@ func (s *standing) post(ctx context.Context, c *Comm, src int, tag Tag, kind Kin
 func (s *standing) rest(ctx context.Context) {
 	rk, w := s.rank, s.w
 	if w == nil {
-		w = &waiter{proc: rk.proc, slot: -1, parks: true, rouse: s.stir}
+		w = &waiter{proc: rk.proc, slot: -1}
+		w.rouse = w.wake
 		s.w = w
 	}
 	if w.done != ctx.Done() {
@@ -123,6 +128,10 @@ func (s *standing) rest(ctx context.Context) {
 	rk.proc.lookout.begin()
 	rk.sleeps++
 	w.sleep, s.rests, s.brisk = rk.sleeps, true, rk.brisk
+	w.bell.Silence()
+	if !s.brisk {
+		spin.StorePointer(&s.waiter, w)
+	}
 }
 
 // wait returns when the receive is over. Who completes it leaves its processor to
@@ -135,28 +144,10 @@ func (s *standing) wait(ctx context.Context) {
 		}
 		return
 	}
-	for !r.ready() {
+	for ; !r.ready(); s.w.bell.Wait() {
 		if ctx.Err() != nil {
 			r.rank.takeBack(r, errEnded(ctx))
 			return
 		}
-		spin.Park(laid, unsafe.Pointer(s))
-		if !r.ready() && r.waiter.Load() == complete { // finish is about to say so
-			runtime.Gosched()
-		}
-	}
-}
-
-// laid has the sleeper found by who completes the receive, or stirs it.
-func laid(g uintptr, at unsafe.Pointer) bool {
-	s := (*standing)(at)
-	s.w.g = g
-	return s.waiter.CompareAndSwap(nil, s.w)
-}
-
-// stir has the sleeper look at its ctx.
-func (s *standing) stir() {
-	if s.waiter.CompareAndSwap(s.w, nil) {
-		spin.Ready(s.w.g)
 	}
 }

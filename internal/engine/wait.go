@@ -318,9 +318,7 @@ type waiter struct {
 	ringer atomic.Bool // asleep in the network's doorbell, not on ch
 
 	// Where no network must be polled:
-	bell  spin.Bell // it sleeps on
-	parks bool      // it is g, asleep
-	g     uintptr
+	bell spin.Bell // it sleeps on
 	// What the lookout knows of it, under the rank's lock.
 	waits       condition
 	prev        *waiter
@@ -337,11 +335,7 @@ type waiter struct {
 
 func (w *waiter) wake() {
 	if w.proc.poller == nil {
-		if w.parks {
-			spin.Ready(w.g)
-		} else {
-			w.bell.Ring()
-		}
+		w.bell.Ring()
 		return
 	}
 	select {

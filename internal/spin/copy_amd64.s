@@ -1,3 +1,5 @@
+//go:build !race
+
 #include "textflag.h"
 
 // func movsq(dst, src *byte, words int)
