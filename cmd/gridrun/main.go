@@ -38,6 +38,12 @@ import (
 // they must be small and quick.
 func main() {
 	args := os.Args[1:]
+	if len(args) == 0 || args[0] != "__job" {
+		if err := checkLimits(); err != nil {
+			fmt.Fprintln(os.Stderr, "gridrun:", err)
+			os.Exit(launcher.CodeRefused)
+		}
+	}
 	if len(args) > 0 {
 		switch args[0] {
 		case "__guard":

@@ -118,7 +118,9 @@ func (p *rankParser) line(n int, line string) error {
 		}
 		f.host[r], f.CPUs[r] = h, cpus
 	}
-	f.Hosts[h].Slots += len(ranks)
+	if f.Hosts[h].Slots += len(ranks); f.Hosts[h].Slots > MaxSlots {
+		return fmt.Errorf("host %s has %d ranks with this line; %d is the most that a host has", f.Hosts[h], f.Hosts[h].Slots, MaxSlots)
+	}
 	f.RanksPerProcess = max(f.RanksPerProcess, a.per)
 	return nil
 }

@@ -42,6 +42,7 @@ func TestParseRankfileRefuses(t *testing.T) {
 		"":                       "f places no rank; a line is `rank 0=node1`",
 		"rank 0=a\nrank 3=a":     "f gives no host to ranks 1-2; it must place each rank from 0 to 3",
 		"rank 0=a\n\nrank 0=b":   "f:3: rank 0 is placed in line 1 already",
+		"rank 0-65536=a":         "f:1: host a has 65537 ranks with this line; 65536 is the most that a host has",
 		"node1 slots=2":          "f:1: \"node1\" is not understood; a line is `rank 3=node2 slot=1`, or one that --dry-run prints",
 		"rank":                   "f:1: \"rank\" is all of the line; it is `rank 3=node2`",
 		"rank 3 node1":           `f:1: "3" is no rank and host; write it as in 3=node2`,

@@ -57,6 +57,12 @@ func StartOwn(stderr io.Writer) (*Own, error) {
 	}
 	if err != nil {
 		o.close()
+		switch {
+		case errors.Is(err, unix.EMFILE):
+			err = fmt.Errorf("%w; see ulimit -n", err)
+		case errors.Is(err, unix.EAGAIN):
+			err = fmt.Errorf("%w; see ulimit -u, and pids.max of the control group", err)
+		}
 		return nil, fmt.Errorf("starting the agent: %w", err)
 	}
 	go func() {
