@@ -30,8 +30,8 @@ type Shape struct {
 // layout has offsets in bytes.
 type layout struct {
 	Shape
-	rounds, asleep, pipe, ring, posts, results, slots, stages int
-	total                                                     int
+	rounds, asleep, pipe, ring, tree, posts, results, slots, stages int
+	total                                                           int
 }
 
 func align(n, to int) int { return (n + to - 1) &^ (to - 1) }
@@ -42,7 +42,8 @@ func (s Shape) layout() layout {
 	l.asleep = l.rounds + rounds*int(unsafe.Sizeof(round{}))
 	l.pipe = align(l.asleep+8*((s.Members+63)/64), line)
 	l.ring = l.pipe + (1+pipeSlots)*line
-	l.posts = l.ring + ringLines(s.Members)*line
+	l.tree = l.ring + ringLines(s.Members)*line
+	l.posts = l.tree + s.Members*line
 	l.results = align(l.posts+s.Members*rounds*line, page)
 	l.slots = align(l.results+2*s.Stage, page)
 	l.stages = align(l.slots+pipeSlots*s.Pipe, page)
@@ -100,6 +101,8 @@ type Board struct {
 	layout
 	// Own says that the members are goroutines of one process.
 	Own bool
+	// CPUs is how many processors the members share, with others perhaps.
+	CPUs int
 
 	mem []byte
 	ctl *control

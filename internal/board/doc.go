@@ -5,6 +5,7 @@
 //	control   who has closed, who sleeps
 //	rounds    for each of 4: arrivals, the call they are in, release and result
 //	ring      for each member the steps that it has done in rings
+//	tree      for each node of a binary tree over the members who has come to it
 //	posts     for each member 4 lines: turn, call, up to 48 bytes
 //	results   two buffers of a stage's size
 //	pipe      8 slots through which a root's data flow to all
@@ -32,6 +33,9 @@
 //
 // In a turn of rings ([Party.Ring]) stages of several members are one accumulator,
 // on whose parts the members work by turns: each waits for the one before it.
+//
+// In a turn of a tree members meet by twos, and who comes second folds: nobody waits
+// but for the end.
 //
 // Up to 4 members look at each other's posts: the way from one rank to another
 // is one cache line. More of them count their arrivals in one word, and the last

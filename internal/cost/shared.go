@@ -87,5 +87,8 @@ func (g *Group) sharedReduce(all bool, n int) Time {
 		steps := pieces(n, ring*stage) * (ring + 1)
 		return plus(g.meet().times(steps), g.fold(p, n), g.fold(1, rings*n), g.move(reach, n))
 	}
+	if p > g.Cores { // a tree: who comes first copies, the last goes up alone
+		return plus(g.meet().times(pieces(n, stage)), g.move(p, n/2), g.fold(p, n), g.fold(1, n*lg(p)), g.move(reach, n))
+	}
 	return plus(g.meet().times(pieces(n, piece)+1), g.move(p, n), g.fold(p, n), g.move(reach, n))
 }

@@ -66,6 +66,7 @@ func (p *Proc) ownBoard(c *Comm) *board.Board {
 	if b == nil {
 		stage := max(min(maxOwnStage, ownBudget/(2*c.size))&^63, 64)
 		b = board.Make(board.Shape{Members: c.size, Stage: stage, Pipe: stage})
+		b.CPUs = p.CPUs
 		if p.own.of == nil {
 			p.own.of = make(map[uint64]*board.Board)
 		}
@@ -114,6 +115,9 @@ func (c *Comm) sitDown(k *Call) error {
 	}
 	if err != nil {
 		return fmt.Errorf("the group's shared memory: %w", err)
+	}
+	if !within {
+		b.CPUs = p.CPUs // of the host: the same for all
 	}
 	s := &seat{comm: c, free: free, patience: spins{looks: boardLooks, time: yieldFor}, siblings: p.siblings, polled: p.poller != nil}
 	if p.frugal {

@@ -91,8 +91,13 @@ func Reduce(p *board.Party, root int, x []byte, f algo.Fold, ordered bool) error
 
 // long reduces more than one rank folds for all.
 func long(p *board.Party, root int, x []byte, f algo.Fold, ordered bool) error {
-	if r := ringsOf(p); !ordered && r.pay(len(x)) {
-		return r.around(root, x, f)
+	if !ordered {
+		if r := ringsOf(p); r.pay(len(x)) {
+			return r.around(root, x, f)
+		}
+		if climbs(p) {
+			return tree(p, root, x, f)
+		}
 	}
 	return slices(p, x, f, ordered, root)
 }

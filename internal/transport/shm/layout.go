@@ -11,7 +11,7 @@ import (
 const (
 	// magic and version open a segment; both ends must have the same.
 	magic   = 0x316d687364697267 // "gridshm1"
-	version = 5
+	version = 6
 
 	// MaxProcs bounds the processes of one host: 32 GiB of (sparse) rings.
 	MaxProcs = 1024
