@@ -57,7 +57,7 @@ func find(name string) (t test, ok bool) {
 			return t, false
 		}
 		t.threads = n
-	case variant == "" || t.isPair() || t.ours || t.grid:
+	case variant == "" || t.isPair() || t.ours || t.grid || t.plain:
 		return t, false
 	default:
 		t.algorithm = variant

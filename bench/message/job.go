@@ -36,6 +36,7 @@ type test struct {
 	ours     bool // not part of what is compared with the peers
 	held     bool // calls add up what they time themselves, in took
 	grid     bool // a cube of bytes on a grid of the ranks
+	plain    bool // is of messages, and so has no algorithms
 	call     func(ctx context.Context, m *rank) error
 
 	algorithm string // "": the best

@@ -75,6 +75,16 @@ static void bidirectional(int bytes)
 	MPI_Waitall(2 * WINDOW, reqs, MPI_STATUSES_IGNORE);
 }
 
+/* Every rank sends to one and receives from another. */
+static void shift(int bytes, int by)
+{
+	MPI_Sendrecv(out, bytes, MPI_BYTE, (rank + by) % size, 7, in, bytes, MPI_BYTE, (rank + size - by) % size, 7,
+	             MPI_COMM_WORLD, MPI_STATUS_IGNORE);
+}
+
+static void exchange(int bytes) { shift(bytes, size / 2); }
+static void ring(int bytes) { shift(bytes, 1); }
+
 /* Only one end of a transfer is timed, whose other end computes: see busy.go. */
 static double held;           /* seconds, since run began */
 static int turn;
@@ -259,6 +269,8 @@ static const struct test {
 	{"alltoall", alltoall, 1, 1},
 	{"scan", scan, 1, 0},
 	{"halo", halo, 1, 0, 0, 1},
+	{"exchange", exchange, 1},
+	{"ring", ring, 1},
 };
 
 static double run(const struct test *t, int bytes, int calls)
