@@ -29,6 +29,10 @@ func (p *Proc) Arrived(from int, h *wire.Header, body []byte) {
 		rk.mu.Unlock()
 	}
 	switch h.Kind {
+	case wire.Stored:
+		if p.stores[from] != nil {
+			rk.envelope(h, nil, nil)
+		}
 	case wire.Eager, wire.RTS:
 		rk.envelope(h, body, nil)
 	case wire.CTS:
@@ -108,6 +112,11 @@ func (rk *Rank) envelope(h *wire.Header, body []byte, room *message) (kept bool)
 // itself where it can, else asks for it. waited says that the receive was there first.
 // It unlocks rk.mu.
 func (rk *Rank) answer(r *Request, h *wire.Header, waited bool) {
+	if h.Kind == wire.Stored {
+		rk.mu.Unlock()
+		rk.fetch(r, h)
+		return
+	}
 	err := r.accept(h)
 	if lost := rk.missing(h); lost != nil {
 		err = lost
@@ -179,9 +188,14 @@ const attentionLooks = 50
 // tooLate drops a message of a revoked group, which nobody can receive any more:
 // an eager one's credit goes back, an RTS's sender learns why. It unlocks rk.mu.
 func (rk *Rank) tooLate(h *wire.Header, cause error) {
-	if h.Kind == wire.RTS {
+	switch h.Kind {
+	case wire.RTS:
 		rk.mu.Unlock()
 		rk.dropRTS(h, cause)
+		return
+	case wire.Stored:
+		rk.mu.Unlock()
+		rk.proc.unstore(h)
 		return
 	}
 	owed := rk.consumed(h)

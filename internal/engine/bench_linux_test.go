@@ -12,7 +12,11 @@ import (
 )
 
 // sharedPair is two processes of one host, each with one rank, in this one.
-func sharedPair(t testing.TB) [2]*Comm {
+func sharedPair(t testing.TB) [2]*Comm { return pairOn(t, 0, func(*Proc) {}) }
+
+// pairOn is one whose processes share so many processors, 0: as many as there are.
+// prepare is called before they start.
+func pairOn(t testing.TB, cpus int, prepare func(*Proc)) [2]*Comm {
 	t.Helper()
 	s, err := shm.Create([]int{0, 1}, [][]int{{0}, {1}})
 	if err != nil {
@@ -22,12 +26,13 @@ func sharedPair(t testing.TB) [2]*Comm {
 	topo := &wire.Topology{RankProc: []int{0, 1}, RankApp: []int{0, 0}, ProcHost: []int{0, 0}, Hosts: []string{"h"}}
 	var c [2]*Comm
 	for q := range c {
-		p := NewProc(Config{Job: "test", Proc: q, Ranks: []int{q}, Topology: topo})
+		p := NewProc(Config{Job: "test", Proc: q, Ranks: []int{q}, Topology: topo, CPUs: cpus})
 		n, err := shm.Open(s, q, p)
 		if err != nil {
 			t.Fatal(err)
 		}
 		p.Use(n, []int{1 - q})
+		prepare(p)
 		if err := p.Start(); err != nil {
 			t.Fatal(err)
 		}

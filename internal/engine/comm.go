@@ -159,6 +159,10 @@ func (rk *Rank) clear(group uint64) (ended []*Request, envelopes []*match.Msg, c
 			continue
 		}
 		rk.queues.Remove(m)
+		if h.Kind == wire.Stored {
+			rk.proc.unstore(h)
+			continue
+		}
 		if owed := rk.consumed(h); owed > 0 {
 			if credit == nil {
 				credit = make(map[int32]uint32)

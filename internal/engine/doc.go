@@ -8,7 +8,7 @@
 //	  Request, await     transfers; the wait primitive   request.go wait.go
 //	  token, baton       who fetches frames              poll.go two.go
 //	  Rank               matching, rendezvous, credits   rank.go send.go recv.go arrive.go
-//	                                                     inplace.go put.go window.go
+//	                                                     inplace.go put.go stored.go window.go
 //	                     between ranks of one process    here.go lent.go standing.go
 //	                                                     lookout.go
 //	  Proc               ranks of a process, routes      proc.go lost.go

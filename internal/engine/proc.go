@@ -52,6 +52,7 @@ type Proc struct {
 	routes []transport.Link // by process; this process's own leads to itself
 	nets   []transport.Network
 	pulls  []transport.Puller // by process; nil: its data must be sent
+	stores []transport.Storer // by process; nil: no message waits in memory of both
 	netOf  []transport.Network
 	reach  []reach // by process
 
@@ -124,6 +125,7 @@ func NewProc(cfg Config) *Proc {
 		world:    make([]int32, n),
 		routes:   make([]transport.Link, len(cfg.Topology.ProcHost)),
 		pulls:    make([]transport.Puller, len(cfg.Topology.ProcHost)),
+		stores:   make([]transport.Storer, len(cfg.Topology.ProcHost)),
 		netOf:    make([]transport.Network, len(cfg.Topology.ProcHost)),
 		reach:    make([]reach, len(cfg.Topology.ProcHost)),
 		arriving: make([]*message, len(cfg.Topology.ProcHost)),
@@ -157,6 +159,7 @@ func (p *Proc) Use(n transport.Network, procs []int) {
 	for _, q := range procs {
 		p.routes[q] = n.Link(q)
 		p.pulls[q], _ = p.routes[q].(transport.Puller)
+		p.stores[q], _ = p.routes[q].(transport.Storer)
 		p.netOf[q] = n
 		p.reach[q] = reachOf(n)
 	}

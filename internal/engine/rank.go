@@ -123,6 +123,9 @@ func (rk *Rank) peer(r int32) *peer {
 		pe.rank, pe.class, pe.gone, pe.here = r, p.class(r), &p.gone[r], p.ranks[r] != nil
 		pe.push, _ = p.routes[p.Topology.RankProc[r]].(transport.Pusher)
 		pe.put, _ = p.routes[p.Topology.RankProc[r]].(transport.Putter)
+		if p.crowded {
+			pe.store = p.stores[p.Topology.RankProc[r]]
+		}
 		rk.peers[r] = pe
 	}
 	*at = pe

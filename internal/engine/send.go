@@ -14,12 +14,13 @@ import (
 //	short, with credit (window.go)  Eager ->
 //	else, or SSend                  RTS ->   <- CTS   Data -> (in pieces)
 //	  where the receiver can pull   RTS ->   it copies   <- CTS: done
+//	up to 256 KiB, crowded (stored.go)  copied to a store, Stored ->   copied from there
 //
 //	in one process (here.go)        copied at once if a receive waits for it,
 //	                                else, if it is no short one: lent, or RTS
 //	                                whose receiver copies from the request's memory
 //
-// The envelopes of a pair of ranks (Eager and RTS) pass through one link in the
+// The envelopes of a pair of ranks (Eager, RTS and Stored) pass through one link in the
 // order of posting, so matching sees them in the order of sending.
 
 // control posts a frame without a body. Its Src is filled in.
@@ -105,6 +106,22 @@ func (r *Request) start() {
 		r.frame.Header, r.frame.Body, r.frame.Owner = h, r.buf, r
 		p.post(&r.frame)
 		return
+	}
+	if pe.store != nil && !r.sync && len(r.buf) <= storeMax {
+		rk.mu.Unlock()
+		if at, ok := pe.store.Store(r.buf); ok {
+			h.Kind, h.Off = wire.Stored, at
+			rk.control(&h)
+			r.finish(nil)
+			return
+		}
+		rk.mu.Lock()
+		if err := rk.refuse(r); err != nil {
+			pe.owed += h.Credit
+			rk.mu.Unlock()
+			r.finish(err)
+			return
+		}
 	}
 	if pe.put != nil {
 		rk.mu.Unlock()

@@ -59,7 +59,8 @@ type peer struct {
 	push  transport.Pusher // nil: messages to it take the long way
 	put   transport.Putter // nil: it and this rank show each other no receives
 	gone  *atomic.Pointer[end]
-	here  bool // in this process: see deliver
+	store transport.Storer // nil: long messages to it are not left where both see them
+	here  bool             // in this process: see deliver
 
 	held    int    // eager bytes of its that nobody has received, if it is here
 	credit  int    // eager bytes we may still send

@@ -119,6 +119,19 @@ type Putter interface {
 	Put(x []byte, addr uint64) bool
 }
 
+// A Storer is a Link to a process with which this one shares memory: messages can be
+// left there. Safe for concurrent use.
+type Storer interface {
+	// Store copies x to this process's part of that memory and says where; false: there
+	// is no room, or nobody left to receive it.
+	Store(x []byte) (at uint64, ok bool)
+	// Stored is what the other process has stored so, nil if there is no such place.
+	// Who sent it may write to it at any time.
+	Stored(at, n uint64) []byte
+	// Unstore gives that room back.
+	Unstore(at, n uint64)
+}
+
 // Shown is a receive that one process shows another: of this number, not 0 and not
 // used before, from a rank of theirs to one of this process, for the elements and the
 // tag, into so many bytes of this process's memory.

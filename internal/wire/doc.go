@@ -16,6 +16,8 @@
 //	Credit  eager bytes that the receiver has consumed, when no frame carries them
 //	Revoke  a group is dead; the body says why
 //	Bye     the sending rank has finished and will send nothing more
+//	Put     the sender has written a message to where its receiver had shown
+//	Stored  the envelope of a message that lies in memory of both
 //	Agree   a step of an agreement among the survivors of a group
 //
 // # Control plane

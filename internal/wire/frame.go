@@ -21,10 +21,11 @@ const (
 	Bye
 	Agree
 	Put
+	Stored
 	kindEnd
 )
 
-var kindNames = [...]string{"?", "Eager", "RTS", "CTS", "Data", "Cancel", "Cancelled", "Credit", "Revoke", "Bye", "Agree", "Put"}
+var kindNames = [...]string{"?", "Eager", "RTS", "CTS", "Data", "Cancel", "Cancelled", "Credit", "Revoke", "Bye", "Agree", "Put", "Stored"}
 
 func (k Kind) String() string {
 	if int(k) < len(kindNames) {
@@ -32,6 +33,9 @@ func (k Kind) String() string {
 	}
 	return fmt.Sprintf("Kind(%d)", uint8(k))
 }
+
+// Envelope tells whether a frame announces or brings a message, and so is matched.
+func (k Kind) Envelope() bool { return k == Eager || k == RTS || k == Stored }
 
 const (
 	// HeaderSize is the length of an encoded Header in bytes, a multiple of 8.
@@ -52,7 +56,7 @@ type Header struct {
 	Tag   int32
 	Elem  uint32 // signature of the element type (engine.Signature)
 	Len   uint64 // bytes of the whole message
-	Off   uint64 // Data: where this piece starts in the message
+	Off   uint64 // Data: where this piece starts in the message; Stored: where the message is in the sender's store
 	Send  uint64 // the sender's request: RTS, CTS, Cancel, Cancelled
 	Recv  uint64 // the receiver's request: CTS, Data, Put, an RTS for a receive that was taken
 	// Credit returns eager bytes to the frame's receiver; any frame may carry it.

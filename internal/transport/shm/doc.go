@@ -13,6 +13,7 @@
 //	pool        rings, handed out one after another:
 //	            | head, waiting | receives shown to the sender | 32 KiB of records |
 //	boards      64 boards for groups' collectives (see board), the first the world's
+//	stores      for each process: 1 MiB in which it leaves messages for others
 //
 // Every ordered pair has its place in the pool, but a page of it comes into
 // being when it is touched: memory grows with the pairs that talk. All pairs of
@@ -52,7 +53,9 @@
 // goroutine has matched it. The engine chooses. Where the system forbids pulling,
 // which a process finds out by trying to read a word of each peer, all goes
 // through the ring. A receiver that computes shows its receives (shown.go), and the
-// sender copies into its memory ([transport.Putter], process_vm_writev).
+// sender copies into its memory ([transport.Putter], process_vm_writev). Where processes
+// share processors the engine has messages of some length left in the sender's store
+// (store.go): two copies by programs take less than one by the kernel.
 //
 // doorbell.go proves that no wake-up is lost. Nothing that a peer writes is
 // trusted: positions and headers are checked, and a ring that makes no sense

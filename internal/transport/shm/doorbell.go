@@ -3,6 +3,7 @@ package shm
 import (
 	"math/bits"
 	"sync/atomic"
+	"time"
 	"unsafe"
 
 	"gridrun/internal/spin"
@@ -74,7 +75,8 @@ type slot struct {
 	// cache line nobody looks often.
 	attention uint64
 	seat      uint64 // see spread.go
-	_         [line - 48]byte
+	stored    uint64 // chunks of its store that are in use: see store.go
+	_         [line - 56]byte
 	mode      uint32 // bits below
 	state     uint32 // one of the states below
 }
@@ -149,6 +151,11 @@ func (n *Net) Doze(p *spin.Pulse) {
 	}
 }
 
+// napTime is how long the token holder first sleeps where processes share processors.
+// Most messages come within it. A sleep that Go's scheduler knows of has its monitor wake up at
+// the end and then every 20 us for a millisecond, 5 us of a processor each time.
+const napTime = 2 * time.Millisecond
+
 // sleep takes its timeout from p if that is not nil.
 func (n *Net) sleep(which int, timeout int64, p *spin.Pulse) {
 	s, seen := n.own, &n.seen[which]
@@ -169,9 +176,11 @@ func (n *Net) sleep(which int, timeout int64, p *spin.Pulse) {
 		}
 	}
 	n.asleep[which].Store(true)
-	if p != nil {
+	switch {
+	case p != nil:
 		futexDoze(bell, cur, p)
-	} else {
+	case which == 0 && n.naps && timeout == 0 && !futexNap(bell, cur, int64(napTime)):
+	default:
 		futexWait(bell, cur, timeout)
 	}
 	n.asleep[which].Store(false)

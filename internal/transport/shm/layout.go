@@ -38,6 +38,7 @@ type layout struct {
 	dir      int // uint32 [from][to]: 1 + index of the ring, 0: none yet
 	pool     int // rings, ringStride apart
 	boards   int // a page that says which are taken, then boards, boardSize apart
+	stores   int // storeSize a process
 	total    int
 
 	boardSize int
@@ -62,7 +63,8 @@ func layoutOf(procs, ranks int) (layout, error) {
 	l.pool = align(l.dir+4*procs*procs, pageSize)
 	l.boards = align(l.pool+procs*procs*ringStride, pageSize)
 	l.boardSize = shapeOf(max(ranks, 1), max(ranks, 1)).Size()
-	l.total = align(l.boards+pageSize+maxBoards*l.boardSize, pageSize)
+	l.stores = align(l.boards+pageSize+maxBoards*l.boardSize, pageSize)
+	l.total = l.stores + procs*storeSize
 	return l, nil
 }
 

@@ -46,11 +46,13 @@ type Net struct {
 
 	watched atomic.Uint64 // peers at whose rings Poll looks, ready bit or not: bits as in ready[0]
 	base    uint32        // of own.mode: lax or 0
+	naps    bool          // the token holder's sleep begins with a nap
 	fenced  atomic.Bool   // others' fenceOthers reach this process
 	asked   sync.Once     // for that
 	joined  sync.WaitGroup
 
 	spread spread
+	store  store
 
 	nonce *uint64 // who can read this word can pull
 }
@@ -68,6 +70,8 @@ func Open(seg *Segment, proc int, sink transport.Sink) (*Net, error) {
 	}
 	n.batch, _ = sink.(transport.BatchSink)
 	n.ready = n.own.words((seg.procs + 63) / 64)
+	n.naps = seg.procs > seg.CPUs() && seg.ranks == seg.procs
+	n.store.mine, n.store.used = seg.storeOf(n.self), &n.own.stored
 	if seg.fewProcs() && canFence() {
 		n.base = lax
 		atomic.SwapUint32(&n.own.mode, n.base)

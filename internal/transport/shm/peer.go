@@ -260,7 +260,7 @@ func (p *peer) record(h *wire.Header, body []byte) (bool, error) {
 	if b != nil {
 		h.Body = uint32(len(body))
 		p.out.publish(size, encode(b, h, body), lazily)
-		if h.Kind <= wire.RTS {
+		if h.Kind.Envelope() {
 			p.told = p.out.tail
 		}
 		p.counted()

@@ -108,6 +108,15 @@ func futexWait(w *uint32, old uint32, timeout int64) {
 	spin.Block(unix.SYS_FUTEX, uintptr(unsafe.Pointer(w)), futexWaitOp, uintptr(old), uintptr(unsafe.Pointer(ts)), 0, 0)
 }
 
+// futexNap is futexWait for a short time, of which Go's scheduler does not know: it
+// keeps the goroutine's place. It returns true at the end of that time. A signal ends it early, so the garbage
+// collector, which sends one, does not wait for it.
+func futexNap(w *uint32, old uint32, timeout int64) (over bool) {
+	ts := unix.NsecToTimespec(timeout)
+	_, _, no := syscall.RawSyscall6(unix.SYS_FUTEX, uintptr(unsafe.Pointer(w)), futexWaitOp, uintptr(old), uintptr(unsafe.Pointer(&ts)), 0, 0)
+	return no == unix.ETIMEDOUT
+}
+
 // futexDoze blocks while *w == old and p shows that others poll.
 func futexDoze(w *uint32, old uint32, p *spin.Pulse) {
 	spin.BlockWhile(p, unix.ETIMEDOUT, unix.SYS_FUTEX, uintptr(unsafe.Pointer(w)), futexWaitOp, uintptr(old), 0, 0)

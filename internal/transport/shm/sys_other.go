@@ -29,6 +29,8 @@ func allowSiblings() {}
 
 func futexWait(*uint32, uint32, int64) { runtime.Gosched(); time.Sleep(time.Microsecond) }
 
+func futexNap(*uint32, uint32, int64) bool { return true }
+
 func futexDoze(*uint32, uint32, *spin.Pulse) {}
 
 func futexWake(*uint32) {}

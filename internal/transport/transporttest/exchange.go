@@ -13,7 +13,7 @@ import (
 // testOrder sends every kind, mixed: one pair is one stream.
 func testOrder(t *testing.T, connect Connect) {
 	j := newJob(t, 2, connect, nil, true)
-	kinds := []wire.Kind{wire.Eager, wire.RTS, wire.CTS, wire.Data, wire.Cancel, wire.Cancelled, wire.Credit, wire.Revoke, wire.Bye, wire.Agree}
+	kinds := []wire.Kind{wire.Eager, wire.RTS, wire.CTS, wire.Data, wire.Cancel, wire.Cancelled, wire.Credit, wire.Revoke, wire.Bye, wire.Agree, wire.Put, wire.Stored}
 	sizes := []int{0, 1, 7, 8, 9, 63, 64, 500, 4095}
 	const n = 2000
 	link := j.nets[0].Link(1)
