@@ -19,15 +19,15 @@ func payload[T any](x []T) (engine.Payload, error) {
 }
 
 // typeError is payload's error in the runtime's form.
-func typeError(op engine.Op, g Group, tag Tag, err error) error {
-	return &Error{Op: op.String(), Rank: g.Rank(), Peer: AnyRank, Tag: tag, Err: err}
+func typeError(op engine.Op, g Group, peer int, tag Tag, err error) error {
+	return &Error{Op: op.String(), Rank: g.Rank(), Peer: max(peer, AnyRank), Tag: max(tag, AnyTag), Err: err}
 }
 
 // isend starts a send that only its caller knows; nil: it is complete.
 func isend[T any](ctx context.Context, op engine.Op, g Group, dst int, tag Tag, x []T) (*engine.Request, error) {
 	sig, err := engine.SignatureOf[T]()
 	if err != nil {
-		return nil, typeError(op, g, tag, err)
+		return nil, typeError(op, g, dst, tag, err)
 	}
 	c := g.group().c
 	if ctx.Err() == nil && c.SendShort(op, dst, tag, sig, engine.Bytes(x)) {
@@ -40,7 +40,7 @@ func isend[T any](ctx context.Context, op engine.Op, g Group, dst int, tag Tag, 
 func irecv[T any](ctx context.Context, op engine.Op, g Group, src int, tag Tag, x []T) (*engine.Request, error) {
 	p, err := payload(x)
 	if err != nil {
-		return nil, typeError(op, g, tag, err)
+		return nil, typeError(op, g, src, tag, err)
 	}
 	return g.group().c.Recv(ctx, op, src, tag, p, false)
 }
@@ -60,7 +60,7 @@ func SSend[T any](ctx context.Context, g Group, dst int, tag Tag, x []T) error {
 func send[T any](ctx context.Context, op engine.Op, g Group, dst int, tag Tag, x []T) error {
 	p, err := payload(x)
 	if err != nil {
-		return typeError(op, g, tag, err)
+		return typeError(op, g, dst, tag, err)
 	}
 	return g.group().c.SendWait(ctx, op, dst, tag, p)
 }
@@ -70,7 +70,7 @@ func send[T any](ctx context.Context, op engine.Op, g Group, dst int, tag Tag, x
 func Recv[T any](ctx context.Context, g Group, src int, tag Tag, x []T) (Status, error) {
 	sig, err := engine.SignatureOf[T]()
 	if err != nil {
-		return Status{}, typeError(engine.OpRecv, g, tag, err)
+		return Status{}, typeError(engine.OpRecv, g, src, tag, err)
 	}
 	var zero T
 	return g.group().c.Receive(ctx, src, tag, sig.Sized(int(unsafe.Sizeof(zero))), engine.Bytes(x))
@@ -118,7 +118,7 @@ func overlap[T any](a, b []T) bool {
 func ISend[T any](ctx context.Context, g Group, dst int, tag Tag, x []T) (*Request, error) {
 	p, err := payload(x)
 	if err != nil {
-		return nil, typeError(engine.OpISend, g, tag, err)
+		return nil, typeError(engine.OpISend, g, dst, tag, err)
 	}
 	return g.group().c.ISend(ctx, engine.OpISend, dst, tag, p)
 }
@@ -127,7 +127,7 @@ func ISend[T any](ctx context.Context, g Group, dst int, tag Tag, x []T) (*Reque
 func IRecv[T any](ctx context.Context, g Group, src int, tag Tag, x []T) (*Request, error) {
 	p, err := payload(x)
 	if err != nil {
-		return nil, typeError(engine.OpIRecv, g, tag, err)
+		return nil, typeError(engine.OpIRecv, g, src, tag, err)
 	}
 	return g.group().c.IRecv(ctx, engine.OpIRecv, src, tag, p)
 }
@@ -142,13 +142,16 @@ func WaitAny(ctx context.Context, reqs ...*Request) (index int, st Status, err e
 	return engine.WaitAny(ctx, reqs...)
 }
 
-// Probe waits for a matching message without receiving it; Count is in bytes.
+// Probe waits for a matching message without receiving it. Count is in elements of
+// the sender's type, so that a slice of st.Count elements takes the message, and 1
+// for what SendValue has sent. Elements of more than 127 bytes may be beyond
+// counting, -1, if this process has never used their type.
 func Probe(ctx context.Context, g Group, src int, tag Tag) (Status, error) {
 	st, _, err := g.group().c.Probe(ctx, src, tag, true)
 	return st, err
 }
 
-// IProbe looks for a matching message; Count is in bytes.
+// IProbe looks for a matching message; Count is as in Probe.
 func IProbe(g Group, src int, tag Tag) (st Status, found bool, err error) {
 	return g.group().c.Probe(context.Background(), src, tag, false)
 }

@@ -268,7 +268,7 @@ func (p *player) receive(ctx context.Context, m *message) error {
 		p.reqs, p.after = append(p.reqs, r), append(p.after, func(st rt.Status) error { return check(st, x) })
 		return err
 	case synchronous:
-		if st, err := rt.Probe(ctx, g, src, tag); err != nil || st.Count != 4*want.length || st.Tag != want.tag {
+		if st, err := rt.Probe(ctx, g, src, tag); err != nil || st.Count != want.length || st.Tag != want.tag {
 			return fmt.Errorf("Probe: %+v, expected %+v: %w", st, *want, err)
 		}
 	case value:
@@ -302,7 +302,7 @@ func (p *player) fromAny(ctx context.Context, g rt.Group) error {
 	if err != nil {
 		return err
 	}
-	x := make([]int32, st.Count/4)
+	x := make([]int32, st.Count)
 	got, err := rt.Recv(ctx, g, rt.AnyRank, rt.AnyTag, x)
 	if err != nil {
 		return err
@@ -315,7 +315,7 @@ func (p *player) fromAny(ctx context.Context, g rt.Group) error {
 		}
 	}
 	p.last[got.Source] = next + 1
-	if m := p.messages[next]; got.Tag != m.tag || got.Count != m.length || st.Source == got.Source && st.Tag == got.Tag && st.Count != 4*got.Count {
+	if m := p.messages[next]; got.Tag != m.tag || got.Count != m.length || st.Source == got.Source && st.Tag == got.Tag && st.Count != got.Count {
 		return fmt.Errorf("%+v (probed %+v), expected message %d %+v", got, st, next, m)
 	}
 	for j, v := range p.data(next) {

@@ -14,7 +14,7 @@ import (
 func SendValue[T any](ctx context.Context, g Group, dst int, tag Tag, v T) error {
 	b, err := msgpack.Marshal(v)
 	if err != nil {
-		return typeError(engine.OpSendValue, g, tag, fmt.Errorf("a %T cannot be encoded: %w", v, err))
+		return typeError(engine.OpSendValue, g, dst, tag, fmt.Errorf("a %T cannot be encoded: %w", v, err))
 	}
 	r, err := g.group().c.Send(ctx, engine.OpSendValue, dst, tag, engine.Payload{Bytes: b, Size: 1})
 	if err != nil {

@@ -259,7 +259,13 @@ func (r *Request) see(h *wire.Header) {
 	if r.call != nil {
 		tag = AnyTag
 	}
-	r.status = Status{Source: r.comm.groupRank(int(h.Src)), Tag: tag, Count: r.count(h.Len)}
+	n := 0
+	if r.kind == probing {
+		n = Signature(h.Elem).count(h.Len)
+	} else {
+		n = r.count(h.Len)
+	}
+	r.status = Status{Source: r.comm.groupRank(int(h.Src)), Tag: tag, Count: n}
 }
 
 // accept checks a matched envelope against the receive and makes room.

@@ -97,6 +97,10 @@ func (k *Call) List() error {
 	}
 	c, rk := k.comm, k.comm.rank
 	rk.mu.Lock()
+	if err := c.state.revoked; err != nil { // or closed: then the rank knows no such group
+		rk.mu.Unlock()
+		return err
+	}
 	g := rk.group(c.id)
 	if g.revoked != nil {
 		rk.mu.Unlock()

@@ -99,7 +99,8 @@ var errClosed = errors.New("this rank has closed the group")
 
 // Close forgets the group on this rank: what was buffered and not received is
 // dropped, receives and probes that still wait fail. The envelope of a message
-// whose data is at its sender stays, so that the sender can take it back.
+// whose data is at its sender stays, so that the sender can take it back. Later
+// operations on the group fail.
 func (c *Comm) Close() error {
 	c.attachments.close()
 	if c.id == WorldID {
@@ -125,6 +126,10 @@ func (c *Comm) Close() error {
 		rk.groups[c.id] = &groupState{revoked: g.revoked}
 	} else {
 		delete(rk.groups, c.id)
+	}
+	if c.state.revoked == nil { // what is begun on it from now on fails
+		c.state.revoked = errClosed
+		c.state.dead.Store(true)
 	}
 	rk.mu.Unlock()
 	for _, r := range ended {
@@ -177,7 +182,7 @@ func (c *Comm) checkPeer(op Op, peer int, tag Tag, any bool) error {
 	if peer >= 0 && peer < c.size || any && peer == AnyRank {
 		return nil
 	}
-	return &Error{Op: op.String(), Rank: c.me, Peer: AnyRank, Tag: tag, Err: fmt.Errorf("rank %d is not in the group of %d", peer, c.size)}
+	return &Error{Op: op.String(), Rank: c.me, Peer: max(peer, AnyRank), Tag: tag, Err: fmt.Errorf("rank %d is not in the group of %d", peer, c.size)}
 }
 
 func (c *Comm) checkTag(op Op, tag Tag, any bool) error {
@@ -265,7 +270,8 @@ func (r *Request) FinishBytes(ctx context.Context) ([]byte, Status, error) {
 	return b, st, err
 }
 
-// Probe waits for a matching message, or only looks. Count is in bytes.
+// Probe waits for a matching message, or only looks. Count is in elements of the
+// type that the sender has sent, 1 for an encoded value.
 func (c *Comm) Probe(ctx context.Context, src int, tag Tag, wait bool) (st Status, found bool, err error) {
 	if err := c.checkPeer(OpProbe, src, tag, true); err != nil {
 		return st, false, err
@@ -273,7 +279,7 @@ func (c *Comm) Probe(ctx context.Context, src int, tag Tag, wait bool) (st Statu
 	if err := c.checkTag(OpProbe, tag, true); err != nil {
 		return st, false, err
 	}
-	r := &Request{transfer: transfer{rank: c.rank, comm: c, kind: probing, op: OpProbe, peer: AnyRank, tag: tag, size: 1}}
+	r := &Request{transfer: transfer{rank: c.rank, comm: c, kind: probing, op: OpProbe, peer: AnyRank, tag: tag}}
 	if src >= 0 {
 		r.peer = c.members[src]
 	}

@@ -12,17 +12,32 @@ import (
 
 // A Signature stands for the memory layout of an element type: the kinds of
 // its fields in order, not its name. 0 means "no type" (raw bytes of values).
+//
+//	bit 31..12   11..5      4..1       0
+//	    hash     mantissa   exponent   1
+//
+// mantissa << exponent is an element's size in bytes: a probe counts elements of a
+// type that its process may never have seen. A size that is not of that form has
+// all of these bits set.
 type Signature uint32
+
+const (
+	hashBits    = 0xfffff << 12
+	maxMantissa = 1<<7 - 1
+	maxExponent = 1<<4 - 1
+	noSize      = -1
+)
 
 type layout struct {
 	sig  Signature
 	name string
+	size int
 	err  error
 }
 
-// layouts caches the walk over a type: reflect.Type -> *layout. Names are kept
-// by signature too, so that an error can name what the peer has sent.
-var layouts, names sync.Map
+// layouts caches the walk over a type: reflect.Type -> *layout. They are kept by
+// signature too, so that an error can name what the peer has sent.
+var layouts, known sync.Map
 
 // SignatureOf returns the layout of T. It fails for a T that holds pointers
 // (slices, strings, maps, interfaces, ... included): those cannot travel as bytes.
@@ -67,19 +82,55 @@ func signatureOf(t reflect.Type) (Signature, error) {
 	if l.err = describe(&b, t); l.err != nil {
 		l.err = fmt.Errorf("elements of type %v cannot be sent as they are: %w (SendValue carries any value)", t, l.err)
 	} else {
-		l.name = b.String()
-		l.sig = signature(l.name)
-		names.Store(l.sig, l.name)
+		l.name, l.size = b.String(), int(t.Size())
+		l.sig = signature(l.name, l.size)
+		known.Store(l.sig, l)
 	}
 	layouts.Store(t, l)
 	return l.sig, l.err
 }
 
-// signature is FNV-1a of a layout's name.
-func signature(name string) Signature {
+// signature is FNV-1a of a layout's name, and its size.
+func signature(name string, size int) Signature {
 	h := fnv.New32a()
 	h.Write([]byte(name))
-	return Signature(h.Sum32() | 1)
+	mantissa, exponent := size, 0
+	for mantissa > maxMantissa && mantissa%2 == 0 {
+		mantissa, exponent = mantissa/2, exponent+1
+	}
+	if mantissa > maxMantissa || exponent > maxExponent {
+		mantissa, exponent = maxMantissa, maxExponent
+	}
+	sum := h.Sum32()
+	return Signature((sum^sum<<12)&hashBits | uint32(mantissa)<<5 | uint32(exponent)<<1 | 1)
+}
+
+// size is the bytes of an element, noSize where they cannot be known.
+func (s Signature) size() int {
+	mantissa, exponent := int(s>>5&maxMantissa), s>>1&maxExponent
+	if mantissa != maxMantissa || exponent != maxExponent {
+		return mantissa << exponent
+	}
+	if l, ok := known.Load(s); ok {
+		return l.(*layout).size
+	}
+	return noSize
+}
+
+// count is the number of elements in a message of so many bytes: 1 for an encoded
+// value, -1 where nobody here knows the type.
+func (s Signature) count(bytes uint64) int {
+	if s == 0 {
+		return 1
+	}
+	switch size := s.size(); size {
+	case 0:
+		return 0
+	case noSize:
+		return -1
+	default:
+		return int(bytes / uint64(size))
+	}
 }
 
 func describe(b *strings.Builder, t reflect.Type) error {
@@ -123,16 +174,24 @@ func (s Signature) String() string {
 	if s == 0 {
 		return "an encoded value"
 	}
-	if n, ok := names.Load(s); ok {
-		return n.(string)
+	if l, ok := known.Load(s); ok {
+		return l.(*layout).name
 	}
 	// A peer's plain numbers, which this process has never used.
-	for k := reflect.Bool; k <= reflect.Complex128; k++ {
-		if signature(k.String()) == s {
-			return k.String()
+	for _, t := range plain {
+		if signature(t.String(), int(t.Size())) == s {
+			return t.String()
 		}
 	}
 	return fmt.Sprintf("another type (layout %08x)", uint32(s))
+}
+
+// plain are the types of numbers.
+var plain = [...]reflect.Type{
+	reflect.TypeFor[bool](), reflect.TypeFor[int](), reflect.TypeFor[int8](), reflect.TypeFor[int16](), reflect.TypeFor[int32](),
+	reflect.TypeFor[int64](), reflect.TypeFor[uint](), reflect.TypeFor[uint8](), reflect.TypeFor[uint16](), reflect.TypeFor[uint32](),
+	reflect.TypeFor[uint64](), reflect.TypeFor[uintptr](), reflect.TypeFor[float32](), reflect.TypeFor[float64](),
+	reflect.TypeFor[complex64](), reflect.TypeFor[complex128](),
 }
 
 // Bytes views x as its bytes; x must hold no pointers (SignatureOf says so).
