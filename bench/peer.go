@@ -41,7 +41,7 @@ func Peers(names []string) (found []Peer, err error) {
 	for _, name := range names {
 		p, ok := all[name]
 		if !ok {
-			return nil, fmt.Errorf("--peers %s: there are openmpi and mpich", name)
+			return nil, fmt.Errorf("--peers %s: there are openmpi and mpich; bench p2p has threads, too", name)
 		}
 		found = append(found, p)
 	}

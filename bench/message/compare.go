@@ -104,7 +104,7 @@ func (t Task) Check() error {
 		}
 	}
 	if len(t.Tests) == 0 || len(t.Sizes) == 0 || t.Budget <= 0 || t.Limit <= 0 {
-		return fmt.Errorf("tests, sizes, --budget and --limit must not be empty")
+		return fmt.Errorf("a measurement needs tests, sizes, and a --budget and a --limit of more than 0")
 	}
 	return nil
 }

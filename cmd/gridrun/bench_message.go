@@ -40,6 +40,23 @@ type collectivesFlags struct {
 	messageFlags `embed:""`
 }
 
+// What the two say of themselves.
+const (
+	p2pAbout = `
+Tests (--tests latency,rate): latency is half a round trip, bandwidth a window
+of 64 messages one way, bidirectional one each way, rate the messages a second
+of all pairs; busyreceiver and busysender are a transfer while the other rank
+computes (busysender/4: on 4 goroutines). Runs of gridrun, Open MPI and MPICH
+take turns; what is not installed is left out and named.
+docs/benchmarks.md explains the JSON.`
+	collectivesAbout = `
+Tests (--tests bcast,allreduce): barrier, bcast, allreduce, reduce, gather,
+reducescatter, scatter, allgather, alltoall, scan, halo; allreduce/ring has an
+algorithm, allreduce-int32-max a type and an operation. Times are the slowest
+rank's. Runs of gridrun, Open MPI and MPICH take turns; what is not installed is
+left out and named. docs/benchmarks.md explains the JSON.`
+)
+
 // sizeFlag is a number of bytes: 8, 64K, 1M, 1G.
 type sizeFlag int
 
@@ -106,10 +123,12 @@ func (f *messageFlags) measure(ctx context.Context, t message.Task) error {
 		return err
 	}
 	var hosts bench.Hosts
-	if f.BuildDir != "" {
-		if f.Hostfile == "" {
-			return errors.New("--build-dir is for the peers on other hosts; name these with --hostfile")
-		}
+	switch {
+	case f.Hostfile == "" && f.BuildDir != "":
+		return errors.New("--build-dir is for the peers on other hosts; name these with --hostfile")
+	case f.Hostfile == "" && f.NoTLS:
+		return errors.New("--no-tls is for connections between hosts; name these with --hostfile")
+	case f.Hostfile != "":
 		file, err := openFile("--hostfile", f.Hostfile)
 		if err != nil {
 			return err

@@ -1,11 +1,14 @@
 package main
 
 import (
+	"os"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"gridrun/bench/kernels"
 	"gridrun/bench/message"
 )
 
@@ -36,6 +39,8 @@ func TestParseBenchTasks(t *testing.T) {
 		t.Errorf("%+v, %v", got, err)
 	}
 	for words, part := range map[string]string{
+		"p2p --nosuch 1":         "`gridrun help bench p2p` lists them",
+		"p2p --budget 0":         "a --budget",
 		"p2p -np 1":              "at least 2",
 		"p2p --tests latncy":     "no such test",
 		"p2p --sizes 7":          "multiples of 8",
@@ -93,4 +98,53 @@ func TestParseBench(t *testing.T) {
 			t.Errorf("%q: %v, want %q", words, err, part)
 		}
 	}
+}
+
+// TestBenchJSON: programs that read measurements find the fields that they know, and
+// docs/benchmarks.md explains each.
+func TestBenchJSON(t *testing.T) {
+	text, err := os.ReadFile("../../docs/benchmarks.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	const machine = "machine.cpu machine.cores machine.memory_bytes machine.kernel machine.go machine.date machine.load "
+	for _, c := range []struct {
+		report any
+		fields string
+	}{
+		{message.Report{}, machine + "over ranks rounds names[] cases[].test cases[].bytes " +
+			"cases[].figures[].name cases[].figures[].unit cases[].figures[].value cases[].figures[].best cases[].figures[].p90 cases[].figures[].p99 cases[].figures[].ratio " +
+			"cases[].figures[].runs[].test cases[].figures[].runs[].bytes cases[].figures[].runs[].samples " +
+			"cases[].figures[].runs[].min_ns cases[].figures[].runs[].median_ns cases[].figures[].runs[].p90_ns cases[].figures[].runs[].p99_ns " +
+			"lost[] missing[] busy_cpus[]"},
+		{kernels.Report{}, machine + "bytes[] copy_gb_per_s[] limit_gb_per_s[] rounds rows[].op rows[].type rows[].gb_per_s[] rows[].of_limit[] rows[].allocations"},
+	} {
+		got := jsonFields(reflect.TypeOf(c.report), "")
+		for _, f := range strings.Fields(c.fields) {
+			if !slices.Contains(got, f) {
+				t.Errorf("%T has lost %s", c.report, f)
+			}
+		}
+		for _, f := range got {
+			name := strings.TrimSuffix(f[strings.LastIndex(f, ".")+1:], "[]")
+			if !strings.Contains(string(text), "`"+name+"`") {
+				t.Errorf("docs/benchmarks.md does not explain %s of %T", f, c.report)
+			}
+		}
+	}
+}
+
+// jsonFields are the paths of the values that t is encoded as.
+func jsonFields(t reflect.Type, path string) (fields []string) {
+	switch t.Kind() {
+	case reflect.Slice:
+		return jsonFields(t.Elem(), path+"[]")
+	case reflect.Struct:
+		for i := range t.NumField() {
+			name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
+			fields = append(fields, jsonFields(t.Field(i).Type, strings.TrimPrefix(path+"."+name, "."))...)
+		}
+		return fields
+	}
+	return []string{path}
 }

@@ -79,12 +79,14 @@ type (
 )
 
 func (*jobsFlags) run(context.Context, []string) (int, error) {
+	var text strings.Builder
 	for _, j := range builtins() {
 		if !strings.HasPrefix(j.Name, "_") {
-			fmt.Printf("%-12s %s\n", j.Name, j.Summary)
+			fmt.Fprintf(&text, "%-12s %s\n", j.Name, j.Summary)
 		}
 	}
-	return 0, nil
+	_, err := fmt.Print(text.String())
+	return 0, err
 }
 
 func (*helpFlags) run(_ context.Context, words []string) (int, error) {
@@ -92,8 +94,8 @@ func (*helpFlags) run(_ context.Context, words []string) (int, error) {
 }
 
 func (*versionFlags) run(context.Context, []string) (int, error) {
-	fmt.Println(version())
-	return 0, nil
+	_, err := fmt.Println(version())
+	return 0, err
 }
 
 func shells() []string { return manual.Shells }

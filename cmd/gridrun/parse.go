@@ -32,6 +32,12 @@ func parse(args []string) (runFlags, []launcher.App, error) {
 	if err := fill(k, words, sections[0]); err != nil {
 		return flags, nil, err
 	}
+	for _, f := range []struct{ name, value string }{{"host", flags.Host}, {"hostfile", flags.Hostfile}} {
+		// As in -H "$HOSTS" without such a variable: not a job on this machine alone.
+		if strings.Trim(f.value, ", ") == "" && slices.Contains(sections[0].names, f.name) {
+			return flags, nil, fmt.Errorf("--%s is empty; name hosts, or leave it out to run on this machine", f.name)
+		}
+	}
 	first, err := app(flags, sections[0].command)
 	if err != nil {
 		return flags, nil, err

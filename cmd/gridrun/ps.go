@@ -159,8 +159,8 @@ func (f *stacksFlags) run(ctx context.Context, args []string) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	fmt.Print(text)
-	return 0, nil
+	_, err = fmt.Print(text)
+	return 0, err
 }
 
 // jobIDs completes the argument of stacks.

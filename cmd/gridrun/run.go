@@ -61,8 +61,8 @@ func (*runFlags) run(ctx context.Context, words []string) (int, error) {
 		return 0, err
 	}
 	if spec.DryRun {
-		fmt.Print(job.Text())
-		return 0, nil
+		_, err := fmt.Print(job.Text())
+		return 0, err
 	}
 	io := launcher.IO{Stdin: os.Stdin, Stdout: output.Patient{File: os.Stdout}, Stderr: output.Patient{File: os.Stderr}, Signals: signals}
 	if columns, _, err := term.GetSize(int(os.Stderr.Fd())); err == nil {

@@ -153,14 +153,14 @@ func (f *downFlags) run(ctx context.Context, _ []string) (int, error) {
 	case err != nil:
 		return 0, err
 	case client == nil:
-		fmt.Println("nothing is up")
-		return 0, nil
+		_, err := fmt.Println("nothing is up")
+		return 0, err
 	}
 	if err := client.Down(ctx, f.Now); err != nil {
 		return 0, err
 	}
-	fmt.Printf("%d hosts are no longer kept\n", len(client.Status.Hosts))
-	return 0, nil
+	_, err = fmt.Printf("%d hosts are no longer kept\n", len(client.Status.Hosts))
+	return 0, err
 }
 
 // startKeeper starts a keeper in a session of its own and returns when it answers.

@@ -67,8 +67,8 @@ func verbs() []verb {
 		{name: "ps", summary: "Show this user's jobs.", about: psAbout, command: new(psFlags)},
 		{name: "stacks", args: "[JOB]", summary: "Say what a job's ranks do, and why it hangs.", about: stacksAbout, command: new(stacksFlags), words: jobIDs},
 		{name: "bench launch", summary: "Time whole starts, with mpirun and mpiexec.", command: new(launchFlags)},
-		{name: "bench p2p", summary: "Time messages, with Open MPI and MPICH.", command: new(p2pFlags)},
-		{name: "bench collectives", summary: "Time collectives, with Open MPI and MPICH.", command: new(collectivesFlags)},
+		{name: "bench p2p", summary: "Time messages, with Open MPI and MPICH.", about: p2pAbout, command: new(p2pFlags)},
+		{name: "bench collectives", summary: "Time collectives, with Open MPI and MPICH.", about: collectivesAbout, command: new(collectivesFlags)},
 		{name: "bench calibrate", summary: "Measure what collectives are chosen by.", about: calibrateAbout, command: new(calibrateFlags)},
 		{name: "bench kernels", summary: "Time reductions' loops beside a copy.", command: new(kernelsFlags)},
 		{name: "bench cost", summary: "Time messages with and without --stats.", command: new(costFlags)},
@@ -200,6 +200,10 @@ func (v *verb) parse(words []string) (args []string, err error) {
 		if err != nil {
 			if slices.ContainsFunc(words, asksHelp) {
 				return nil, errHelp
+			}
+			var strange *strangeFlag
+			if errors.As(err, &strange) {
+				return nil, fmt.Errorf("%s: %s", v.name, strange.of("help "+v.name))
 			}
 			return nil, fmt.Errorf("%s: %w", v.name, err)
 		}

@@ -135,10 +135,24 @@ func unknownFlag(word string, known []flagSpec) error {
 			names = append(names, f.name)
 		}
 	}
-	if near := program.Nearest(name, names); near != "" {
+	near := program.Nearest(name, names)
+	if whole := slices.DeleteFunc(names, func(n string) bool { return !strings.HasPrefix(n, name) }); near == "" && len(whole) == 1 && len(name) > 2 {
+		near = whole[0] // name is the start of it
+	}
+	if near != "" {
 		return fmt.Errorf("unknown flag %s; did you mean --%s?", word, near)
 	}
-	return fmt.Errorf("unknown flag %s; `gridrun --help` lists them", word)
+	return &strangeFlag{word}
+}
+
+// A strangeFlag is like none that there is.
+type strangeFlag struct{ word string }
+
+func (e *strangeFlag) Error() string { return e.of("--help") }
+
+// of names what lists the flags there are.
+func (e *strangeFlag) of(help string) string {
+	return fmt.Sprintf("unknown flag %s; `gridrun %s` lists them", e.word, help)
 }
 
 // splitWords cuts a command into words as a shell does, with quotes and

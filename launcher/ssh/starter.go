@@ -4,10 +4,8 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"gridrun/launcher/ssh/script"
-	"gridrun/launcher/ssh/sshconf"
-	"gridrun/launcher/ssh/sshconn"
-	"gridrun/launcher/ssh/sshkeys"
+	"fmt"
+	"os/exec"
 	"slices"
 	"strings"
 	"sync"
@@ -16,6 +14,10 @@ import (
 	"gridrun/launcher/agents"
 	"gridrun/launcher/place"
 	"gridrun/launcher/ship"
+	"gridrun/launcher/ssh/script"
+	"gridrun/launcher/ssh/sshconf"
+	"gridrun/launcher/ssh/sshconn"
+	"gridrun/launcher/ssh/sshkeys"
 )
 
 // Options of a Starter. Only Agent is needed.
@@ -80,8 +82,14 @@ func New(options Options) (*Starter, error) {
 			options.Config = sshconf.Unread("")
 		}
 	}
-	if options.Command != "" && strings.TrimSpace(options.Command) == "" {
-		return nil, errors.New("--launcher-command is blank; it is a command like `ssh -4`, or left out")
+	if options.Command != "" {
+		words := strings.Fields(options.Command)
+		if len(words) == 0 {
+			return nil, errors.New("--launcher-command is blank; it is a command like `ssh -4`, or left out")
+		}
+		if _, err := exec.LookPath(words[0]); err != nil {
+			return nil, fmt.Errorf("--launcher-command: %w; it is a command like `ssh -4`, or left out", err)
+		}
 	}
 	if options.Parallel <= 0 {
 		options.Parallel = 64

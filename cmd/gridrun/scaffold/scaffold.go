@@ -59,13 +59,15 @@ func Create(source fs.FS, dir string) error {
 		fmt.Fprintf(&mod, "\t%s // indirect\n", line)
 	}
 	mod.WriteString(")\n")
-	return errors.Join(
-		write(dir, "go.mod", mod.Bytes()),
-		write(dir, "go.sum", sums),
-		write(dir, "main.go", mainGo),
-		write(dir, "main_test.go", mainTestGo),
-		Update(source, dir),
-	)
+	for _, f := range []struct {
+		name string
+		text []byte
+	}{{"go.mod", mod.Bytes()}, {"go.sum", sums}, {"main.go", mainGo}, {"main_test.go", mainTestGo}} {
+		if err := write(dir, f.name, f.text); err != nil {
+			return err
+		}
+	}
+	return Update(source, dir)
 }
 
 // Update replaces the packages in dir's subdirectory by those of source.

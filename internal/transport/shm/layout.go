@@ -48,7 +48,7 @@ func align(n, to int) int { return (n + to - 1) &^ (to - 1) }
 
 func layoutOf(procs, ranks int) (layout, error) {
 	if procs < 1 || procs > MaxProcs {
-		return layout{}, fmt.Errorf("shared segment for %d processes, it takes 1 to %d: run several ranks in a process", procs, MaxProcs)
+		return layout{}, fmt.Errorf("%d processes on one host, whose shared segment takes 1 to %d; --ranks-per-process K puts K ranks into each", procs, MaxProcs)
 	}
 	if ranks < 0 || ranks > maxRanks {
 		return layout{}, fmt.Errorf("shared segment for %d ranks, it takes at most %d", ranks, maxRanks)
