@@ -160,14 +160,14 @@ func (e *strangeFlag) of(help string) string {
 func splitWords(text string) ([]string, error) {
 	var words []string
 	var word strings.Builder
-	open, escaped, any := rune(0), false, false
-	for _, c := range text {
+	open, escaped, any := byte(0), false, false
+	for _, c := range []byte(text) { // a file's name need not be UTF-8
 		switch {
 		case escaped:
 			if open == '"' && c != '"' && c != '\\' {
 				word.WriteByte('\\')
 			}
-			word.WriteRune(c)
+			word.WriteByte(c)
 			escaped = false
 		case c == '\\' && open != '\'':
 			escaped, any = true, true
@@ -175,7 +175,7 @@ func splitWords(text string) ([]string, error) {
 			if c == open {
 				open = 0
 			} else {
-				word.WriteRune(c)
+				word.WriteByte(c)
 			}
 		case c == '"' || c == '\'':
 			open, any = c, true
@@ -186,7 +186,7 @@ func splitWords(text string) ([]string, error) {
 				any = false
 			}
 		default:
-			word.WriteRune(c)
+			word.WriteByte(c)
 			any = true
 		}
 	}
