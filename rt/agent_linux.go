@@ -59,12 +59,7 @@ func meet(c *packet.Conn) (*agentLink, error) {
 		return nil, fmt.Errorf("the host's agent began with %T", m)
 	}
 	if w.Version != wire.Version {
-		err := fmt.Errorf("this program was built against another version of gridrun (protocol %d, the running gridrun has %d); build it again with this one's packages (gridrun new --update DIR renews a copy of them)", wire.Version, w.Version)
-		if len(w.Ranks) > 0 { // gridrun says it once for all ranks; a report of failure is the same in all versions
-			c.Send(&wire.Failed{Failure: wire.Failure{Rank: w.Ranks[0], Code: refusal, Text: err.Error(), Peer: -1}}, nil)
-			return nil, errReported
-		}
-		return nil, err
+		return nil, strange(c, w, fmt.Sprintf("protocol %d, the running gridrun has %d", wire.Version, w.Version))
 	}
 	a := &agentLink{conn: c, welcome: w, lookups: make(map[int][]chan *wire.Address)}
 	if w.Segment {
@@ -78,6 +73,9 @@ func meet(c *packet.Conn) (*agentLink, error) {
 	if f != nil {
 		f.Close()
 	}
+	if errors.Is(err, shm.ErrBuild) {
+		return nil, strange(c, w, err.Error())
+	}
 	if err == nil {
 		err = a.observed()
 	}
@@ -85,6 +83,17 @@ func meet(c *packet.Conn) (*agentLink, error) {
 		err = c.Send(new(wire.Attach), nil)
 	}
 	return a, err
+}
+
+// strange is a program that does not fit the gridrun that runs it. gridrun says so
+// once for all ranks: a report of failure is the same in all versions.
+func strange(c *packet.Conn, w *wire.Welcome, how string) error {
+	err := fmt.Errorf("this program was built against another version of gridrun (%s); build it again with this one's packages (gridrun new --update DIR renews a copy of them)", how)
+	if len(w.Ranks) == 0 {
+		return err
+	}
+	c.Send(&wire.Failed{Failure: wire.Failure{Rank: w.Ranks[0], Code: refusal, Text: err.Error(), Peer: -1}}, nil)
+	return errReported
 }
 
 // build makes the process's engine and the networks that lead from it.

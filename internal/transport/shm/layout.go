@@ -26,6 +26,9 @@ const (
 // ErrSegment is memory that no gridrun of this build has laid out.
 var ErrSegment = errors.New("not a gridrun shared segment")
 
+// ErrBuild is a segment that another build of gridrun has laid out: an ErrSegment, too.
+var ErrBuild = fmt.Errorf("%w of this build", ErrSegment)
+
 // layout is where everything lies, in bytes from the start of the segment; a
 // pure function of the numbers of processes and ranks.
 type layout struct {
@@ -90,9 +93,9 @@ func (h *header) check(size int64) (layout, error) {
 	case h.magic != magic:
 		return layout{}, fmt.Errorf("%w: it starts with %#x", ErrSegment, h.magic)
 	case h.version != version:
-		return layout{}, fmt.Errorf("%w: it has version %d, this program %d: agent and ranks must be of the same build", ErrSegment, h.version, version)
+		return layout{}, fmt.Errorf("%w: its layout has version %d, this program's %d", ErrBuild, h.version, version)
 	case h.ringSize != ringSize:
-		return layout{}, fmt.Errorf("%w: its rings have %d bytes, this program's %d: agent and ranks must be of the same build", ErrSegment, h.ringSize, ringSize)
+		return layout{}, fmt.Errorf("%w: its rings have %d bytes, this program's %d", ErrBuild, h.ringSize, ringSize)
 	}
 	l, err := layoutOf(int(h.procs), int(h.ranks))
 	if err != nil {
