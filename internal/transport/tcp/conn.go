@@ -47,6 +47,9 @@ type stream struct {
 }
 
 func newStream(c net.Conn) *stream {
+	if v := veilOf(c); v != nil {
+		v.whole = true
+	}
 	return &stream{c: c, tcp: underlying(c), gather: newGatherer(c)}
 }
 

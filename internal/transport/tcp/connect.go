@@ -71,12 +71,13 @@ func (l *link) open(ctx context.Context, c net.Conn, magic string) attempt {
 	stop := context.AfterFunc(ctx, func() { raw.SetDeadline(past) })
 	defer stop()
 	if s := l.n.cfg.Seal; s != nil {
-		v := &veil{Conn: c}
-		sealed, err := s.Client(ctx, v, l.peer)
+		v := &veil{Conn: c, client: true}
+		sealed, err := s.Client(ctx, v, l.peer, &v.keys)
 		if err != nil {
 			return attempt{err: err}
 		}
-		v.tls, c = sealed, sealed
+		v.rises(sealed)
+		c = sealed
 	}
 	proof, err := l.n.id.challenge(c, l.peer, magic)
 	if err != nil {
