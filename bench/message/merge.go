@@ -1,6 +1,7 @@
 package message
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -42,6 +43,16 @@ func Merge(reports []Report) (all Report, err error) {
 			}
 		}
 	}
+	// Tests as they came first, their sizes ascending, however the pieces are cut.
+	first := map[string]int{}
+	for i, c := range all.Cases {
+		if _, known := first[c.Test]; !known {
+			first[c.Test] = i
+		}
+	}
+	slices.SortFunc(all.Cases, func(a, b Case) int {
+		return cmp.Or(cmp.Compare(first[a.Test], first[b.Test]), cmp.Compare(a.Bytes, b.Bytes))
+	})
 	for i := range all.Cases {
 		figures := all.Cases[i].Figures
 		for k, f := range figures {

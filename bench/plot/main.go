@@ -26,6 +26,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"gonum.org/v1/plot"
@@ -182,8 +183,9 @@ func chart(r message.Report, test string) (*plot.Plot, error) {
 	p.Title.Text = fmt.Sprintf("%s, %d ranks over %s", test, r.Ranks, r.Over)
 	p.X.Label.Text = "bytes"
 	p.X.Scale, p.Y.Scale = plot.LogScale{}, plot.LogScale{}
-	p.X.Tick.Marker, p.Y.Tick.Marker = plot.LogTicks{Prec: -1}, plot.LogTicks{Prec: -1}
-	p.Legend.Top, p.Legend.Left = true, true
+	p.X.Tick.Marker, p.Y.Tick.Marker = sizes(r, test), plot.LogTicks{Prec: -1}
+	p.Legend.Top, p.Legend.Left, p.Legend.Padding = true, true, vg.Millimeter
+	p.Title.Padding = vg.Millimeter
 	drawn := false
 	for i, name := range r.Names {
 		var points plotter.XYs
@@ -211,4 +213,23 @@ func chart(r message.Report, test string) (*plot.Plot, error) {
 	}
 	p.Add(plotter.NewGrid())
 	return p, nil
+}
+
+// sizes are the marks of the axis of bytes: what was measured, as --sizes writes it.
+func sizes(r message.Report, test string) (marks plot.ConstantTicks) {
+	for _, c := range r.Cases {
+		if c.Test == test && c.Bytes > 0 {
+			marks = append(marks, plot.Tick{Value: float64(c.Bytes), Label: sizeName(c.Bytes)})
+		}
+	}
+	return marks
+}
+
+func sizeName(bytes int) string {
+	for i, suffix := range []string{"G", "M", "K"} {
+		if unit := 1 << (30 - 10*i); bytes%unit == 0 {
+			return strconv.Itoa(bytes/unit) + suffix
+		}
+	}
+	return strconv.Itoa(bytes)
 }

@@ -112,3 +112,27 @@ func TestMerge(t *testing.T) {
 		}
 	}
 }
+
+// TestMergeOrder: a size that was measured in a piece of its own, first, stands
+// behind the smaller ones: a line does not go back.
+func TestMergeOrder(t *testing.T) {
+	piece := func(test string, sizes ...int) message.Report {
+		r := message.Report{Over: "shm", Ranks: 2, Names: []string{"gridrun"}}
+		for _, bytes := range sizes {
+			row := message.Row{Test: test, Bytes: bytes, Median: float64(bytes)}
+			r.Cases = append(r.Cases, message.Case{Test: test, Bytes: bytes, Figures: []message.Figure{{Name: "gridrun", Runs: []message.Row{row}}}})
+		}
+		return r
+	}
+	all, err := message.Merge([]message.Report{piece("bcast", 1<<20), piece("allreduce", 1<<20), piece("allreduce", 8, 1024), piece("bcast", 8)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, c := range all.Cases {
+		got = append(got, c.Test+" "+sizeName(c.Bytes))
+	}
+	if want := "bcast 8, bcast 1M, allreduce 8, allreduce 1K, allreduce 1M"; strings.Join(got, ", ") != want {
+		t.Errorf("%q, want %s", got, want)
+	}
+}
