@@ -142,7 +142,7 @@ func (p *Proc) attended(to transport.Putter, patience time.Duration) bool {
 // would answer there. Where none is shown it returns at once. False: it has to be announced; h.Recv, if set, is the number of
 // the receive that it is for.
 func (r *Request) put(h *wire.Header, to transport.Putter) bool {
-	if !to.Shows(*h) || !r.rank.proc.crowded && r.rank.proc.attended(to, putCost+time.Duration(len(r.buf))/putSpeed) {
+	if !to.Shows(*h) || r.rank.proc.attended(to, putCost+time.Duration(len(r.buf))/putSpeed) {
 		return false
 	}
 	o, ok := to.Take(*h)
