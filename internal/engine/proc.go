@@ -81,6 +81,7 @@ type Proc struct {
 	yieldFor time.Duration      // and yields before it sleeps
 	tick     time.Duration      // of an attentive background poller
 	crowded  bool               // the host has more processes than processors
+	storeMax int                // bytes of a message that is stored then
 	frugal   bool               // or more than its control group lets run all the time
 	spreader transport.Spreader // nil: there is nothing to spread
 	siblings bool               // several ranks, so several goroutines are likely
@@ -211,6 +212,7 @@ func (p *Proc) pace() {
 	p.brief = crowdedLooks
 	if p.crowded {
 		p.looks, p.yieldFor = crowdedLooks, crowdedYieldFor
+		p.storeMax = storeMaxOf(here)
 		p.tick = tick * time.Duration(here) / time.Duration(p.CPUs)
 		for _, n := range p.nets {
 			if s, ok := n.(transport.Spreader); ok && !p.siblings {

@@ -107,7 +107,7 @@ func (r *Request) start() {
 		p.post(&r.frame)
 		return
 	}
-	if pe.store != nil && !r.sync && len(r.buf) <= storeMax {
+	if pe.store != nil && !r.sync && len(r.buf) <= p.storeMax {
 		rk.mu.Unlock()
 		if at, ok := pe.store.Store(r.buf); ok {
 			h.Kind, h.Off = wire.Stored, at

@@ -8,14 +8,23 @@ import (
 
 // Where ranks share processors, a sender that has to wait until its message is taken is
 // one more switch to it and back; and who takes it by a system call has the kernel look
-// up every page. So up to storeMax bytes the sender copies the message to memory of both
+// up every page. So up to Proc.storeMax bytes the sender copies the message to memory of both
 // processes (transport.Storer) and is done; the receive that matches copies it from
 // there. No credit is needed: what is stored is bounded by the store, and where that is
 // full the message goes the long way.
 
-// storeMax is the longest message that is stored: of longer ones two copies no longer
-// stay in a processor's cache.
-const storeMax = 256 << 10
+const (
+	// storeMax is the longest message that is stored, leastStored the same where there are
+	// many processes: of longer ones two copies no longer stay in a processor's cache.
+	storeMax    = 256 << 10
+	leastStored = 64 << 10
+	// storeShare is what one message of every process of a host may take together of the
+	// cache that the processors share.
+	storeShare = 12 << 20
+)
+
+// storeMaxOf is the longest message that is stored among so many processes.
+func storeMaxOf(procs int) int { return min(max(storeShare/procs, leastStored), storeMax) }
 
 // fetch completes r, which is in no table, with a message that its sender has stored.
 func (rk *Rank) fetch(r *Request, h *wire.Header) {

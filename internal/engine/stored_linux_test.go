@@ -196,3 +196,11 @@ func TestStoredForged(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+func TestStoreMaxOf(t *testing.T) {
+	for procs, want := range map[int]int{3: storeMax, 16: storeMax, 48: storeMax, 93: storeShare / 93, 1000: leastStored} {
+		if got := storeMaxOf(procs); got != want {
+			t.Errorf("%d processes: %d bytes, want %d", procs, got, want)
+		}
+	}
+}
