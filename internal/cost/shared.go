@@ -49,6 +49,9 @@ func (g *Group) shared(op string, n int) (t Time, ok bool) {
 	case "Reduce", "AllReduce":
 		return g.sharedReduce(op == "AllReduce", n), true
 	case "ReduceScatter":
+		if t, ok := g.unordered(n, n/p); ok {
+			return t, true
+		}
 		size := max(stage/p, 1)
 		return plus(g.meet().times(pieces(n/p, size)), g.move(p, n), g.fold(p, n)), true
 	case "AllGather":
@@ -77,18 +80,30 @@ func (g *Group) sharedReduce(all bool, n int) Time {
 		}
 		return t
 	}
-	piece := max(min(stage, inCache/p), stage/p, 1)
-	ring, rings := p, 1
+	if t, ok := g.unordered(n, n*reach/p); ok {
+		return t
+	}
+	piece := g.slicePiece()
+	return plus(g.meet().times(pieces(n, piece)+1), g.move(p, n), g.fold(p, n), g.move(reach, n))
+}
+
+// slicePiece is what each rank has in its stage at a time, in slices.
+func (g *Group) slicePiece() int { return max(min(stage, inCache/g.Ranks), stage/g.Ranks, 1) }
+
+// unordered is a reduction by rings or a tree of which every rank gets so many bytes, on
+// average.
+func (g *Group) unordered(n, gets int) (t Time, ok bool) {
+	p, ring, rings := g.Ranks, g.Ranks, 1
 	if p > oneRing {
 		rings = (p + perRing - 1) / perRing
 		ring = p / rings
 	}
-	if p > few && n >= ring*min(leastPart, piece) {
+	switch {
+	case p > few && n >= ring*min(leastPart, g.slicePiece()):
 		steps := pieces(n, ring*stage) * (ring + 1)
-		return plus(g.meet().times(steps), g.fold(p, n), g.fold(1, rings*n), g.move(reach, n))
+		return plus(g.meet().times(steps), g.fold(p, n), g.fold(1, rings*n), g.move(p, gets)), true
+	case p > g.Cores: // a tree: who comes first copies, the last goes up alone
+		return plus(g.meet().times(pieces(n, stage)), g.move(p, n/2), g.fold(p, n), g.fold(1, n*lg(p)), g.move(p, gets)), true
 	}
-	if p > g.Cores { // a tree: who comes first copies, the last goes up alone
-		return plus(g.meet().times(pieces(n, stage)), g.move(p, n/2), g.fold(p, n), g.fold(1, n*lg(p)), g.move(reach, n))
-	}
-	return plus(g.meet().times(pieces(n, piece)+1), g.move(p, n), g.fold(p, n), g.move(reach, n))
+	return 0, false
 }

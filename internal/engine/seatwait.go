@@ -34,11 +34,14 @@ const (
 	// boardLingers are looks, some 10 us, in which one of many on the way to a board, a
 	// few us apart, should have arrived.
 	boardLingers = 300
-	// careEvery are the waits from one to the next in which a seat keeps the ranks
-	// spread, and lets Go's scheduler see that its goroutine gives way. It yields by
-	// system calls that the scheduler does not know of; to what has run for 10 ms
-	// without a turn of the scheduler Go's monitor sends a signal, 30 us each time.
-	careEvery = 16
+	// spreadEvery are the waits, of up to some ms, from one to the next in which a seat
+	// helps to keep the ranks spread.
+	spreadEvery = 4
+	// passEvery are those in which it lets Go's scheduler see that its goroutine gives
+	// way. It yields by system calls that the scheduler does not know of; to what has
+	// run for 10 ms without a turn of the scheduler Go's monitor sends a signal, 30 us
+	// each time.
+	passEvery = 4 * spreadEvery
 )
 
 // Await implements board.Host.
@@ -56,9 +59,9 @@ func (s *seat) Await(w board.Words) error {
 		spin.Pause()
 	}
 	rk := s.comm.rank
-	if s.waits++; s.waits%careEvery == 0 {
+	if s.waits++; s.waits%spreadEvery == 0 {
 		rk.proc.spread()
-		if !s.siblings {
+		if s.waits%passEvery == 0 && !s.siblings {
 			spin.Pass()
 		}
 	}

@@ -92,14 +92,22 @@ func Reduce(p *board.Party, root int, x []byte, f algo.Fold, ordered bool) error
 // long reduces more than one rank folds for all.
 func long(p *board.Party, root int, x []byte, f algo.Fold, ordered bool) error {
 	if !ordered {
-		if r := ringsOf(p); r.pay(len(x)) {
-			return r.around(root, x, f)
-		}
-		if climbs(p) {
-			return tree(p, root, x, f)
+		if done, err := unordered(p, inPlace(p, root, x), x, f); done {
+			return err
 		}
 	}
 	return slices(p, x, f, ordered, root)
+}
+
+// unordered folds by rings or a tree, where one of them is better than slices.
+func unordered(p *board.Party, to target, x []byte, f algo.Fold) (done bool, err error) {
+	if r := ringsOf(p); r.pay(len(x)) {
+		return true, r.around(to, x, f)
+	}
+	if climbs(p) {
+		return true, tree(p, to, x, f)
+	}
+	return false, nil
 }
 
 // slicePiece is how much of each rank is in the stages at a time, when folded by
@@ -226,6 +234,11 @@ func foldShare(p *board.Party, piece, result []byte, lo, hi int, f algo.Fold, or
 func ReduceScatter(p *board.Party, x, part []byte, f algo.Fold, ordered bool) error {
 	if !ordered && lends(p, len(x)) {
 		return lentReduceScatter(p, x, part, f)
+	}
+	if !ordered && len(x) > 0 {
+		if done, err := unordered(p, block(p, part), x, f); done {
+			return err
+		}
 	}
 	n, elem := len(part), max(f.Elem, 1)
 	size := min(n, p.Stage/p.Members/elem*elem)

@@ -19,9 +19,6 @@ const (
 	oneRing, perRing = 16, 12
 	// leastPart is the least that is worth a turn of the scheduler.
 	leastPart = 32 << 10
-	// copied is how much is copied at a time: Go's copy of 1 MiB and more goes past
-	// the cache.
-	copied = 128 << 10
 )
 
 // rings is how the members of a board are divided into them.
@@ -58,20 +55,21 @@ func (r rings) members(k int) (lo, hi int) {
 // accumulator is that of ring k in this turn; the first will have the result.
 func (r rings) accumulator(k int) []byte { return r.p.Row(r.members(k)) }
 
-// around leaves the fold of all x in root's, or in everybody's for root -1.
-func (r rings) around(root int, x []byte, f algo.Fold) error {
+// around folds all x to where it is wanted.
+func (r rings) around(to target, x []byte, f algo.Fold) error {
 	elem := max(f.Elem, 1)
 	size := r.p.Members / r.n * r.p.Stage / elem * elem // all rings have as many members, or one more
 	for at := 0; at < len(x); at += size {
-		if err := r.reduce(root, x[at:min(at+size, len(x))], f); err != nil {
+		if err := r.reduce(to, at, x[at:min(at+size, len(x))], f); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// reduce is around for a piece that fits into an accumulator: one turn.
-func (r rings) reduce(root int, piece []byte, f algo.Fold) error {
+// reduce is around for a piece, which begins at byte at, that fits into an accumulator:
+// one turn.
+func (r rings) reduce(to target, at int, piece []byte, f algo.Fold) error {
 	p := r.p
 	if err := p.EnterStage(); err != nil {
 		return err
@@ -87,7 +85,7 @@ func (r rings) reduce(root int, piece []byte, f algo.Fold) error {
 			return err
 		}
 	}
-	if root >= 0 && p.Me != root {
+	if !to.mine(p) {
 		return nil
 	}
 	var err error
@@ -99,10 +97,7 @@ func (r rings) reduce(root int, piece []byte, f algo.Fold) error {
 	if err != nil {
 		return err
 	}
-	result := r.accumulator(0)
-	for at := 0; at < len(piece); at += copied {
-		copy(piece[at:min(at+copied, len(piece))], result[at:])
-	}
+	to.take(at, r.accumulator(0)[:len(piece)])
 	return nil
 }
 

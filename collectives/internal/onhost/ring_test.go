@@ -140,7 +140,7 @@ func TestRings(t *testing.T) {
 			for turn, a := range all {
 				p.Begin(board.NewHead(1, uint16(turn), 0))
 				x := bytes.Clone(a.xs[p.Me])
-				if err := r.around(-1, x, a.f); err != nil {
+				if err := r.around(inPlace(p, -1, x), x, a.f); err != nil {
 					return err
 				}
 				if !bytes.Equal(x, a.want) {
@@ -148,7 +148,7 @@ func TestRings(t *testing.T) {
 				}
 				root := turn * 5 % m
 				x = bytes.Clone(a.xs[p.Me])
-				if err := r.around(root, x, a.f); err != nil {
+				if err := r.around(inPlace(p, root, x), x, a.f); err != nil {
 					return err
 				}
 				want := a.want

@@ -18,12 +18,10 @@ import (
 // slices keep all of them busy to the end.
 func climbs(p *board.Party) bool { return p.Members > p.CPUs }
 
-// tree leaves the fold of all x in root's, or in everybody's for root -1: a turn for
-// each piece of a stage.
-func tree(p *board.Party, root int, x []byte, f algo.Fold) error {
+// tree folds all x to where it is wanted, a turn for each piece of a stage.
+func tree(p *board.Party, to target, x []byte, f algo.Fold) error {
 	elem := max(f.Elem, 1)
 	size := p.Stage / elem * elem
-	mine := root < 0 || root == p.Me
 	for at := 0; at < len(x); at += size {
 		piece := x[at:min(at+size, len(x))]
 		if err := p.EnterStage(); err != nil {
@@ -32,14 +30,14 @@ func tree(p *board.Party, root int, x []byte, f algo.Fold) error {
 		if err := p.Agree(); err != nil {
 			return err
 		}
-		if err := climb(p, piece, f, mine); err != nil {
+		if err := climb(p, piece, f, to.over); err != nil {
 			return err
 		}
-		if err := climbed(p, root); err != nil {
+		if err := climbed(p, to.root); err != nil {
 			return err
 		}
-		if mine {
-			copy(piece, p.Shown(0))
+		if to.mine(p) {
+			to.take(at, p.Shown(0)[:len(piece)])
 		}
 	}
 	return nil
@@ -56,10 +54,10 @@ func climbed(p *board.Party, root int) error {
 	return p.Everybody()
 }
 
-// climb takes x up the tree as far as the other sides have come; mine says that it may
+// climb takes x up the tree as far as the other sides have come; over says that it may
 // be changed. What is left at a node is in the stage of its side's first member, the
 // result in member 0's.
-func climb(p *board.Party, x []byte, f algo.Fold, mine bool) error {
+func climb(p *board.Party, x []byte, f algo.Fold, over bool) error {
 	first, own := p.Me, true // of this side; the value is in x, not yet in first's stage
 	stage := func(m int) []byte { return p.Shown(m)[:len(x)] }
 	show := func() {
@@ -83,7 +81,7 @@ func climb(p *board.Party, x []byte, f algo.Fold, mine bool) error {
 		switch {
 		case own && first == right:
 			from, own = x, false
-		case own && mine:
+		case own && over:
 			into = x
 		default:
 			show()
