@@ -11,14 +11,15 @@
 //	wait tables for each rank (see waittable): the agent reads them
 //	directory   [from][to] -> number of a ring, 0: the two have not talked
 //	pool        rings, handed out one after another:
-//	            | head, waiting | receives shown to the sender | 32 KiB of records |
+//	            | head, waiting | receives shown to the sender | 256 KiB of records |
 //	boards      64 boards for groups' collectives (see board), the first the world's
 //	stores      for each process: 1 MiB in which it leaves messages for others
 //
 // Every ordered pair has its place in the pool, but a page of it comes into
 // being when it is touched: memory grows with the pairs that talk. All pairs of
-// 93 processes have 280 MB of addresses, those of 1000 processes 33 GB, and a
-// pair that has exchanged little costs one page.
+// 93 processes have 2.2 GB of addresses, those of 1000 processes 264 GB, and a
+// pair that has exchanged little costs one page. A sender wraps round after 32 KiB, which
+// stay in the caches, until it has found these full again and again (ring.go).
 //
 // # How a frame travels
 //

@@ -13,7 +13,7 @@ const (
 	magic   = 0x316d687364697267 // "gridshm1"
 	version = 6
 
-	// MaxProcs bounds the processes of one host: 32 GiB of (sparse) rings.
+	// MaxProcs bounds the processes of one host: 256 GiB of (sparse) rings.
 	MaxProcs = 1024
 	// maxRanks bounds the wait tables: 128 MiB of (sparse) memory.
 	maxRanks = 1 << 18

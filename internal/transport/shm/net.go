@@ -45,6 +45,7 @@ type Net struct {
 	bodies [batchMax][]byte
 
 	watched atomic.Uint64 // peers at whose rings Poll looks, ready bit or not: bits as in ready[0]
+	grown   atomic.Int32  // rings that more than a part is used of, where there are many; or more
 	base    uint32        // of own.mode: lax or 0
 	naps    bool          // the token holder's sleep begins with a nap
 	fenced  atomic.Bool   // others' fenceOthers reach this process

@@ -17,7 +17,7 @@ const (
 	pieceMin = 1 << 10
 	// burst is about how many bytes one Post or Poll writes to a peer that reads
 	// as fast: then others have their turn.
-	burst = 2 * ringSize
+	burst = 2 * ringLeast
 	// many is how many records to one peer make it worth to do without fences.
 	many = 5000
 )
@@ -112,6 +112,7 @@ func (p *peer) Push(what, ranks, group, tags, counts uint64, body []byte) bool {
 		if err != nil {
 			p.spoilt(err)
 		}
+		p.full()
 		p.settled() // nothing is queued
 	}
 	if p.out.tail != before {
@@ -207,7 +208,7 @@ func (p *peer) write(f *transport.Frame, limit uint64) (bool, error) {
 		if err != nil {
 			return false, err
 		}
-		p.out.ring = r
+		p.out.ring, p.out.limit = r, ringLeast
 	}
 	if p.out.tail >= limit {
 		return p.later()
@@ -264,11 +265,22 @@ func (p *peer) record(h *wire.Header, body []byte) (bool, error) {
 			p.told = p.out.tail
 		}
 		p.counted()
+	} else if h.Kind != wire.Data { // which both ends copy at the same time, in any ring
+		p.full()
 	}
 	if p.out.tail != before {
 		p.slot.signal(p.net.self)
 	}
 	return b != nil, err
+}
+
+// full uses more of the ring if that is likely to be worth its memory. Called with mu
+// held.
+func (p *peer) full() {
+	few := p.net.seg.procs <= maxWatched
+	if p.out.full() && (few && p.out.limit < ringSize || !few && p.out.limit < ringMany && p.net.grown.Add(1) <= grownMany) {
+		p.out.limit *= 2
+	}
 }
 
 // spoilt has the poller take the pair down; the first reason counts.

@@ -80,7 +80,11 @@ func (n *Net) serve(p *peer) int {
 		p.alert.Store(false)
 	}
 	killed := p.killed.Load() // before the ring: what p sent first is delivered first
-	count, err := n.drain(p)
+	most := burst
+	if killed != nil {
+		most = ringSize // all that there is
+	}
+	count, err := n.drain(p, most)
 	if err != nil {
 		p.spoilt(err)
 		killed = p.killed.Load()
@@ -99,8 +103,8 @@ func (n *Net) serve(p *peer) int {
 	return count
 }
 
-// drain delivers the records that p has published, up to a ring of them.
-func (n *Net) drain(p *peer) (int, error) {
+// drain delivers the records that p has published, up to about so many bytes of them.
+func (n *Net) drain(p *peer, most int) (int, error) {
 	r := &p.in
 	if r.ctl == nil {
 		found, ok, err := n.seg.find(p.local, n.self)
@@ -111,9 +115,9 @@ func (n *Net) drain(p *peer) (int, error) {
 		p.inbox.Store(found.ctl)
 		n.watch(p)
 	}
-	count, from := 0, r.head
+	count, taken := 0, 0
 	for {
-		if r.head-from >= ringSize { // others have their turn
+		if taken >= most { // others have their turn
 			spin.Store(&p.at, r.head)
 			p.call()
 			return count, nil
@@ -122,6 +126,7 @@ func (n *Net) drain(p *peer) (int, error) {
 		if k > 0 {
 			n.batch.ArrivedAll(p.proc, n.heads[:k], n.bodies[:k])
 			r.skip(size)
+			taken += size
 			count += k
 			n.give(p)
 		}
@@ -133,11 +138,15 @@ func (n *Net) drain(p *peer) (int, error) {
 		}
 		body, size, err := r.next(&n.h)
 		if size == 0 {
+			if r.head-r.given >= publishEvery { // a mark was passed over
+				n.give(p)
+			}
 			spin.Store(&p.at, r.head)
 			return count, err
 		}
 		n.deliver(p.proc, body)
 		r.skip(size)
+		taken += size
 		count++
 		n.give(p)
 	}

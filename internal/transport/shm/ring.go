@@ -11,9 +11,17 @@ import (
 )
 
 const (
-	// ringSize is the bytes of records in flight between two processes, one
-	// way: a power of two.
-	ringSize = 32 << 10
+	// ringSize is the place for records in flight between two processes, one way: a
+	// power of two. A sender uses the first ringLeast of it until it has found them
+	// full fullsToGrow times, then twice as much, and so on: to ringSize where few
+	// processes share the segment, else to ringMany in at most grownMany of its rings.
+	// So the rings of a process that has talked a lot to 92 others, which it has half
+	// of, take 5 MB, and those of one that has exchanged little with them 0.4 MB.
+	ringSize    = 256 << 10
+	ringLeast   = 32 << 10
+	ringMany    = 64 << 10
+	grownMany   = 16
+	fullsToGrow = 8
 	// ringStride is what a ring takes in the pool: control words and data lie
 	// together, so that a pair that says little touches one page.
 	ringStride = int(unsafe.Sizeof(control{})) + ringSize
@@ -44,7 +52,7 @@ type control struct {
 // behind a record before it writes the record's own, so the receiver needs no
 // word beside the records to know how far to read: a short message is one cache
 // line that goes from one processor to the other. No record crosses the end of
-// the ring; a mark fills what is left there.
+// the ring, or of what the sender uses of it; a mark fills what is left there.
 type ring struct {
 	ctl  *control
 	data *[ringSize]byte
@@ -67,12 +75,17 @@ type writer struct {
 	// a Poll that is signalled must try again. It is set before the receiver is
 	// asked for a signal, so that no signal finds it unset.
 	blocked atomic.Bool
+	// No record ends behind limit: so much of the ring is used.
+	limit int
+	fulls int // times that there was no room for an envelope
 }
 
 // reserve returns size contiguous bytes, and nil when there is no room yet. An error means that the receiver's position is nonsense.
 func (w *writer) reserve(size int, lazily bool) ([]byte, error) {
 	pos := int(w.tail % ringSize)
-	if rest := ringSize - pos; rest < size {
+	// Who has taken in nearly all needs no more of the ring: its first part is in the caches.
+	end := pos + size
+	if rest := ringSize - pos; end > ringLeast && (end > w.limit || pos <= ringLeast && w.idle()) {
 		// The mark is published on its own: the receiver consumes it, and an
 		// empty ring then has room for any record.
 		if ok, err := w.room(rest); !ok {
@@ -86,6 +99,9 @@ func (w *writer) reserve(size int, lazily bool) ([]byte, error) {
 	}
 	return w.data[pos : pos+size : pos+size], nil
 }
+
+// idle tells whether there is next to nothing in the ring.
+func (w *writer) idle() bool { return w.tail-atomic.LoadUint64(&w.ctl.head) <= 2*publishEvery }
 
 // room tells whether size bytes are free, and the word behind them, and asks to
 // be signalled if not.
@@ -113,8 +129,15 @@ func (w *writer) room(size int) (bool, error) {
 	}
 }
 
-// rest is the bytes before the end of the ring.
-func (w *writer) rest() int { return ringSize - int(w.tail%ringSize) }
+// rest is the bytes before the end of what is used of the ring.
+func (w *writer) rest() int { return w.limit - int(w.tail%ringSize) }
+
+// full counts that there was no room for an envelope: one that finds some the next
+// time costs less. True: more of the ring should be used.
+func (w *writer) full() bool {
+	w.fulls++
+	return w.fulls%fullsToGrow == 0
+}
 
 // publish hands the next size bytes to the receiver, whose first word becomes
 // first. lazily: a load that follows may be done before the receiver sees it.
@@ -158,9 +181,9 @@ func (r *reader) next(h *wire.Header) (body []byte, size int, err error) {
 		switch {
 		case first == 0:
 			return nil, 0, nil
-		case first == markWord:
-			if rest >= longest {
-				return nil, 0, fmt.Errorf("shared ring: %w: a mark for the end, %d bytes before it", wire.ErrFrame, rest)
+		case first == markWord: // for the end of the ring, or of what is used of it
+			if pos < ringLeast-longest {
+				return nil, 0, fmt.Errorf("shared ring: %w: a mark for the end, %d bytes from the start", wire.ErrFrame, pos)
 			}
 			r.skip(rest)
 			continue
@@ -218,8 +241,9 @@ func (s *Segment) find(i, j int) (ring, bool, error) {
 	return r, err == nil, err
 }
 
-// longest is the largest record: no mark is further than that from the end.
+// longest is the largest record: no mark is further than that from the end of what is
+// used.
 const longest = (longHeader+line-1)&^(line-1) + transport.EagerMax
 
 // In a ring that is read empty, but for what the reader keeps, it fits.
-var _ [ringSize - publishEvery - line - longest]struct{}
+var _ [ringLeast - publishEvery - line - longest]struct{}

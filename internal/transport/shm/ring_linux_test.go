@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math/rand/v2"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -15,7 +16,7 @@ import (
 // fresh returns both ends of a ring in ordinary memory.
 func fresh() (*writer, *reader) {
 	r := ring{new(control), new([ringSize]byte)}
-	return &writer{ring: r}, &reader{ring: r}
+	return &writer{ring: r, limit: ringLeast}, &reader{ring: r}
 }
 
 // put writes one Eager record.
@@ -45,7 +46,9 @@ func TestRingIsAQueue(t *testing.T) {
 				body[i] = byte(number) + byte(i)
 			}
 			if !put(w, number, body) {
-				full++
+				if full++; full%50 == 0 && w.limit < ringSize { // at any moment
+					w.limit *= 2
+				}
 				if atomic.LoadUint32(&w.ctl.waiting) == 0 {
 					t.Fatal("no room, and no signal asked for")
 				}
@@ -80,15 +83,20 @@ func TestRingIsAQueue(t *testing.T) {
 			r.give()
 		}
 	}
-	if full == 0 || empty == 0 {
-		t.Errorf("full %d times, empty %d times: the test has not seen both", full, empty)
+	if full == 0 || empty == 0 || w.limit != ringSize {
+		t.Errorf("full %d times, empty %d times, %d bytes used: the test has not seen all", full, empty, w.limit)
 	}
 }
 
 // At every position the largest record fits an empty ring, in at most two tries.
 func TestRingTakesTheLargestAnywhere(t *testing.T) {
-	for start := uint64(0); start < ringSize; start += line {
+	for at := 0; at < 3*ringLeast; at += line {
+		start, limit := uint64(at), ringLeast
+		if at > ringLeast { // the last part of a ring that is all used
+			start, limit = uint64(at+ringSize-3*ringLeast), ringSize
+		}
 		w, r := fresh()
+		w.limit = limit
 		w.tail, r.head = start, start
 		// The reader keeps as much as it may.
 		w.head = start - min(start, publishEvery-line)
@@ -108,6 +116,64 @@ func TestRingTakesTheLargestAnywhere(t *testing.T) {
 			t.Fatalf("at %d: no room in an empty ring", start)
 		}
 	}
+}
+
+// Rings grow where there is a lot to send, within bounds: of 93 processes one that
+// talks to all others, both ways, with more than there is room for.
+func TestRingsGrow(t *testing.T) {
+	body := make([]byte, 8<<10)
+	for _, tt := range []struct {
+		procs int
+		most  int64 // bytes of rings
+	}{
+		{2, 2 * (ringSize + 3*pageSize)},
+		{maxWatched, 30 * (ringSize + 3*pageSize)},
+		{93, 184*(ringLeast+3*pageSize) + (92+grownMany)*(ringMany-ringLeast)},
+	} {
+		s := segment(t, tt.procs)
+		nets := make([]*Net, tt.procs)
+		for i := range nets {
+			n, err := Open(s, i, &counter{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer n.Close()
+			nets[i] = n
+		}
+		before := blocks(t, s)
+		flood := func(from, to *Net) {
+			link := from.Link(to.self)
+			for range 4 * fullsToGrow {
+				for range 3*from.peer(to.self).out.limit/2/len(body) + 8 {
+					link.Post(&transport.Frame{Header: wire.Header{Kind: wire.Eager, Len: uint64(len(body))}, Body: body})
+				}
+				for to.Poll()+from.Poll() > 0 {
+				}
+			}
+		}
+		for _, n := range nets[1:] {
+			flood(nets[0], n)
+			flood(n, nets[0])
+		}
+		size := blocks(t, s) - before
+		if least := tt.most * 7 / 10; size > tt.most || size < least {
+			t.Errorf("%d processes: the rings of one take %d bytes, want %d to %d", tt.procs, size, least, tt.most)
+		}
+		// Two processes share each. The rest of a rank is less than 2 MB.
+		if share := size / 2; share > 6<<20 {
+			t.Errorf("%d processes: a rank's share of its rings is %d bytes", tt.procs, share)
+		}
+	}
+}
+
+// blocks is the memory of a segment that has come into being.
+func blocks(t *testing.T, s *Segment) int64 {
+	t.Helper()
+	var st syscall.Stat_t
+	if err := syscall.Fstat(int(s.File().Fd()), &st); err != nil {
+		t.Fatal(err)
+	}
+	return st.Blocks * 512
 }
 
 // pair is process 0, under test, and the ring that process 1 sends to it with.
@@ -197,7 +263,7 @@ func FuzzRing(f *testing.F) {
 	(&wire.Header{Kind: wire.Eager, Body: 8, Len: 8}).Encode(line[8:])
 	f.Add(line, uint64(8)|(longBit|uint64(wire.Eager))<<32, uint64(0))
 	f.Add(line, uint64(8)|uint64(wire.Eager)<<32, uint64(0))
-	f.Add([]byte{0, 0, 0, 0, 0xff, 0, 0, 0}, markWord, uint64(ringSize))
+	f.Add([]byte{0, 0, 0, 0, 0xff, 0, 0, 0}, markWord, uint64(ringLeast))
 	f.Fuzz(func(t *testing.T, data []byte, first, start uint64) {
 		var c control
 		var mem [ringSize]byte
@@ -222,8 +288,8 @@ func FuzzRing(f *testing.F) {
 			if len(body) != int(h.Body) || len(body) > size || size%64 != 0 {
 				t.Fatalf("body of %d bytes in %d, the header says %d", len(body), size, h.Body)
 			}
-			if r.head-before >= longest {
-				t.Fatalf("passed over %d bytes", r.head-before)
+			if skipped := r.head - before; skipped > ringSize-(ringLeast-longest) {
+				t.Fatalf("passed over %d bytes", skipped)
 			}
 			r.skip(size)
 		}

@@ -45,7 +45,7 @@ func TestLayout(t *testing.T) {
 			t.Errorf("%d processes with %d ranks are taken", tt.procs, tt.ranks)
 		}
 	}
-	if l, _ := layoutOf(93, 93); l.boards-l.pool > 300<<20 || l.total > 2<<30 {
+	if l, _ := layoutOf(93, 93); l.boards-l.pool > 2200<<20 || l.total > 4<<30 {
 		t.Errorf("93 processes need %d MiB of addresses, %d for rings", l.total>>20, (l.boards-l.pool)>>20)
 	}
 }
