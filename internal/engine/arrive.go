@@ -76,7 +76,7 @@ func (rk *Rank) envelope(h *wire.Header, body []byte, room *message) (kept bool)
 	rv := (*match.Recv)(nil)
 	if s := rk.queues.TakeSlip(h.Group, h.Src, h.Tag); s == nil {
 		rv = rk.take(h)
-	} else if h.Kind == wire.Eager && rk.fill(s, h, body) {
+	} else if h.Kind == wire.Eager && rk.fill(s, Signature(h.Elem), body) {
 		owed := rk.accepted(h)
 		rk.mu.Unlock()
 		rk.repay(h.Src, owed)
@@ -209,7 +209,7 @@ func (rk *Rank) tooLate(h *wire.Header, cause error) {
 // serve the next one.
 func (rk *Rank) keep(h *wire.Header, body []byte, m *message) (*Comm, error) {
 	if m == nil {
-		m = messages.Get().(*message)
+		m = rk.blankMessage()
 	}
 	m.fill(h, body)
 	rk.queues.Keep(&m.Msg)

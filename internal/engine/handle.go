@@ -152,7 +152,7 @@ func (c *Comm) IRecv(ctx context.Context, op Op, src int, tag Tag, x Payload) (*
 func (h *Handle) Wait(ctx context.Context) (Status, error) {
 	if o := h.at.Load(); o.slip != nil {
 		hs := [1]*Handle{h}
-		o.slip.rank.proc.expect(hs[:])
+		o.slip.rank.expect(ctx, hs[:])
 	}
 	for {
 		r, o := h.take()
@@ -202,7 +202,7 @@ func WaitAll(ctx context.Context, hs ...*Handle) error {
 		}
 		o := h.at.Load()
 		if o.slip != nil {
-			o.slip.rank.proc.expect(hs[i:])
+			o.slip.rank.expect(ctx, hs[i:])
 			o = h.at.Load()
 		}
 		if o.r == nil && o.slip == nil && o != inUse {

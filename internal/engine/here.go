@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"gridrun/internal/engine/match"
 	"gridrun/internal/spin"
 	"gridrun/internal/wire"
 )
@@ -42,7 +43,19 @@ func (c *Comm) sendHere(to *Rank, op Op, tag Tag, elem Signature, x []byte) bool
 		return false
 	}
 	to.mu.Lock()
-	if rv := to.queues.Take(c.id, int32(rk.world), int32(tag)); rv != nil {
+	rv := (*match.Recv)(nil)
+	if s := to.queues.TakeSlip(c.id, int32(rk.world), int32(tag)); s == nil {
+		rv = to.queues.Take(c.id, int32(rk.world), int32(tag))
+	} else if to.fill(s, elem, x) {
+		to.mu.Unlock()
+		if rk.rec != nil {
+			rk.noteSent(op, to, x)
+		}
+		return true
+	} else {
+		rv = to.unfold(s)
+	}
+	if rv != nil {
 		c.hand(rv.Value.(*Request), op, tag, elem, x)
 	} else {
 		h := rk.eager(to, op, c.id, tag, elem, x)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -14,7 +15,7 @@ import (
 )
 
 // together makes a process of n ranks, without any network.
-func together(t *testing.T, n int) (*Proc, []*Comm) {
+func together(t testing.TB, n int) (*Proc, []*Comm) {
 	t.Helper()
 	topo := &wire.Topology{RankProc: make([]int, n), RankApp: make([]int, n), ProcHost: []int{0}, Hosts: []string{"here"}}
 	ranks := make([]int, n)
@@ -69,6 +70,7 @@ func TestLookoutShowsWaits(t *testing.T) {
 			}
 			return err
 		},
+		"WaitAll": func(c *Comm) error { return receiveAll(t.Context(), c) },
 	}
 	for name, wait := range waits {
 		t.Run(name, func(t *testing.T) {
@@ -97,6 +99,22 @@ func TestLookoutShowsWaits(t *testing.T) {
 			}
 		})
 	}
+}
+
+// receiveAll waits for two messages of rank 1, of which one has come before.
+func receiveAll(ctx context.Context, c *Comm) error {
+	var hs [2]*Handle
+	for i := range hs {
+		h, err := c.IRecv(ctx, OpIRecv, 1, Tag(4+i), aByte.Sized(1).payload(make([]byte, 1)))
+		if err != nil {
+			return err
+		}
+		hs[i] = h
+	}
+	if to := c.rank; !to.proc.ranks[1].World().SendShort(OpSend, to.world, 4, aByte, make([]byte, 1)) {
+		return errors.New("not sent")
+	}
+	return WaitAll(ctx, hs[:]...)
 }
 
 // TestReceiversOfOneRank: several goroutines of a rank receive at once, of which one
@@ -163,17 +181,25 @@ func TestWindowHere(t *testing.T) {
 func TestParkedReceiveEnds(t *testing.T) {
 	why := errors.New("enough")
 	for name, end := range map[string]func(p *Proc, c *Comm, cancel context.CancelCauseFunc){
-		"ctx":    func(_ *Proc, _ *Comm, cancel context.CancelCauseFunc) { cancel(why) },
-		"revoke": func(_ *Proc, c *Comm, _ context.CancelCauseFunc) { c.Revoke(why) },
-		"death":  func(p *Proc, _ *Comm, _ context.CancelCauseFunc) { p.Ended(1, fmt.Errorf("%w: %w", ErrPeerLost, why)) },
+		"ctx":         func(_ *Proc, _ *Comm, cancel context.CancelCauseFunc) { cancel(why) },
+		"revoke":      func(_ *Proc, c *Comm, _ context.CancelCauseFunc) { c.Revoke(why) },
+		"death":       func(p *Proc, _ *Comm, _ context.CancelCauseFunc) { p.Ended(1, fmt.Errorf("%w: %w", ErrPeerLost, why)) },
+		"ctx, all":    func(_ *Proc, _ *Comm, cancel context.CancelCauseFunc) { cancel(why) },
+		"revoke, all": func(_ *Proc, c *Comm, _ context.CancelCauseFunc) { c.Revoke(why) },
+		"death, all":  func(p *Proc, _ *Comm, _ context.CancelCauseFunc) { p.Ended(1, fmt.Errorf("%w: %w", ErrPeerLost, why)) },
 	} {
 		t.Run(name, func(t *testing.T) {
+			name, all := strings.CutSuffix(name, ", all")
 			p, c := together(t, 3)
 			for _, shown := range []bool{false, true} {
 				ctx, cancel := context.WithCancelCause(t.Context())
 				defer cancel(nil)
 				done := make(chan error, 1)
 				go func() {
+					if all {
+						done <- receiveAll(ctx, c[0])
+						return
+					}
 					_, err := c[0].Receive(ctx, 1, 5, aByte.Sized(1), make([]byte, 1))
 					done <- err
 				}()

@@ -92,6 +92,7 @@ func (rk *Rank) publish(now time.Time, often uint64) (fresh bool) {
 	if s := &rk.standing; s.w != nil && s.recv.Posted() {
 		fresh = s.w.publish(rk, &s.Request, now) || fresh
 	}
+	fresh = rk.awaited.publish(rk) || fresh
 	return rk.lent.publish(now, often) || fresh || rk.brisk
 }
 

@@ -55,6 +55,9 @@ type Rank struct {
 
 	standing standing
 	lent     lent
+	awaited  awaited
+	mail     *message // to be used again, mails of them
+	mails    int
 }
 
 // A groupState is what a rank knows of a group beyond its messages.
@@ -73,10 +76,35 @@ type message struct {
 	header wire.Header
 	body   []byte // Eager
 	lender *lent  // whose body is the sender's own, or nil
+	next   *message
 }
 
 // messages that a receive has taken; their bodies keep their room.
 var messages = sync.Pool{New: func() any { return new(message) }}
+
+// mostMails is how many messages with room for lockedCopy bytes a rank keeps for itself.
+const mostMails = 64
+
+// blankMessage returns a message to be filled. Called with rk.mu held.
+func (rk *Rank) blankMessage() *message {
+	m := rk.mail
+	if m == nil {
+		return messages.Get().(*message)
+	}
+	rk.mail, m.next = m.next, nil
+	rk.mails--
+	return m
+}
+
+// drop puts back a message that has been received. Called with rk.mu held.
+func (rk *Rank) drop(m *message) {
+	if rk.mails == mostMails || cap(m.body) > lockedCopy {
+		messages.Put(m)
+		return
+	}
+	m.next, rk.mail = rk.mail, m
+	rk.mails++
+}
 
 func newRank(p *Proc, world int) *Rank {
 	rk := &Rank{
@@ -121,11 +149,13 @@ func (rk *Rank) peer(r int32) *peer {
 		p := rk.proc
 		pe = newPeer(p.reach[p.Topology.RankProc[r]])
 		pe.rank, pe.class, pe.gone, pe.here = r, p.class(r), &p.gone[r], p.ranks[r] != nil
+		pe.slips = pe.here && p.poller == nil
 		pe.push, _ = p.routes[p.Topology.RankProc[r]].(transport.Pusher)
 		pe.put, _ = p.routes[p.Topology.RankProc[r]].(transport.Putter)
 		if p.crowded {
 			pe.store = p.stores[p.Topology.RankProc[r]]
 		}
+		pe.slips = pe.slips || pe.put != nil
 		rk.peers[r] = pe
 	}
 	*at = pe
@@ -155,6 +185,9 @@ func (rk *Rank) close() {
 	if s := &rk.standing; atomic.LoadUint64(&s.busy) == 0 && s.w != nil {
 		idle = s.w
 		spin.Store(&s.busy, 1)
+	}
+	if rk.awaited.handle == nil {
+		rk.awaited.w.leave()
 	}
 	rk.mu.Unlock()
 	for ; w != nil; w = w.next {

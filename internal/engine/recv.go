@@ -52,15 +52,32 @@ func (r *Request) offer() {
 		rk.borrow(r, l)
 		return
 	}
-	if msg.header.Kind == wire.Eager {
-		owed := rk.consumed(&msg.header)
-		rk.mu.Unlock()
-		rk.repay(m.Src, owed)
-		r.take(&msg.header, msg.body)
-	} else {
+	if msg.header.Kind != wire.Eager {
 		rk.answer(r, &msg.header, false)
+		messages.Put(msg)
+		return
 	}
-	messages.Put(msg)
+	rk.gather(r, msg)
+}
+
+// gather completes r, which nobody else knows, with a message that had come. It unlocks
+// rk.mu.
+func (rk *Rank) gather(r *Request, msg *message) {
+	from, owed := msg.Src, rk.consumed(&msg.header)
+	err := r.accept(&msg.header)
+	if err == nil && len(msg.body) <= lockedCopy {
+		copy(r.buf, msg.body)
+		rk.drop(msg)
+		rk.mu.Unlock()
+	} else {
+		rk.mu.Unlock()
+		if err == nil {
+			copy(r.buf, msg.body)
+		}
+		messages.Put(msg)
+	}
+	r.end(err)
+	rk.repay(from, owed)
 }
 
 // look is a probe's part of post; it unlocks rk.mu.

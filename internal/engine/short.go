@@ -105,7 +105,7 @@ func (p *Proc) ArrivedAll(from int, hs []wire.Header, bodies [][]byte) {
 		if int(pe.owed)+int(h.Len)+envelope < pe.granted/2 { // nothing to repay
 			if s := rk.queues.TakeSlip(h.Group, h.Src, h.Tag); s == nil {
 				rv = rk.take(h)
-			} else if rk.fill(s, h, bodies[i]) {
+			} else if rk.fill(s, Signature(h.Elem), bodies[i]) {
 				pe.owed += uint32(h.Len) + envelope
 				continue
 			} else {

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"testing"
@@ -159,21 +160,23 @@ func TestSlips(t *testing.T) {
 			}
 		}},
 	} {
-		t.Run(s.name, func(t *testing.T) {
-			c := sharedPair(t)
-			var hs []*Handle
-			for _, tag := range s.tags {
-				h := c[1].slip(ctx, OpIRecv, 0, tag, short(16))
-				if h == nil {
-					t.Fatal("no slip")
+		for over, pair := range map[string]func(t testing.TB) [2]*Comm{"shm": sharedPair, "mem": pairHere} {
+			t.Run(s.name+" over "+over, func(t *testing.T) {
+				c := pair(t)
+				var hs []*Handle
+				for _, tag := range s.tags {
+					h := c[1].slip(ctx, OpIRecv, 0, tag, short(16))
+					if h == nil {
+						t.Fatal("no slip")
+					}
+					hs = append(hs, h)
 				}
-				hs = append(hs, h)
-			}
-			s.check(t, c, hs)
-			if slips, requests := c[1].rank.waiting(); slips+requests > 0 {
-				t.Fatalf("%d slips and %d requests still wait", slips, requests)
-			}
-		})
+				s.check(t, c, hs)
+				if slips, requests := c[1].rank.waiting(); slips+requests > 0 {
+					t.Fatalf("%d slips and %d requests still wait", slips, requests)
+				}
+			})
+		}
 	}
 }
 
@@ -190,6 +193,46 @@ func TestNoSlip(t *testing.T) {
 	} {
 		if h != nil {
 			t.Errorf("%s: a slip", name)
+		}
+	}
+}
+
+func pairHere(t testing.TB) [2]*Comm {
+	_, c := together(t, 2)
+	return [2]*Comm(c)
+}
+
+// TestCollect: what has come before the receive is posted is there at once, in order,
+// where it fits.
+func TestCollect(t *testing.T) {
+	ctx := t.Context()
+	for over, pair := range map[string]func(t testing.TB) [2]*Comm{"shm": sharedPair, "mem": pairHere} {
+		c := pair(t)
+		const n = 3 * mostMails
+		for i := range n {
+			if h, err := c[0].ISend(ctx, OpISend, 1, Tag(i%2), aByte.Sized(1).payload(bytesOf(i%5, byte(i)))); err != nil {
+				t.Fatal(err)
+			} else if _, err = h.Wait(ctx); err != nil {
+				t.Fatal(err)
+			}
+		}
+		until(t, "arrival", func() bool { return len(c[1].rank.Unmatched(n)) == n })
+		for tag := range 2 {
+			for i := tag; i < n; i += 2 {
+				x := make([]byte, 4)
+				h, err := c[1].IRecv(ctx, OpIRecv, 0, Tag(tag), aByte.Sized(1).payload(x))
+				if err != nil {
+					t.Fatal(err)
+				}
+				st, err := h.Wait(ctx)
+				if i%5 > len(x) {
+					if !errors.Is(err, ErrTruncated) {
+						t.Fatalf("%s, message %d: %v", over, i, err)
+					}
+				} else if err != nil || st != (Status{Source: 0, Tag: Tag(tag), Count: i % 5}) || !bytes.Equal(x[:i%5], bytesOf(i%5, byte(i))) {
+					t.Fatalf("%s, message %d: %+v %v %v", over, i, st, x, err)
+				}
+			}
 		}
 	}
 }

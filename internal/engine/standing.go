@@ -104,13 +104,7 @@ func (s *standing) post(ctx context.Context, c *Comm, src int, tag Tag, kind Kin
 		messages.Put(msg)
 		return r.ready()
 	}
-	owed := rk.consumed(&msg.header)
-	rk.mu.Unlock()
-	rk.repay(m.Src, owed)
-	if r.err = r.accept(&msg.header); r.err == nil {
-		copy(r.buf, msg.body)
-	}
-	messages.Put(msg)
+	rk.gather(r, msg)
 	return true
 }
 

@@ -61,6 +61,7 @@ type peer struct {
 	gone  *atomic.Pointer[end]
 	store transport.Storer // nil: long messages to it are not left where both see them
 	here  bool             // in this process: see deliver
+	slips bool             // receives from it may be slips
 
 	held    int    // eager bytes of its that nobody has received, if it is here
 	credit  int    // eager bytes we may still send
