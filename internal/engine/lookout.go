@@ -89,7 +89,7 @@ func (rk *Rank) publish(now time.Time, often uint64) (fresh bool) {
 	for w := rk.asleep; w != nil; w = w.next {
 		fresh = w.publish(rk, w.waits, now) || fresh
 	}
-	if s := &rk.standing; s.w != nil && s.recv.Posted() {
+	if s := &rk.standing; s.rests && s.recv.Posted() {
 		fresh = s.w.publish(rk, &s.Request, now) || fresh
 	}
 	fresh = rk.awaited.publish(rk) || fresh

@@ -42,36 +42,26 @@ var layouts, known sync.Map
 // SignatureOf returns the layout of T. It fails for a T that holds pointers
 // (slices, strings, maps, interfaces, ... included): those cannot travel as bytes.
 func SignatureOf[T any]() (Signature, error) {
-	common := -1
-	switch any((*T)(nil)).(type) {
-	case *struct{}:
-		common = 0
-	case *byte:
-		common = 1
-	case *float64:
-		common = 2
-	case *float32:
-		common = 3
-	case *int64:
-		common = 4
-	case *int32:
-		common = 5
-	case *int:
-		common = 6
+	x := any((*T)(nil))
+	id := *(*unsafe.Pointer)(unsafe.Pointer(&x)) // its first word is the type *T
+	at := &recent[uintptr(id)>>5%uintptr(len(recent))]
+	if l := at.Load(); l != nil && l.id == id {
+		return l.sig, nil
 	}
-	if common < 0 {
-		return signatureOf(reflect.TypeFor[T]())
+	sig, err := signatureOf(reflect.TypeFor[T]())
+	if err == nil {
+		at.Store(&recentType{id, sig})
 	}
-	if s := commons[common].Load(); s != 0 {
-		return Signature(s), nil
-	}
-	s, err := signatureOf(reflect.TypeFor[T]())
-	commons[common].Store(uint32(s))
-	return s, err
+	return sig, err
 }
 
-// commons has the layouts of common types: short operations look nowhere else.
-var commons [7]atomic.Uint32
+// recent has layouts that were asked for lately: short operations look nowhere else.
+var recent [64]atomic.Pointer[recentType]
+
+type recentType struct {
+	id  unsafe.Pointer // of the type, which the program holds for ever
+	sig Signature
+}
 
 func signatureOf(t reflect.Type) (Signature, error) {
 	if l, ok := layouts.Load(t); ok {

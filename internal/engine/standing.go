@@ -39,7 +39,11 @@ func (c *Comm) Receive(ctx context.Context, src int, tag Tag, kind Kind, x []byt
 	if !s.post(ctx, c, src, tag, kind, x) {
 		if s.brisk { // see Rank.brisk
 			if spin.Pass(); !s.ready() {
-				s.arm(s.w)
+				rk.mu.Lock()
+				if s.recv.Posted() {
+					s.rest(ctx)
+				}
+				rk.mu.Unlock()
 			}
 		}
 		if !s.ready() {
@@ -86,7 +90,10 @@ func (s *standing) post(ctx context.Context, c *Comm, src int, tag Tag, kind Kin
 		if err != nil {
 			rk.queues.Cancel(&r.recv)
 			r.err = err
+		} else if s.brisk = rk.brisk; s.brisk { // it seldom comes to a rest
+			rk.sleeps++
 		} else if rk.proc.poller == nil {
+			rk.sleeps++
 			s.rest(ctx)
 		} else if len(x) > eagerMax {
 			rk.show(r)
@@ -120,12 +127,9 @@ func (s *standing) rest(ctx context.Context) {
 		w.serve(ctx)
 	}
 	rk.proc.lookout.begin()
-	rk.sleeps++
-	w.sleep, s.rests, s.brisk = rk.sleeps, true, rk.brisk
+	w.sleep, s.rests = rk.sleeps, true
 	w.bell.Silence()
-	if !s.brisk {
-		spin.StorePointer(&s.waiter, w)
-	}
+	spin.StorePointer(&s.waiter, w)
 }
 
 // wait returns when the receive is over. Who completes it leaves its processor to
