@@ -46,7 +46,9 @@ func (rk *Rank) lost(w int, e *end) {
 	}
 	told := rk.tellAgreements(w)
 	rk.mu.Unlock()
-	rk.lent.takeBack(rk.proc.lostError(w), func(r *Request) bool { return r.peer == int32(w) })
+	if rk.lent.to.Load() != nil { // seldom, and the error takes longer than all else here
+		rk.lent.takeBack(rk.proc.lostError(w), func(r *Request) bool { return r.peer == int32(w) })
+	}
 	for _, r := range ended {
 		r.finish(r.err)
 	}
