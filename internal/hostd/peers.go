@@ -84,7 +84,7 @@ func (p *Peers) open(ctx context.Context, c net.Conn, proc int, service string, 
 		if err != nil {
 			return nil, err
 		}
-		if c, err = s.Client(ctx, c, proc, nil); err != nil {
+		if c, err = s.Client(ctx, c, proc); err != nil {
 			return nil, err
 		}
 	}
@@ -106,7 +106,7 @@ func (p *Peers) accept(ctx context.Context, c net.Conn, from int) (net.Conn, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, greetingTime)
 	defer cancel()
-	sealed, shown, err := s.Server(ctx, c, nil)
+	sealed, shown, err := s.Server(ctx, c)
 	if err == nil && shown != from {
 		err = fmt.Errorf("the certificate is of process %d", shown)
 	}

@@ -104,8 +104,8 @@ func number(name string) (proc int, ok bool) {
 	return int(n), ok && is && err == nil
 }
 
-func (s *Seal) config(keys *Keys) *tls.Config {
-	cfg := &tls.Config{
+func (s *Seal) config() *tls.Config {
+	return &tls.Config{
 		Certificates:           []tls.Certificate{s.cert},
 		RootCAs:                s.roots,
 		ClientCAs:              s.roots,
@@ -117,17 +117,12 @@ func (s *Seal) config(keys *Keys) *tls.Config {
 		// Frames are large or few: records of the full size from the start.
 		DynamicRecordSizingDisabled: true,
 	}
-	if keys != nil {
-		cfg.KeyLogWriter = keys
-	}
-	return cfg
 }
 
 // Client seals c, which this end has opened to process peer, and proves that
-// process peer is there. keys, if not nil, gets the connection's secrets. c stays the
-// caller's to close when it fails.
-func (s *Seal) Client(ctx context.Context, c net.Conn, peer int, keys *Keys) (*tls.Conn, error) {
-	cfg := s.config(keys)
+// process peer is there. c stays the caller's to close when it fails.
+func (s *Seal) Client(ctx context.Context, c net.Conn, peer int) (*tls.Conn, error) {
+	cfg := s.config()
 	cfg.ServerName = name(peer)
 	t := tls.Client(c, cfg)
 	if err := t.HandshakeContext(ctx); err != nil {
@@ -137,8 +132,8 @@ func (s *Seal) Client(ctx context.Context, c net.Conn, peer int, keys *Keys) (*t
 }
 
 // Server seals c, which another process has opened to this one, and says which.
-func (s *Seal) Server(ctx context.Context, c net.Conn, keys *Keys) (t *tls.Conn, peer int, err error) {
-	t = tls.Server(c, s.config(keys))
+func (s *Seal) Server(ctx context.Context, c net.Conn) (t *tls.Conn, peer int, err error) {
+	t = tls.Server(c, s.config())
 	if err := t.HandshakeContext(ctx); err != nil {
 		return nil, 0, fmt.Errorf("encrypting: %w", err)
 	}

@@ -76,11 +76,11 @@ func connect(t *testing.T, from, to *Seal, want int) (e ends, client, server err
 	e.wire = &recorder{Conn: c}
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		if e.server, e.peer, server = to.Server(context.Background(), s, nil); server != nil {
+		if e.server, e.peer, server = to.Server(context.Background(), s); server != nil {
 			s.Close()
 		}
 	})
-	if e.client, client = from.Client(context.Background(), e.wire, want, nil); client != nil {
+	if e.client, client = from.Client(context.Background(), e.wire, want); client != nil {
 		c.Close()
 	}
 	wg.Wait()

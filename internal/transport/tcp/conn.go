@@ -47,9 +47,6 @@ type stream struct {
 }
 
 func newStream(c net.Conn) *stream {
-	if v := veilOf(c); v != nil {
-		v.whole = true
-	}
 	return &stream{c: c, tcp: underlying(c), gather: newGatherer(c)}
 }
 

@@ -71,13 +71,12 @@ func (l *link) open(ctx context.Context, c net.Conn, magic string) attempt {
 	stop := context.AfterFunc(ctx, func() { raw.SetDeadline(past) })
 	defer stop()
 	if s := l.n.cfg.Seal; s != nil {
-		v := &veil{Conn: c, client: true}
-		sealed, err := s.Client(ctx, v, l.peer, &v.keys)
+		v := &veil{Conn: c}
+		sealed, err := s.Client(ctx, v, l.peer)
 		if err != nil {
 			return attempt{err: err}
 		}
-		v.rises(sealed)
-		c = sealed
+		v.tls, c = sealed, sealed
 	}
 	proof, err := l.n.id.challenge(c, l.peer, magic)
 	if err != nil {

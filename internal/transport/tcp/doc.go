@@ -65,7 +65,7 @@
 // the socket of the one peer that talks (hot_linux.go), so a message wakes nobody. When
 // nobody polls, the set is armed once, and what comes rings the background poller
 // (poll_linux.go has who sleeps where). Where frames are encrypted, TLS lies above the
-// socket (veil.go): crypto/tls for the handshake, the veil for the records. The options of the kernel's buffers are left alone: its autotuning
+// socket (veil.go). The options of the kernel's buffers are left alone: its autotuning
 // ends where they are set.
 //
 // A stream is read by a goroutine of its own and written by Post, as far as the

@@ -338,7 +338,7 @@ func (n *Net) carry(l *link, c net.Conn) *conn {
 	if v != nil {
 		t, ok = v.Conn.(*net.TCPConn)
 	}
-	if ok && n.polled != nil && n.polled.ready() == nil && (v == nil || v.learn() == nil) {
+	if ok && n.polled != nil && n.polled.ready() == nil {
 		if s, err := newSocket(l, t); err == nil {
 			if v != nil {
 				s.veil, s.unread, v.raw = v, true, s

@@ -71,7 +71,7 @@ func (s *socket) look(events uint32) {
 // read implements source.
 func (s *socket) read(a, b []byte) (int, error) {
 	if s.veil != nil {
-		return s.veil.open(a, b)
+		return s.veil.open(a)
 	}
 	return s.recv(a, b)
 }

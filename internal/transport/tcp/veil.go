@@ -2,51 +2,31 @@ package tcp
 
 import (
 	"crypto/tls"
-	"encoding/binary"
 	"errors"
 	"net"
-
-	"gridrun/internal/transport/seal"
+	"sync"
 )
 
-// A veil lies between TLS and a TCP connection. For the handshakes it is what
-// crypto/tls reads and writes. It counts the records that pass, and lets no more pass
-// to be read than the record that TLS is at. Once the link's frames travel on the
-// connection, which are polled, it seals and opens the records itself, as TLS would
-// (seal.Direction), and never blocks:
+// A veil lies between TLS and a TCP connection: what TLS reads and writes. At first,
+// for the handshakes, that is the connection. Once the link's frames travel on it,
+// which are polled, it is their socket, and never blocks:
 //
-//   - A message is sealed in the memory that it is sent from, a part while the other end
-//     opens the one before. What the kernel does not take stays and goes first.
-//   - What the kernel has is read into a buffer for several records, each of which is
-//     opened to where its data belong, if there is room, else where it is.
+//   - To read what is not there fails with an error that TLS takes for a passing one:
+//     it keeps the part of a record that has come, and goes on from there.
+//   - Records that are written gather in memory, and go to the kernel in one call for
+//     as many as there are. What it does not take stays and goes first.
 type veil struct {
 	net.Conn
-	keys   seal.Keys
-	client bool
-	tls    *tls.Conn // above it
+	tls *tls.Conn // above it
+	raw rawSocket // nil at first
 
-	// What passes while TLS has the connection.
-	head   [seal.HeadBytes]byte // of the record that is read
-	begun  int                  // bytes of head that are read
-	left   int                  // of the record behind its head
-	counts struct{ sent, received uint64 }
-	whole  bool // TLS has it to the end: it may read as much as there is
+	mu      sync.Mutex // of what follows: TLS may answer while it reads
+	records []byte     // not yet sent
+	sent    int        // of them
+	whole   [1][]byte  // for send
 
-	raw     rawSocket // nil at first
-	out, in *seal.Direction
-
-	// The writer's.
-	records []byte    // not yet sent
-	sent    int       // of them
-	held    int       // bytes that were sealed and are not all with the kernel
-	slice   [1][]byte // for send
-
-	// The reader's.
-	early bool   // TLS may have data of a record that it has opened
-	buf   []byte // buf[r:w] is received and not opened
-	r, w  int
-	plain []byte // opened and not yet taken
-	ended error  // why nothing more can be opened
+	held  int    // bytes that were sealed and are not all with the kernel; the writer's
+	mixed []byte // memory that gathers short slices; likewise
 }
 
 // A rawSocket is a socket's system calls, as socket has them without a veil.
@@ -56,18 +36,15 @@ type rawSocket interface {
 }
 
 const (
-	// sealFirst records go to the kernel at once, so that the other end can begin to
-	// open them, then sealRecords; and one more that has no more than shortRest bytes.
-	sealFirst   = 2
-	sealRecords = 4
-	shortRest   = 4 << 10
-	// openBytes are received at once.
-	openBytes = 4 * (seal.HeadBytes + seal.MaxData + seal.TailBytes)
+	// sealBytes is what goes to the kernel at once, as records of 16 KiB.
+	sealBytes = 64 << 10
+	// mixedBytes is the most that is gathered for one record, and longSlice the shortest
+	// slice that is not.
+	mixedBytes = 16 << 10
+	longSlice  = 4 << 10
 )
 
-// errPasses is errAgain as TLS must see it: a passing one.
-var errPasses net.Error = again{errAgain}
-
+// again is errAgain as TLS must see it.
 type again struct{ error }
 
 func (again) Timeout() bool   { return true }
@@ -82,121 +59,39 @@ func veilOf(c net.Conn) *veil {
 	return nil
 }
 
-// rises says that t's handshake is over: from here on records count.
-func (v *veil) rises(t *tls.Conn) {
-	v.tls = t
-	v.counts.sent, v.counts.received = 0, 0
-}
+var errPasses net.Error = again{errAgain}
 
-// Read is TLS's.
-func (v *veil) Read(b []byte) (n int, err error) {
-	switch {
-	case v.raw != nil:
-		return 0, errPasses
-	case v.whole:
+func (v *veil) Read(b []byte) (int, error) {
+	if v.raw == nil {
 		return v.Conn.Read(b)
-	case v.left > 0:
-		n, err = v.Conn.Read(b[:min(len(b), v.left)])
-		v.left -= n
-		return n, err
 	}
-	n, err = v.Conn.Read(b[:min(len(b), len(v.head)-v.begun)])
-	copy(v.head[v.begun:], b[:n])
-	if v.begun += n; v.begun == len(v.head) {
-		v.begun, v.left = 0, int(binary.BigEndian.Uint16(v.head[3:]))
-		v.counts.received++
+	n, err := v.raw.recv(b, nil)
+	if err == errAgain {
+		err = errPasses
 	}
 	return n, err
 }
 
-// Write is TLS's, and takes whole records.
 func (v *veil) Write(b []byte) (int, error) {
-	if v.raw != nil {
-		return 0, errors.New("crypto/tls writes on a connection that it has handed over")
+	if v.raw == nil {
+		return v.Conn.Write(b)
 	}
-	for rest := b; len(rest) >= seal.HeadBytes; v.counts.sent++ {
-		rest = rest[min(len(rest), seal.HeadBytes+int(binary.BigEndian.Uint16(rest[3:]))):]
-	}
-	return v.Conn.Write(b)
+	v.mu.Lock()
+	v.records = append(v.records, b...)
+	v.mu.Unlock()
+	return len(b), nil
 }
 
-// learn readies the veil to do what TLS does, which it does as soon as raw is set.
-func (v *veil) learn() (err error) {
-	v.out, v.in, err = v.keys.Directions(v.tls, v.client, v.counts.sent, v.counts.received)
-	if err == nil {
-		v.early, v.buf = true, make([]byte, openBytes)
-		v.records = make([]byte, 0, (sealRecords+1)*(seal.HeadBytes+seal.MaxData+seal.TailBytes)+seal.UpdateBytes)
+// open fills b with what has come.
+func (v *veil) open(b []byte) (int, error) {
+	n, err := v.tls.Read(b)
+	if n > 0 {
+		return n, nil
 	}
-	return err
-}
-
-// open fills a, then b, with what has come, as source's read does.
-func (v *veil) open(a, b []byte) (n int, err error) {
-	if v.early {
-		n, err := v.tls.Read(a)
-		if n > 0 || !errors.Is(err, errPasses) {
-			return n, err
-		}
-		v.early = false
+	if errors.Is(err, errPasses) {
+		err = errAgain
 	}
-	for {
-		if len(v.plain) > 0 {
-			k := copy(a, v.plain)
-			a, v.plain = a[k:], v.plain[k:]
-			n += k
-		}
-		if len(a) == 0 {
-			a, b = b, nil
-		}
-		switch {
-		case len(a) == 0:
-			return n, nil
-		case len(v.plain) > 0:
-			continue
-		case v.ended != nil && n == 0:
-			return 0, v.ended
-		case v.ended != nil:
-			return n, nil
-		}
-		size, err := seal.Length(v.buf[v.r:v.w])
-		if err != nil {
-			v.ended = err
-			continue
-		}
-		if size == 0 || v.w-v.r < size {
-			if n > 0 {
-				return n, nil
-			}
-			if err := v.receive(); err != nil {
-				return 0, err
-			}
-			continue
-		}
-		data, err := v.in.Open(a, v.buf[v.r:v.r+size])
-		v.r += size
-		switch {
-		case err != nil:
-			v.ended = err
-		case len(data) > 0 && &data[0] == &a[0]:
-			a = a[len(data):]
-			n += len(data)
-		default:
-			v.plain = data
-		}
-	}
-}
-
-// receive brings more of the record at r.
-func (v *veil) receive() error {
-	if v.r == v.w {
-		v.r, v.w = 0, 0
-	} else if v.r > 0 && len(v.buf)-v.r < seal.MaxRecord {
-		v.w = copy(v.buf, v.buf[v.r:v.w])
-		v.r = 0
-	}
-	n, err := v.raw.recv(v.buf[v.w:], nil)
-	v.w += n
-	return err
+	return 0, err
 }
 
 // seal encrypts some of what and returns how much of it is with the kernel. The last
@@ -204,7 +99,7 @@ func (v *veil) receive() error {
 // there on, and does not look at it.
 func (v *veil) seal(what [][]byte) (n int, err error) {
 	at := 0 // in what[0]
-	for most := sealFirst; ; most = sealRecords {
+	for {
 		if rest, err := v.flush(); rest || err != nil {
 			return n, err
 		}
@@ -217,35 +112,36 @@ func (v *veil) seal(what [][]byte) (n int, err error) {
 		if len(what) == 0 {
 			return n, nil
 		}
-		if v.out.Left < 2*sealRecords {
-			if v.records, err = v.out.Update(v.records); err != nil {
-				return n, err
-			}
+		b := what[0][at:]
+		if len(b) < longSlice && len(what) > 1 {
+			b = v.gather(b, what[1:])
 		}
-		i, from := 0, at
-		for k := 0; i < len(what) && (k < most || k == most && len(what[i:]) == 1 && len(what[i])-from <= shortRest); k++ {
-			start := len(v.records)
-			v.records = append(v.records, v.head[:]...)
-			for room := seal.MaxData; room > 0 && i < len(what); {
-				b := what[i][from:]
-				b = b[:min(len(b), room)]
-				v.records = append(v.records, b...)
-				room -= len(b)
-				if from += len(b); from == len(what[i]) {
-					i, from = i+1, 0
-				}
-			}
-			v.held += len(v.records) - start - seal.HeadBytes
-			v.records = v.records[:start+len(v.out.Seal(v.records[start:]))] // in place
+		b = b[:min(len(b), sealBytes)]
+		if _, err := v.tls.Write(b); err != nil {
+			return n, err
 		}
+		v.held = len(b)
 	}
+}
+
+// gather copies slices side by side, as much as a record takes.
+func (v *veil) gather(first []byte, more [][]byte) []byte {
+	v.mixed = append(v.mixed[:0], first...)
+	for _, b := range more {
+		if room := mixedBytes - len(v.mixed); len(b) >= room {
+			return append(v.mixed, b[:room]...)
+		}
+		v.mixed = append(v.mixed, b...)
+	}
+	return v.mixed
 }
 
 // flush gives the kernel what is left, and says whether there is still a rest.
 func (v *veil) flush() (rest bool, err error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
 	for v.sent < len(v.records) {
-		v.slice[0] = v.records[v.sent:]
-		n, err := v.raw.send(v.slice[:])
+		n, err := v.raw.send(append(v.whole[:0], v.records[v.sent:]))
 		if n <= 0 || err != nil {
 			return true, err
 		}
