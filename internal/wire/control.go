@@ -13,7 +13,7 @@ import (
 const Magic = "\x00gridrun\x01"
 
 // Version of everything this package defines. Both ends must have the same.
-const Version = 4
+const Version = 5
 
 // MaxControl bounds an encoded control message. Start is the largest: it holds
 // arguments and environment of every process of a host.
