@@ -2,6 +2,7 @@ package shm
 
 import (
 	"math/bits"
+	"runtime"
 	"sync/atomic"
 	"time"
 	"unsafe"
@@ -153,7 +154,9 @@ func (n *Net) Doze(p *spin.Pulse) {
 
 // napTime is how long the token holder first sleeps where processes share processors.
 // Most messages come within it. A sleep that Go's scheduler knows of has its monitor wake up at
-// the end and then every 20 us for a millisecond, 5 us of a processor each time.
+// the end and then every 20 us for a millisecond, 5 us of a processor each time. It takes
+// one of the places that goroutines run in, so there must be another for those that
+// are ready, one of which may be what the holder waits for.
 const napTime = 2 * time.Millisecond
 
 // sleep takes its timeout from p if that is not nil.
@@ -179,7 +182,7 @@ func (n *Net) sleep(which int, timeout int64, p *spin.Pulse) {
 	switch {
 	case p != nil:
 		futexDoze(bell, cur, p)
-	case which == 0 && n.naps && timeout == 0 && !futexNap(bell, cur, int64(napTime)):
+	case which == 0 && n.naps && timeout == 0 && runtime.GOMAXPROCS(0) > 1 && !futexNap(bell, cur, int64(napTime)):
 	default:
 		futexWait(bell, cur, timeout)
 	}
