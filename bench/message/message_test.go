@@ -67,7 +67,7 @@ func TestCheck(t *testing.T) {
 		"bcast-int8-sum":   func(t *Task) { t.Tests = []string{"bcast-int8-sum"} },
 		"latency-":         func(t *Task) { t.Tests = []string{"latency-float32-max"} },
 		"multiples of 8":   func(t *Task) { t.Sizes = []int{12} },
-		"empty":            func(t *Task) { t.Budget = 0 },
+		"more than 0":      func(t *Task) { t.Budget = 0 },
 	} {
 		bad := good
 		spoil(&bad)

@@ -66,7 +66,6 @@ var exits = []struct {
 	{"a directory that is gone", "version; mkdir gone; cd gone; rmdir ../gone; gridrun -np 1 true", 125, "the working directory has no name, it may have been removed"},
 	{"a directory that is gone, and another", "version; mkdir gone; cd gone; rmdir ../gone; gridrun --wdir / -np 1 true", 0, ""},
 	{"few descriptors", "version; ulimit -n 40; gridrun -np 40 sleep 9", 125, "too many open files; the agent needs some 4 descriptors for each process: see ulimit -n"},
-	{"few addresses", "version; ulimit -v 1000000; gridrun -np 1 true", 125, "the limit of address space is 1000000 KiB, gridrun and each of its ranks need 1572864: ulimit -v"},
 	{"no descriptors", "version; ulimit -n 10; gridrun -np 1 true", 125, "starting the agent: pipe: too many open files; see ulimit -n"},
 	{"small files", "version; ulimit -f 1; gridrun -np 1 true", 125, "file too large, see ulimit -f"},
 	{"no variable", "-np 1 -x NOSUCH true", 125, "there is no such variable"},

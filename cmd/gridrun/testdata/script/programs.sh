@@ -47,7 +47,7 @@ count 1 out '^latency, us$'
 count 1 out '^rate, million messages/s$'
 for over in shm tcp mem; do
   ok gridrun bench collectives -np 3 --alone --rounds 1 --over $over --sizes 8 --budget 0.001 --json
-  count 11 out '^      "test": '
+  count 13 out '^      "test": '
 done
 # As many arguments as a command line holds reach programs and built-in jobs.
 long=$(head -c 100000 /dev/zero | tr '\0' x)
