@@ -34,12 +34,9 @@ func Listen(cfg Config) (*Port, error) {
 	if cfg.Ports.Lo < 0 || cfg.Ports.Hi > 65535 || cfg.Ports.Lo > cfg.Ports.Hi {
 		return nil, fmt.Errorf("port range %d-%d: ports are 1 to 65535, the lower one first", cfg.Ports.Lo, cfg.Ports.Hi)
 	}
-	var have []netip.Addr
-	if !cfg.Loopback || len(cfg.Net) > 0 {
-		var err error
-		if have, err = localAddrs(); err != nil {
-			return nil, err
-		}
+	have, err := localAddrs()
+	if err != nil {
+		return nil, err
 	}
 	bind, announce, err := choose(cfg, have)
 	if err != nil {
@@ -60,8 +57,8 @@ func Listen(cfg Config) (*Port, error) {
 // choose says which addresses of those that the host has to bind, and which to
 // announce. A bind address of "" is all of them.
 func choose(cfg Config, have []netip.Addr) (bind []string, announce []netip.Addr, err error) {
-	loopback := netip.AddrFrom4([4]byte{127, 0, 0, 1})
 	if len(cfg.Net) == 0 {
+		loopback := loopbackOf(have)
 		if cfg.Loopback {
 			return []string{loopback.String()}, []netip.Addr{loopback}, nil
 		}
@@ -94,6 +91,16 @@ func choose(cfg Config, have []netip.Addr) (bind []string, announce []netip.Addr
 		return nil, nil, fmt.Errorf("no address of this host lies within --net %s; it has %s", strings.Join(cfg.Net, ", "), list(have))
 	}
 	return bind, announce, nil
+}
+
+// loopbackOf is the address of this host for itself: 127.0.0.1, or ::1 where there is
+// no other.
+func loopbackOf(have []netip.Addr) netip.Addr {
+	isIPv4 := func(a netip.Addr) bool { return a.IsLoopback() && a.Is4() }
+	if slices.Contains(have, netip.IPv6Loopback()) && !slices.ContainsFunc(have, isIPv4) {
+		return netip.IPv6Loopback()
+	}
+	return netip.AddrFrom4([4]byte{127, 0, 0, 1})
 }
 
 func list(addrs []netip.Addr) string {

@@ -352,7 +352,10 @@ func TestChoose(t *testing.T) {
 	}{
 		{Config{Loopback: true}, nil, "127.0.0.1", "127.0.0.1"},
 		{Config{}, have, "", "10.1.0.2 fd00::2 172.17.0.1"},
+		{Config{Loopback: true}, have, "127.0.0.1", "127.0.0.1"},
+		{Config{Loopback: true}, have[4:], "::1", "::1"},
 		{Config{}, have[3:], "", "127.0.0.1"},
+		{Config{}, have[4:], "", "::1"},
 		{Config{Net: []string{"10.0.0.0/8"}}, have, "10.1.0.2", "10.1.0.2"},
 		{Config{Net: []string{"fd00::/8", "10.1.2.3/16"}}, have, "fd00::2 10.1.0.2", "fd00::2 10.1.0.2"},
 		{Config{Net: []string{"10.0.0.0/8", "10.1.0.2/32"}, Loopback: true}, have, "10.1.0.2", "10.1.0.2"},
