@@ -95,8 +95,8 @@ func (p *Party) quorum(turn uint64) uint32 {
 }
 
 // Arrive shows the member's call and at most Inline bytes. last: it is the last
-// of many to arrive, and in a meeting must release the others. The members of a meeting of few see each other's calls;
-// in all other turns the call is compared here.
+// of many to arrive, and in a meeting must release the others. The members of a
+// meeting of few see each other's calls; in all other turns the call is compared here.
 func (p *Party) Arrive(data []byte, meeting bool) (last bool, err error) {
 	po := p.post(p.Me, p.turn)
 	copy(po.data[:], data)

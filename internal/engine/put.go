@@ -139,8 +139,8 @@ func (p *Proc) attended(to transport.Putter, patience time.Duration) bool {
 }
 
 // put completes r, a send of the message h, if its receive is shown here and nobody
-// would answer there. Where none is shown it returns at once. False: it has to be announced; h.Recv, if set, is the number of
-// the receive that it is for.
+// would answer there. Where none is shown it returns at once. False: it has to be
+// announced; h.Recv, if set, is the number of the receive that it is for.
 func (r *Request) put(h *wire.Header, to transport.Putter) bool {
 	if !to.Shows(*h) || r.rank.proc.attended(to, putCost+time.Duration(len(r.buf))/putSpeed) {
 		return false

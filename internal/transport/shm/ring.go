@@ -80,7 +80,8 @@ type writer struct {
 	fulls int // times that there was no room for an envelope
 }
 
-// reserve returns size contiguous bytes, and nil when there is no room yet. An error means that the receiver's position is nonsense.
+// reserve returns size contiguous bytes, and nil when there is no room yet. An error
+// means that the receiver's position is nonsense.
 func (w *writer) reserve(size int, lazily bool) ([]byte, error) {
 	pos := int(w.tail % ringSize)
 	// Who has taken in nearly all needs no more of the ring: its first part is in the caches.

@@ -109,8 +109,8 @@ func futexWait(w *uint32, old uint32, timeout int64) {
 }
 
 // futexNap is futexWait for a short time, of which Go's scheduler does not know: it
-// keeps the goroutine's place. It returns true at the end of that time. A signal ends it early, so the garbage
-// collector, which sends one, does not wait for it.
+// keeps the goroutine's place. It returns true at the end of that time. A signal ends
+// it early, so the garbage collector, which sends one, does not wait for it.
 func futexNap(w *uint32, old uint32, timeout int64) (over bool) {
 	ts := unix.NsecToTimespec(timeout)
 	_, _, no := syscall.RawSyscall6(unix.SYS_FUTEX, uintptr(unsafe.Pointer(w)), futexWaitOp, uintptr(old), uintptr(unsafe.Pointer(&ts)), 0, 0)
