@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -158,9 +159,10 @@ func (t test) measure(ctx context.Context, w *rt.World, bytes int, budget time.D
 	return rowOf(t.fullName(), bytes, times).write(w.Stdout())
 }
 
-// warm goes on warming up for a tenth of the budget, where a call, which took one, is
-// short, and returns the least that a call took: the first ones are held up by
-// whatever else goes on at the start of a job.
+// warm goes on warming up for a tenth of the budget, where a call is short, and returns
+// the least that a call took: the first ones are held up by whatever else goes on at the
+// start of a job. Of each run that is the time of the slowest rank; a root may be done
+// long before its call has reached the others.
 func (t test) warm(ctx context.Context, m *rank, one, budget time.Duration) (time.Duration, error) {
 	one = max(one, shortest)
 	plan := []int{0} // rank 0's count
@@ -170,14 +172,18 @@ func (t test) warm(ctx context.Context, m *rank, one, budget time.Duration) (tim
 	if err := collectives.Bcast(ctx, m.w, 0, plan); err != nil {
 		return 0, err
 	}
+	took := []time.Duration{one}
 	for range plan[0] {
-		took, err := t.run(ctx, m, warmCalls)
+		all, err := t.run(ctx, m, warmCalls)
 		if err != nil {
 			return 0, err
 		}
-		one = min(one, max(took/warmCalls, shortest))
+		took = append(took, max(all/warmCalls, shortest))
 	}
-	return one, nil
+	if err := collectives.AllReduce(ctx, m.w, took, collectives.Max[time.Duration]); err != nil {
+		return 0, err
+	}
+	return slices.Min(took), nil
 }
 
 // prepare makes what a test's calls need; collective if that is a grid.
