@@ -131,6 +131,7 @@ func (rk *Rank) answer(r *Request, h *wire.Header, waited bool) {
 			return
 		}
 		rk.mu.Lock()
+		err = rk.missing(h) // meanwhile
 	}
 	reply := wire.Header{Kind: wire.CTS, Dst: h.Src, Group: h.Group, Send: h.Send}
 	if pull := rk.proc.pulls[rk.proc.Topology.RankProc[h.Src]]; err == nil && h.Off != 0 && pull != nil {
@@ -142,11 +143,7 @@ func (rk *Rank) answer(r *Request, h *wire.Header, waited bool) {
 			return
 		}
 		rk.mu.Lock()
-		if err = rk.proc.lostError(int(h.Src)); err != nil {
-			rk.mu.Unlock()
-			r.finish(err)
-			return
-		}
+		err = rk.missing(h)
 	}
 	if err == nil {
 		r.id = rk.id()
