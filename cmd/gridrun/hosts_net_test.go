@@ -53,6 +53,15 @@ func tester(ctx context.Context, w *rt.World) error {
 	if mode == "work" {
 		return work(ctx, w)
 	}
+	if mode == "progress" { // until it is told that this has been seen
+		if w.Rank() > 0 {
+			return nil
+		}
+		w.Progress(1, 2, "half of it")
+		_, err := os.Stdin.Read(make([]byte, 1))
+		fmt.Fprintln(w.Stdout(), "the other half")
+		return err
+	}
 	if mode == "survive" {
 		return survivor(ctx, w, nil)
 	}

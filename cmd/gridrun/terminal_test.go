@@ -119,8 +119,9 @@ func TestTerminal(t *testing.T) {
 			shows:  []string{"no rank waits for another: rank 0", "the job goes on; Ctrl-C ends it", "done\r\n"},
 		},
 		"progress bar": {
-			script: `gridrun -np 2 windshear`,
-			shows:  []string{"%\x1b[K", "\r\x1b[K", "globe"},
+			script: `ln -s "$(command -v gridrun)" tester; gridrun -np 2 ./tester progress`,
+			typed:  []typing{{"%\x1b[K", "\n"}},
+			shows:  []string{"half of it", "50", "%\x1b[K", "\r\x1b[K", "the other half\r\n"},
 		},
 		"no progress bar in a pipe": {
 			script: `gridrun -np 2 windshear 2>&1 | cat`,
