@@ -19,7 +19,8 @@ func Current() (int, error) {
 }
 
 // Move moves the calling thread to one of the CPUs that choose picks from those it
-// may use, given where it is now; none: it stays. It may use all of them again afterwards, so the kernel can move it back. It takes some 20 us and does not block:
+// may use, given where it is now; none: it stays. It may use all of them again
+// afterwards, so the kernel can move it back. It takes some 20 us and does not block:
 // the kernel moves the thread before the call returns. False: it has not moved.
 func Move(choose func(may Set, here int) Set) bool {
 	runtime.LockOSThread() // the mask is this thread's

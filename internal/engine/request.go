@@ -189,11 +189,14 @@ func (r *Request) arm(w *waiter) {
 }
 
 // count is the result's length in elements.
-func (r *Request) count(bytes uint64) int {
-	if r.size <= 1 {
-		return int(bytes)
+func (r *Request) count(bytes uint64) int { return elements(int(bytes), r.size) }
+
+// elements is how many of so many bytes each there are in bytes.
+func elements(bytes, size int) int {
+	if size <= 1 {
+		return bytes
 	}
-	return int(bytes) / r.size
+	return bytes / size
 }
 
 // wrap says who failed at what.

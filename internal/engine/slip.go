@@ -56,10 +56,7 @@ func (c *Comm) collect(src int, tag Tag, x Payload) *Handle {
 	rk.queues.Remove(m)
 	owed := rk.consumed(&msg.header)
 	h := rk.blank()
-	n := copy(x.Bytes, msg.body)
-	if x.Size > 1 {
-		n /= int(x.Size)
-	}
+	n := elements(copy(x.Bytes, msg.body), int(x.Size))
 	spin.StorePointer(&h.at, c.outcomes.of(Status{Source: src, Tag: tag, Count: n}, nil))
 	rk.drop(msg)
 	rk.mu.Unlock()
@@ -76,10 +73,7 @@ func (rk *Rank) fill(s *match.Slip, elem Signature, body []byte) bool {
 	handle := s.Owner.(*Handle)
 	c := handle.at.Load().slip
 	copy(s.Buf, body)
-	n := len(body)
-	if s.Size > 1 {
-		n /= int(s.Size)
-	}
+	n := elements(len(body), int(s.Size))
 	s.Buf, s.Owner = nil, nil
 	spin.StorePointer(&handle.at, c.outcomes.of(Status{Source: int(s.Peer), Tag: Tag(s.Tag), Count: n}, nil))
 	rk.awaited.over(handle)

@@ -308,7 +308,7 @@ func (rk *Rank) doze(ctx context.Context, c condition) error {
 }
 
 // A waiter is what is woken: a goroutine asleep on a channel, in the doorbell, or,
-// where no network must be polled, on a bell or parked.
+// where no network must be polled, on a bell.
 // A rank keeps those that rest, with their hold on the ctx they last served, so
 // that a sleep allocates nothing. A wake-up may come late and find it waiting
 // for something else: sleepers look again.

@@ -1,8 +1,8 @@
 // Package spin has what a loop that waits for another processor does between
 // two looks: Pause for looks a few nanoseconds apart, Yield when whoever is
-// waited for may need this very processor, Block when it is to sleep in a system call. Store is the cheapest way to show such a loop something,
-// CopyOver the fastest to write what it will read; Claim and Fetch have cache lines
-// come in time.
+// waited for may need this very processor, Block when it is to sleep in a system
+// call. Store is the cheapest way to show such a loop something, CopyOver the fastest
+// to write what it will read; Claim and Fetch have cache lines come in time.
 // Among the goroutines of one process Park and Ready are a sleep and the end of it, a
 // Bell is made of them, Pass lets others run; Lock is a lock held for a few
 // instructions, and Nap a sleep that is no timer of the scheduler's.
