@@ -222,15 +222,7 @@ func TestHostGoesAndComes(t *testing.T) {
 		t.Fatal("an agent on a host that is gone")
 	}
 	r.dead.Store(false)
-	eventually(t, "it is connected anew", func() bool {
-		a, err := c.Start(t.Context(), Way{}, Host{Name: "a"}, nil)
-		if err == nil {
-			a.Kill()
-			io.Copy(io.Discard, a)
-			a.Wait()
-		}
-		return err == nil
-	})
+	eventually(t, "it is connected anew", starts(t, c))
 }
 
 // An agent that says nothing more is not given to a job.
@@ -271,15 +263,7 @@ func TestSilentHost(t *testing.T) {
 		return err == nil && !s.Hosts[0].Up && strings.Contains(s.Hosts[0].Why, "no sign of life")
 	})
 	r.mute.Store(false)
-	eventually(t, "there is an agent again", func() bool {
-		a, err := c.Start(t.Context(), Way{}, Host{Name: "a"}, nil)
-		if err == nil {
-			a.Kill()
-			io.Copy(io.Discard, a)
-			a.Wait()
-		}
-		return err == nil
-	})
+	eventually(t, "there is an agent again", starts(t, c))
 }
 
 // The keeper's own end is the end of its jobs' connections.
@@ -430,4 +414,17 @@ func FuzzMessages(f *testing.F) {
 			t.Errorf("%d bytes became %d", len(b), len(out))
 		}
 	})
+}
+
+// starts is whether an agent starts on host a, which then is ended.
+func starts(t *testing.T, c *Client) func() bool {
+	return func() bool {
+		a, err := c.Start(t.Context(), Way{}, Host{Name: "a"}, nil)
+		if err == nil {
+			a.Kill()
+			io.Copy(io.Discard, a)
+			a.Wait()
+		}
+		return err == nil
+	}
 }
