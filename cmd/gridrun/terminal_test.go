@@ -123,6 +123,10 @@ func TestTerminal(t *testing.T) {
 			typed:  []typing{{"%\x1b[K", "\n"}},
 			shows:  []string{"half of it", "50", "%\x1b[K", "\r\x1b[K", "the other half\r\n"},
 		},
+		"progress bar of windshear": { // one run may be over before it is drawn
+			script: `for i in 1 2 3 4 5 6 7 8 9 10; do gridrun -np 2 windshear; done`,
+			shows:  []string{"%\x1b[K", "\r\x1b[K", "globe"},
+		},
 		"no progress bar in a pipe": {
 			script: `gridrun -np 2 windshear 2>&1 | cat`,
 			shows:  []string{"globe"}, not: "\x1b",
